@@ -18,7 +18,7 @@ from kernels.inputs import LEAST_DISSIMILARITY, PricingInputs, Shelf
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.outputs import BindingSide
 from kernels.posterior.draws import Draws
-from kernels.posterior.outcomes import Outcomes
+from kernels.posterior.outcomes import INTERVAL_ENDS, LEAST_OTHERS, Outcomes
 from kernels.posterior.pricing import expected_cells, expected_choices, expected_outcomes, expected_totals
 from kernels.pricing import (
     PricedCells,
@@ -34,8 +34,10 @@ from kernels.pricing import (
 from kernels.substitution import own_elasticities, switching_factors
 
 __all__ = [
+    "INTERVAL_ENDS",
     "LARGEST_UTILITY",
     "LEAST_DISSIMILARITY",
+    "LEAST_OTHERS",
     "PRICE_LIMIT",
     "BackendUnavailable",
     "BindingSide",

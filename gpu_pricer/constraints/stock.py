@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_UNITS = 1e-12
-"""Units that replace 0 in a logarithm."""
+from gpu_pricer.tables.version.stock_record import served_share
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Stock:
 
     def served_share(self, units: np.ndarray) -> np.ndarray:
         """Return the share of the units [P] asked for that stock can serve."""
-        return np.where(units > self.limit, self.limit / np.maximum(units, LEAST_UNITS), 1.0)
+        return served_share(units, self.limit)
 
     def limit_value(self, shadow_price: np.ndarray) -> float:
         """Return Σ shadow price · limit in currency, the constant that the limits add to the Lagrangian."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpu_pricer.constraints.stock import LEAST_UNITS, Stock
+from gpu_pricer.constraints.stock import Stock
 from gpu_pricer.constraints.unit_value import UnitValue
 
 CLOSE = 1e-4
@@ -28,6 +28,9 @@ ELASTICITY = 2.0
 
 FURTHER, SHARE = 2.0, (0.05, 0.95)
 """How many times further each step towards an end that is not known goes; how far into a bracket the next step goes."""
+
+LEAST_UNITS = 1e-12
+"""Units that replace 0 in a logarithm."""
 
 
 class StockSearch:

@@ -122,7 +122,7 @@ class LagrangianSubproblems:
             shelf = replace(shelf, category_start=np.arange(len(shelf.on_shelf) + 1), dissimilarity=nest)
             demand = in_double(problem.demand.tile(rows.start, rows.stop))
             totals = choice_totals(demand, shelf, low[rows, None], problem.segments.visits)
-            units[rows] = totals.chosen[:, 0] * products.units_per_choice[rows]
+            units[rows] = products.sales(totals, rows).units
         return units
 
     def solve(self, lagrangian: LagrangianWeights) -> tuple[SalesSums, float]:
@@ -266,11 +266,11 @@ class LagrangianSubproblems:
 
     def _product_sums(self, totals: Totals, products: slice) -> np.ndarray:
         """Return SUMS of what is asked for of every product [n, 6]."""
-        problem, per_choice = self._part.problem, self._part.problem.products.units_per_choice[products]
-        units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-        cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
-        vat, anchor = revenue * problem.products.vat_share(products), problem.products.anchor[products] / CENTS
-        return np.stack([units, revenue, units * cost, units * base_price, vat, units * anchor], axis=1)
+        of_problem = self._part.problem.products
+        units, revenue, cost = of_problem.sales(totals, products)
+        base_price, anchor = of_problem.today[products] / CENTS, of_problem.anchor[products] / CENTS
+        vat = revenue * of_problem.vat_share(products)
+        return np.stack([units, revenue, cost, units * base_price, vat, units * anchor], axis=1)
 
 
 def served_inputs(inputs: PricingInputs, is_limited: np.ndarray) -> PricingInputs:

@@ -15,10 +15,7 @@ import numba
 import numpy as np
 
 from gpu_pricer.tables.price_table import part_names
-from kernels import PRICE_LIMIT
-
-TINY = 1e-9
-"""The least 1 − P with which parts are computed, so that no part is a division by 0."""
+from kernels import LEAST_OTHERS, PRICE_LIMIT
 
 ROUNDING = 1e-6
 """Cents by which rounding may move a cost that is counted with VAT and again without."""
@@ -95,7 +92,7 @@ def _fill(choices, terms, unit, rows, parts):  # type: ignore[no-untyped-def]
         for s in range(price.shape[1]):
             c = terms.class_of[s]
             effective_cost, weight = terms.effective_cost[p, c], terms.weight[p, c]
-            others = max(1.0 - np.float64(probability[p, s]), TINY)
+            others = max(1.0 - np.float64(probability[p, s]), LEAST_OTHERS)
             earned = weight * (price[p, s] - effective_cost)
             of_category = np.float64(value[choices.category[p], s])
             opportunity = (of_category - earned * probability[p, s]) / others / weight

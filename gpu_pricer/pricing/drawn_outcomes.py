@@ -9,13 +9,10 @@ import numpy as np
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.price_table import CENTS
-from kernels import Draws, expected_outcomes
+from kernels import INTERVAL_ENDS, Draws, expected_outcomes
 
 CELLS_AT_ONCE = 10_000_000
 """Products × segments × draws of one kernel call."""
-
-ENDS = (0.05, 0.95)
-"""The quantiles over the draws that an interval lies between."""
 
 
 class DrawnResponse(NamedTuple):
@@ -71,8 +68,9 @@ def drawn_responses(problem: PricingProblem, draws: Draws, price: np.ndarray) ->
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the quantiles ENDS of values [D]."""
-    return float(np.quantile(values, ENDS[0])), float(np.quantile(values, ENDS[1]))
+    """Return the quantiles INTERVAL_ENDS of values [D]."""
+    low, high = np.quantile(values, INTERVAL_ENDS)
+    return float(low), float(high)
 
 
 def drawn_intervals(problem: PricingProblem, draws: Draws, price: np.ndarray) -> dict[str, tuple[float, float]]:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.tables.price_table import CENTS
 from kernels import in_double
 
 
@@ -37,10 +36,9 @@ class CategoryMarket:
     def consequence(self, row: int, price: np.ndarray) -> Consequence:
         """Return the sales at prices [n, S] or [n, 1] in cents of the category's n products; row: of a product."""
         totals = self.problem.totals(self.demand, self.index, self.index + 1, price.astype(np.float64))
-        products = self.problem.products
-        per_choice, net_share = products.units_per_choice[self.products], products.net_share[self.products]
-        units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS * net_share
-        profit = revenue - products.cost[self.products] * units
+        units, with_vat, cost = self.problem.products.sales(totals, self.products)
+        revenue = with_vat * self.problem.products.net_share[self.products]
+        profit = revenue - cost
         mine = row - self.products.start
         own = Sales(float(units[mine]), float(revenue[mine]), float(profit[mine]))
         return Consequence(own, Sales(float(units.sum()), float(revenue.sum()), float(profit.sum())))

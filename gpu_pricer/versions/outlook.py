@@ -101,8 +101,8 @@ def has_rationed(problem: PricingProblem, limits: pl.DataFrame | None, price: np
         return False
     products, demand = problem.products, problem.demand.tile(0, len(price))
     for asked_at in (products.today[:, None], price):
-        chosen = problem.totals(demand, 0, problem.category_count, asked_at).chosen[:, 0]
-        units = pl.DataFrame({"product_id": products.product_id, "units": chosen * products.units_per_choice})
+        sales = products.sales(problem.totals(demand, 0, problem.category_count, asked_at))
+        units = pl.DataFrame({"product_id": products.product_id, "units": sales.units})
         if with_served_share(units, limits)["served"].min() < 1:  # type: ignore[operator]
             return True
     return False

@@ -9,7 +9,10 @@ from kernels.checks import require
 from kernels.compiled import compiled
 from kernels.posterior.category_draws import margin_of
 
-TINY = 1e-9
+INTERVAL_ENDS = (0.05, 0.95)
+"""The quantiles between which a 90 % interval lies."""
+
+LEAST_OTHERS = 1e-9
 """The least 1 - P that the parts of a price are computed with; with 1 - P = 0 they would be infinite."""
 
 
@@ -28,7 +31,7 @@ class Outcomes(NamedTuple):
     """What prices lead to, float64, by group; the arrays of a group that is not requested are empty.
 
     means: probability [P, S] and category_value [G, S], R in cents per visit, both means over the draws.
-    probability_interval, elasticity_interval [2, P, S]: lower and upper quantile over the draws of the probability P
+    probability_interval, elasticity_interval [2, P, S]: the quantiles INTERVAL_ENDS over the draws of the probability P
     and of the own-price elasticity -beta x (1 - P); in a nested category, see nesting, P times `switching` stands here
     and below for P in 1 - P.
     drawn_response: drawn_choices and drawn_response [D, G, S], in each draw the sum of the products' probabilities and
@@ -78,12 +81,12 @@ def new_outcomes(products: int, segments: int, categories: int, draws: int, requ
 
 
 @compiled()
-def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, category, first, s):
+def fill_outcomes(category_draws, price, requested, outcomes, workspace, category, first, s):
     """Fill the requested outcomes of one category and segment s at prices [n], except category_value.
 
-    The category's products are those from `first` on. tail: the lower quantile of the intervals; the upper one is
-    1 - tail. In the workspace, bought [D] is the sum of the products' probabilities, moved [D] the sum of probability
-    times elasticity, and draw_value [D] holds one quantity in all draws.
+    The category's products are those from `first` on. In the workspace, bought [D] is the sum of the products'
+    probabilities, moved [D] the sum of probability times elasticity, and draw_value [D] holds one quantity in all
+    draws.
     """
     draws = len(category_draws.factor)
     values, bought, moved = workspace.draw_value[:draws], workspace.bought[:draws], workspace.moved[:draws]
@@ -98,10 +101,10 @@ def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, c
         if requested.means:
             outcomes.probability[p, s] = mean_of(fill_probabilities(category_draws, j, values))
         if requested.probability_interval:
-            fill_interval(fill_probabilities(category_draws, j, values), tail, outcomes.probability_interval[:, p, s])
+            fill_interval(fill_probabilities(category_draws, j, values), outcomes.probability_interval[:, p, s])
         if requested.elasticity_interval:
             fill_elasticities(category_draws, j, price[j], values)
-            fill_interval(values, tail, outcomes.elasticity_interval[:, p, s])
+            fill_interval(values, outcomes.elasticity_interval[:, p, s])
         if requested.drawn_response:
             add_elasticity(category_draws, j, price[j], values, bought, moved)
         if requested.price_parts:
@@ -156,11 +159,11 @@ def add_elasticity(category_draws, j, price, values, bought, moved):
 
 
 @compiled()
-def fill_interval(values, tail, ends):
-    """Sort values [D] and fill ends [2] with their quantiles at tail and 1 - tail, linear between two draws."""
+def fill_interval(values, ends):
+    """Sort values [D] and fill ends [2] with their quantiles INTERVAL_ENDS, linear between two draws."""
     values.sort()
     for end in range(2):
-        place = (tail if end == 0 else 1.0 - tail) * (len(values) - 1)
+        place = INTERVAL_ENDS[end] * (len(values) - 1)
         below = int(place)
         above = min(below + 1, len(values) - 1)
         ends[end] = values[below] + (place - below) * (values[above] - values[below])
@@ -179,6 +182,6 @@ def parts_of(category_draws, j, price):
         switching = category_draws.switching[d]
         share = scale * weight * switching
         chosen += weight
-        braked += weight * steep * max(1.0 - share, TINY)
+        braked += weight * steep * max(1.0 - share, LEAST_OTHERS)
         others += weight * steep * (category_draws.earned[d] / category_draws.total[d] * switching - margin * share)
     return chosen / braked, others / (category_draws.products[j].weight * braked)

@@ -16,9 +16,6 @@ from kernels.pricing import ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utili
 from kernels.product_records import product_columns, product_records
 from kernels.tile import tile_of
 
-TAIL = 0.05
-"""The probability on each side of a 90 % interval."""
-
 
 def expected_cells(
     demand: Demand, inputs: PricingInputs, draws: Draws, cells: PricedCells, is_fixed: np.ndarray | None = None
@@ -110,5 +107,5 @@ def _evaluate(
     edges = worker_edges(cost, segments, get_num_threads())
     longest = int(sizes.max(initial=0))
     with ONE_AT_A_TIME:
-        evaluate_tile(tile, records, demand_draws, search, price, requested, outcomes, TAIL, longest, edges)
+        evaluate_tile(tile, records, demand_draws, search, price, requested, outcomes, longest, edges)
     return outcomes

@@ -47,20 +47,19 @@ NO_SEARCH = PriceSearch(
 
 
 @compiled(parallel=True)
-def evaluate_tile(tile, products, demand, search, price, requested, outcomes, tail, longest, edges):
+def evaluate_tile(tile, products, demand, search, price, requested, outcomes, longest, edges):
     """Improve prices float64 [P, S] in cents if `search` requests it, and fill the requested outcomes at the result.
 
-    products [P]: records; requested: an OutcomeGroups; tail: see outcomes.fill_outcomes; longest: the number of
-    products of the largest category; edges [T + 1]: see partition.worker_edges, item i being segment i % S of category
-    i // S.
+    products [P]: records; requested: an OutcomeGroups; longest: the number of products of the largest category;
+    edges [T + 1]: see partition.worker_edges, item i being segment i % S of category i // S.
     """
     for worker in prange(edges.shape[0] - 1):
         begin, end = edges[worker], edges[worker + 1]
-        evaluate_items(tile, products, demand, search, price, requested, outcomes, tail, longest, begin, end)
+        evaluate_items(tile, products, demand, search, price, requested, outcomes, longest, begin, end)
 
 
 @compiled()
-def evaluate_items(tile, products, demand, search, price, requested, outcomes, tail, longest, begin, end):
+def evaluate_items(tile, products, demand, search, price, requested, outcomes, longest, begin, end):
     """Do one worker's items, begin to end - 1."""
     segments, start = price.shape[1], tile.category_start
     workspace = new_workspace(longest, demand.factor.shape[2])
@@ -89,4 +88,4 @@ def evaluate_items(tile, products, demand, search, price, requested, outcomes, t
                 )
         if requested.means:
             outcomes.category_value[category, s] = category_value
-        fill_outcomes(category_draws, own_price, tail, requested, outcomes, workspace, category, first, s)
+        fill_outcomes(category_draws, own_price, requested, outcomes, workspace, category, first, s)

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.pricing.drawn_outcomes import ENDS, DrawnResponse, drawn_responses
+from gpu_pricer.pricing.drawn_outcomes import DrawnResponse, drawn_responses
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from kernels import INTERVAL_ENDS
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _table(keys: dict[str, pl.Series], values: dict[str, np.ndarray]) -> pl.Data
 
 
 def _quantiles(drawn: DrawnResponse) -> np.ndarray:
-    """Return the mean over the draws of response over choices and its quantiles ENDS [3, ...]; NaN without choices."""
+    """Return response over choices [3, ...], its mean over the draws and its interval; NaN without choices."""
     is_bought = drawn.choices > 0
     elasticity = np.divide(drawn.response, drawn.choices, out=np.full(drawn.choices.shape, np.nan), where=is_bought)
-    return np.concatenate([elasticity.mean(axis=0, keepdims=True), np.quantile(elasticity, ENDS, axis=0)])
+    return np.concatenate([elasticity.mean(axis=0, keepdims=True), np.quantile(elasticity, INTERVAL_ENDS, axis=0)])

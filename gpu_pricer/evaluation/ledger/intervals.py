@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.stats import gamma, norm
 
-LOW, HIGH = 0.05, 0.95
-"""The quantiles that an interval lies between."""
+from kernels import INTERVAL_ENDS
 
 
 def predicted_interval(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -15,13 +14,13 @@ def predicted_interval(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarr
     is_spread = (mean > 0) & (variance > 0)
     scale = np.divide(variance, mean, out=np.ones_like(mean), where=is_spread)
     shape = np.where(is_spread, mean / scale, 1.0)
-    low, high = (np.where(is_spread, gamma.ppf(end, shape, scale=scale), mean) for end in (LOW, HIGH))
+    low, high = (np.where(is_spread, gamma.ppf(end, shape, scale=scale), mean) for end in INTERVAL_ENDS)
     return low, high
 
 
 def normal_interval(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends [n] between which a sum that may be negative, such as profit, lies nine times in ten."""
-    reach = norm.ppf(HIGH) * np.sqrt(variance)
+    reach = norm.ppf(INTERVAL_ENDS[1]) * np.sqrt(variance)
     return mean - reach, mean + reach
 
 

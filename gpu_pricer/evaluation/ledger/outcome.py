@@ -18,7 +18,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.evaluation.ledger.intervals import drift, normal_interval, predicted_interval
 from gpu_pricer.evaluation.ledger.words import verdict
 from gpu_pricer.tables.price_table import CENTS
-from gpu_pricer.tables.published.promises import MEASURES, InForce, Promise
+from gpu_pricer.tables.published.promises import PROMISED, InForce, Promise
 
 MOST_PERIODS = 26
 """Periods before a version from which the drift of demand is estimated."""
@@ -137,7 +137,7 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
     drifting = _drift(lines, log, in_force.since, promise.period_days, found["group"], chance[:, 0])
     scale = visits / promise.visits
     columns: dict[str, np.ndarray] = {}
-    for k, measure in enumerate(MEASURES):
+    for k, measure in enumerate(PROMISED):
         per_period = found[measure].to_numpy()
         mean, spread = scale * per_period, _spread(promise, found["group"], measure)
         per_unit = scale * found["units"].to_numpy() if measure == "profit" else mean
@@ -176,8 +176,8 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
 
 def _promised(promise: Promise) -> pl.DataFrame:
     """Return group and the measures of a period; group "" is all categories together."""
-    rows = _twice(promise.products.select("category_id", *MEASURES))
-    return rows.group_by("group", maintain_order=True).agg(pl.col(MEASURES).sum()).sort("group")
+    rows = _twice(promise.products.select("category_id", *PROMISED))
+    return rows.group_by("group", maintain_order=True).agg(pl.col(PROMISED).sum()).sort("group")
 
 
 def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import Fit
+from kernels import INTERVAL_ENDS
 
-WIDE = NormalDist().inv_cdf(0.95)
-"""Standard deviations of a Gaussian between its median and its 95 % quantile."""
+WIDE = NormalDist().inv_cdf(INTERVAL_ENDS[1])
+"""Standard deviations of a Gaussian between its median and the upper end of its 90 % interval."""
 
 
 def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:

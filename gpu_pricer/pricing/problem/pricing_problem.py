@@ -1,6 +1,7 @@
 """A catalog, a demand and a policy as one pricing problem that can be solved tile by tile."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,18 @@ from kernels import Demand, Draws, PricingInputs, Shelf, Totals, choice_totals, 
 
 EVERY = slice(None)
 """The positions of all products."""
+
+
+class ProductSales(NamedTuple):
+    """Expected sales of a period of n products, [n] each: units, and revenue with VAT and cost in currency."""
+
+    units: np.ndarray
+    revenue: np.ndarray
+    cost: np.ndarray
+
+    def served(self, share: np.ndarray) -> "ProductSales":
+        """Return the sales of which stock serves a share [n]."""
+        return ProductSales(share * self.units, share * self.revenue, share * self.cost)
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,12 @@ class ProblemProducts:
         the price and a higher cost, and products of one category may have unlike rates.
         """
         return self.units_per_choice[rows] * self.net_share[rows]
+
+    def sales(self, totals: Totals, rows: slice = EVERY) -> ProductSales:
+        """Return the sales of `rows` that the totals [n, 1] of their choices are."""
+        per_choice = self.units_per_choice[rows]
+        units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
+        return ProductSales(units, revenue, self.cost[rows] * units)
 
     def vat_share(self, rows: slice = EVERY) -> np.ndarray:
         """Return the share of the price of `rows` that is VAT, [n]."""

@@ -3,8 +3,10 @@
 import numba
 import numpy as np
 
+from gpu_pricer.pricing.problem.pricing_problem import ProductSales
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, MOVE_LIMITS
+from gpu_pricer.tables.version.stock_record import served_share
 from gpu_pricer.tables.version.tally import Tally
 from kernels import BindingSide, Totals
 
@@ -28,8 +30,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
     side, base_price, share = tile.cells.binding_side, today / CENTS, problem.products.net_share[products]
     is_held = (side == BindingSide.LOW) | (side == BindingSide.HIGH)
-    units_today, revenue_today, cost_today = _product_sums(tile, before)
-    units_new, revenue_new, cost_new = _product_sums(tile, tile.cells.totals)
+    at_today, new = _sales(tile, before), _sales(tile, tile.cells.totals)
     return Tally(
         products=len(price),
         rows=price.size,
@@ -44,13 +45,13 @@ def tally_of(tile: SolvedTile) -> Tally:
         raised_on_shelf=int(raised[is_on_shelf].sum()),
         held_on_shelf=int(is_held[is_on_shelf].sum()),
         no_rung=int((no_rung & is_on_shelf).sum()),
-        units_today=float(units_today.sum()),
-        units_new=float(units_new.sum()),
-        revenue_new=float(revenue_new.sum()),
-        net_revenue_new=float((revenue_new * share).sum()),
-        base_revenue_new=float(base_price @ units_new),
-        profit_today=float((revenue_today * share - cost_today).sum()),
-        profit_new=float((revenue_new * share - cost_new).sum()),
+        units_today=float(at_today.units.sum()),
+        units_new=float(new.units.sum()),
+        revenue_new=float(new.revenue.sum()),
+        net_revenue_new=float((new.revenue * share).sum()),
+        base_revenue_new=float(base_price @ new.units),
+        profit_today=float((at_today.revenue * share - at_today.cost).sum()),
+        profit_new=float((new.revenue * share - new.cost).sum()),
     )
 
 
@@ -60,25 +61,13 @@ def _count_beyond_moves(tile: SolvedTile) -> int:
     return int((tile.cells.binding_side[is_overruled] < BindingSide.OVERRIDE).sum())
 
 
-def _product_sums(tile: SolvedTile, totals: Totals | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return expected units, revenue with VAT and cost (currency) of a period's visits, of every product [n].
-
-    They are those that the stock can serve, if the policy limits units to it.
-    """
+def _sales(tile: SolvedTile, totals: Totals | None) -> ProductSales:
+    """Return the expected sales of every product [n], of what stock can serve where the policy limits units to it."""
     assert totals is not None
-    products = tile.problem.products
-    per_choice, cost = products.units_per_choice[tile.products], products.cost[tile.products]
-    units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-    served = _served_share(tile, units)
-    return served * units, served * revenue, served * (cost * units)
-
-
-def _served_share(tile: SolvedTile, units: np.ndarray) -> np.ndarray:
-    """Return the share of the units [n] asked for that stock can serve, 1 where the policy does not limit them."""
+    sales = tile.problem.products.sales(totals, tile.products)
     if tile.lagrangian is None:
-        return np.ones(len(units))
-    limit = tile.lagrangian.unit_limit[tile.products]
-    return np.divide(limit, units, where=units > limit, out=np.ones(len(units)))
+        return sales
+    return sales.served(served_share(sales.units, tile.lagrangian.unit_limit[tile.products]))
 
 
 @numba.njit(nogil=True, cache=True)

@@ -31,7 +31,8 @@ from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served
 DAY = "day"
 """In Delta's log, of a publication: the day from which its prices are in force."""
 EXPECTED = ("expected_units", "expected_profit")
-MEASURES = ("units", "revenue", "profit")
+PROMISED = ("units", "revenue", "profit")
+"""What a version promises of every product."""
 
 
 class Promise(NamedTuple):
@@ -41,7 +42,7 @@ class Promise(NamedTuple):
     prices over segments, in cents), and units, revenue and profit of a period for the expected visits, the latter two
     after VAT, of what the stock can serve if the policy limits units to it. period_days, visits: length of a period,
     and the visits expected in it. spread: by category_id, and "" for all together, the relative standard deviation of
-    each of MEASURES over the posterior draws; empty where that is not known.
+    each of PROMISED over the posterior draws; empty where that is not known.
     """
 
     products: pl.DataFrame
@@ -156,14 +157,14 @@ def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
     catalog = read_catalog_copy(folder)
     catalog = catalog.select("product_id", category_key(), "cost", net_share(catalog))
     sums = with_served_share(sums.filter(pl.col("units") > 0), read_unit_limits(folder / RECORD))
-    sums = sums.with_columns(pl.col(MEASURES) * pl.col("served")).drop("served")
+    sums = sums.with_columns(pl.col(PROMISED) * pl.col("served")).drop("served")
     found = catalog.join(sums, on="product_id").cast({"product_id": pl.String})
     found = found.with_columns(pl.col("revenue") * pl.col("net_share"))
-    return found.with_columns(pl.col(MEASURES).round_sig_figs(DIGITS)).sort("product_id")
+    return found.with_columns(pl.col(PROMISED).round_sig_figs(DIGITS)).sort("product_id")
 
 
 def _sums(grid: PriceGrid, segments: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    """Return product_id, prices and MEASURES of Promise for the products of a grid, before what stock can serve."""
+    """Return product_id, prices and PROMISED of Promise for the products of a grid, before what stock can serve."""
     if grid.segment_id.dtype != segments.schema["segment_id"]:
         raise InputError(
             f"{folder} must have segments of the type {segments.schema['segment_id']} as in its demand artefact, found "

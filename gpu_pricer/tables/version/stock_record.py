@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import readable
@@ -21,6 +22,11 @@ def read_unit_limits(record: Path) -> pl.DataFrame | None:
         return pl.read_parquet(path, columns=["product_id", "limit"])
 
 
+def served_share(units: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Return the share [P] of the units [P] asked for that stock can serve; limit [P]: infinite without a limit."""
+    return np.divide(limit, units, where=units > limit, out=np.ones(len(units)))
+
+
 def with_served_share(products: pl.DataFrame, limits: pl.DataFrame | None, units: str = "units") -> pl.DataFrame:
     """Return the products with the column `served`: the share of the column `units` that stock can serve.
 
@@ -29,6 +35,5 @@ def with_served_share(products: pl.DataFrame, limits: pl.DataFrame | None, units
     if limits is None:
         return products.with_columns(served=pl.lit(1.0))
     found = products.join(limits.select("product_id", "limit"), on="product_id", how="left", maintain_order="left")
-    is_short = pl.col(units) > pl.col("limit")
-    share = pl.when(is_short).then(pl.col("limit") / pl.col(units)).otherwise(1.0)
-    return found.with_columns(served=share).drop("limit")
+    limit = found["limit"].fill_null(np.inf).to_numpy()
+    return found.with_columns(served=served_share(found[units].to_numpy(), limit)).drop("limit")
