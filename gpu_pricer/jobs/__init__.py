@@ -6,6 +6,7 @@ JOBS = {
     "train": "canonical tables -> demand artefact",
     "score": "demand artefact + catalog + policy -> price table shards",
     "publish": "shards -> one atomic new version of the price table",
+    "pricetest": "prices that vary for some periods -> a log from which the price response is learned",
     "review": "a scored version -> a sheet of what people must decide on, and their decisions back",
     "explore": "a local page on which people decide: see, accept, reject, override, publish",
     "reprice": "events + the published version -> a new version, of the prices that they touch",

@@ -25,6 +25,7 @@ READS = {
     "train": TRAINING,
     "score": ("data", *SCORING),
     "publish": ("day", "publish", "fairness"),
+    "pricetest": ("pricetest", "day", "policy"),
     "review": ("review", "policy", "score", "publish", "fairness", "report"),
     "explore": ("explore", "review", "day", "policy", "score", "publish", "fairness", "report"),
     "reprice": ("events", "watch", "watch_seconds", "day", "reprice", "score", "fairness", "publish", "policy"),

@@ -81,8 +81,9 @@ def main(config: DictConfig) -> None:
     Example: gpu-pricer evaluate evaluate=baselines paths.work=work
     """
     work, settings = Path(config.paths.work), instantiate(config.evaluate, _convert_="all")
-    policy = instantiate(config.policy, _convert_="all")
-    found = read_evaluation_inputs(config.paths, policy, settings, config.seed, pricing_day(config.day))
+    day = pricing_day(config.day)
+    policy = instantiate(config.policy, _convert_="all").on(day)
+    found = read_evaluation_inputs(config.paths, policy, settings, config.seed, day)
     metrics = evaluate_all(found, settings, config.seed)
     if found.held_out is not None:
         metrics.blocks["fingerprint"] = judged_demand(config.paths)

@@ -82,11 +82,11 @@ def main(config: DictConfig) -> dict[str, object]:
     )
     if counts.waiting:
         lines.append(f"fill {path}, then {next_command('review', f'{DECISIONS}={path}')}")
-        lines.append(f"or decide on a page: {next_command('explore', without=DECISIONS)}")
+        lines.append(f"or decide on a page: {next_command('explore', without=[DECISIONS])}")
         print("\n".join(lines))
         return {"sheet": str(path)}
     folder = settle(config, review)
-    lines.append(f"decided: {folder}; next: {next_command('publish', without=DECISIONS)}")
+    lines.append(f"decided: {folder}; next: {next_command('publish', without=[DECISIONS])}")
     print("\n".join(lines))
     return {"sheet": str(path), "version": str(folder)}
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -101,7 +102,8 @@ def main(config: DictConfig) -> dict[str, object]:
 def _outlook(config: DictConfig, folder: Path) -> Outlook | None:
     """Return the outlook of a version that the run has scored; None where it is not computed."""
     artefact = read_artefact(Path(config.paths.demand))
-    version, policy = read_version(folder), instantiate(config.policy)
+    version = read_version(folder)
+    policy = instantiate(config.policy).on(date.fromisoformat(version.day))
     return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
 
 

@@ -62,12 +62,13 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
-    policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
+    tiling, frontier, day = instantiate(config.score), instantiate(config.frontier), pricing_day(config.day)
+    policy = instantiate(config.policy).on(day)
     uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:
         from gpu_pricer.versions.frontier import trace_frontier  # which draws a figure, and prices need none
 
-        trace_frontier(config.paths, policy, tiling, frontier, config.backend, pricing_day(config.day))
+        trace_frontier(config.paths, policy, tiling, frontier, config.backend, day)
         return None
     shards, warm_start = (
         None if path is None else Path(path) for path in (config.paths.shards, config.paths.warm_start)
@@ -81,7 +82,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         Path(config.paths.catalog),
         Path(config.paths.prices),
         policy,
-        pricing_day(config.day),
+        day,
         config.data.catalog.price_includes_vat,
     )
     warn_of_prices_of_sales(sources.catalog, sources.prices)

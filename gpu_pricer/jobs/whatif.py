@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +115,7 @@ def _tiling(tiling: Tiling) -> Tiling:
 
 def _asked(config: DictConfig, base: Base, scenario: Scenario) -> Asked:
     """Return what a scenario is priced from; InputError where a change does not fit."""
-    policy = changed_policy(base.sources.policy, scenario)
+    policy = changed_policy(base.sources.policy, scenario).on(date.fromisoformat(base.version.day))
     catalog = _with_columns(base, policy, Path(config.paths.catalog))
     files = [file for path in changed_events(scenario) for file in event_files(path)]
     if files:

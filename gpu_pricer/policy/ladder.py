@@ -55,6 +55,12 @@ class Ladder:
         rungs = np.insert(self.rungs, 0, self.rungs[-1] - self.period)
         return periods * self.period + rungs[np.searchsorted(self.rungs, rest, "right")]
 
+    def nearest(self, cents: np.ndarray) -> np.ndarray:
+        """Return the rung nearest to each price in cents, of two equally near ones the lower."""
+        below, above = self.at_or_below(cents), self.at_or_above(cents)
+        is_lower = (below > 0) & ((cents - below <= above - cents) | (above >= PRICE_LIMIT))
+        return np.where(is_lower, below, above)
+
 
 def kernel_ladders(ladders: Sequence[Ladder]) -> Ladders:
     """Return the ladders as the kernels take them, one row per ladder."""

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,42 @@ class Overrides:
 
     def __len__(self) -> int:
         return len(self.price)
+
+
+def overrides_on(path: Path, day: date) -> Path | None:
+    """Return the file of prices set by hand that holds on a day.
+
+    path: a file, which holds on every day, or a folder of files that are named by the first day on which they hold,
+    such as 2026-12-07.csv; the next one replaces a file. None before the first. InputError for other names
+    and for two files of one day.
+    """
+    if not path.is_dir():
+        return path
+    files: dict[date, Path] = {}
+    for file in sorted(path.iterdir()):
+        if file.name.startswith("."):
+            continue
+        first = _first_day(file)
+        if first in files:
+            both = f"{files[first].name} and {file.name}"
+            raise InputError(f"{path} must hold one file for each first day, found {both}: move one of them away")
+        files[first] = file
+    begun = [first for first in files if first <= day]
+    if not begun:
+        log.info("no file of %s holds on %s: no price is set by hand", path, day)
+        return None
+    return files[max(begun)]
+
+
+def _first_day(file: Path) -> date:
+    """Return the day in a file's name; InputError where it is none."""
+    try:
+        return date.fromisoformat(file.stem)
+    except ValueError as error:
+        raise InputError(
+            f"{file.parent} must hold files named by their first day, such as 2026-12-07.csv, found {file.name}: "
+            "rename it or move it away"
+        ) from error
 
 
 def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Series) -> Overrides:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.constraint import Constraint, columns_read
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.overrides import overrides_on
 
 ON_INFEASIBLE = ("relax", "refuse")
 WHOLE_CENTS = Ladder(endings=None, prices=None)
@@ -26,7 +28,7 @@ class Policy:
     bounds: how far a price may go.
     ladder: the prices that exist; null: every whole cent.
     category_ladders: other ladders, as endings or prices, by category_id.
-    overrides: a file of prices set by hand, or null.
+    overrides: a file of prices set by hand, a folder of such files by day (see `on`), or null.
     constraints: the settings of a Constraint by name; null switches one off.
     on_infeasible: relax the constraints that cannot be met together, or refuse the run.
     """
@@ -113,6 +115,11 @@ class Policy:
     def overrides_file(self) -> Path | None:
         """The file of prices set by hand, if any."""
         return None if self.overrides is None else Path(self.overrides)
+
+    def on(self, day: date) -> "Policy":
+        """Return the policy for prices that are set on a day: of a folder of overrides, the file that holds then."""
+        path = None if self.overrides is None else overrides_on(Path(self.overrides), day)
+        return replace(self, overrides=None if path is None else str(path))
 
     def of_categories(self, category_id: pl.Series) -> "Policy":
         """Return the policy of a part of a catalog that has these categories; ladders of others would be refused."""

@@ -203,7 +203,7 @@ def _advice(outlook: Outlook | None) -> list[str]:
         return []
     return [
         f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price response: "
-        "run price tests before these prices"
+        "run a price test before these prices (gpu-pricer pricetest)"
     ]
 
 

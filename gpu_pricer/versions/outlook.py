@@ -84,7 +84,7 @@ def outlook_of(
         if not is_rationed:
             gains = gain_of_draws(problem, draws, price)
             gain = Gain(float(gains.mean()), *interval(gains))
-        vague = count_vague(problem, draws)
+        vague = int(vague_categories(problem, draws).sum())
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
@@ -123,13 +123,14 @@ def count_published(artefact: DemandArtefact, category_id: pl.Series) -> int:
     return found.filter(~is_from_log().fill_null(False)).height
 
 
-def count_vague(problem: PricingProblem, draws: Draws) -> int:
-    """Return how many categories do not identify a price response, see HARDLY; 0 with fewer than LEAST_DRAWS draws.
+def vague_categories(problem: PricingProblem, draws: Draws) -> np.ndarray:
+    """Return which categories do not identify a price response, bool [G], see HARDLY.
 
+    None with fewer than LEAST_DRAWS draws; a category without draws has no response of its own, and is none of them.
     The variance of the prior is estimated as that between the categories' estimates plus the mean posterior variance.
     """
     if draws.factor.shape[2] < LEAST_DRAWS or not len(draws.factor):
-        return 0
+        return np.zeros(problem.category_count, np.bool_)
     visits = problem.segments.visits / problem.segments.visits.sum()
     everything = (0, problem.category_count)
     slope = utility_lines(problem.demand_in_double(), problem.shelf(*everything))[1]
@@ -138,4 +139,5 @@ def count_vague(problem: PricingProblem, draws: Draws) -> int:
     estimate = np.add.reduceat(sensitivity, starts[:-1]) / np.diff(starts)
     variance = np.einsum("hsd,s->hd", np.log(draws.factor), visits).var(axis=1)
     prior = estimate[draws.row >= 0].var() + variance.mean()
-    return int(((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2)).sum())
+    found = np.append((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2), False)
+    return found[draws.row]

@@ -1,6 +1,7 @@
 """The catalog as a policy reads it, with what the rules that count days need of the history of prices."""
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -73,15 +74,15 @@ def pricing_day(setting: object) -> date:
 
 
 def read_priced_catalog(
-    path: Path, policy: Policy, prices: Path, day: date, where: pl.Expr | None = None
+    path: Path, policy: Policy, prices: Path, day: date, where: pl.Expr | None = None, columns: Sequence[str] = ()
 ) -> PricedCatalog:
-    """Return the catalog with the columns that the policy's rules and constraints read.
+    """Return the catalog with the columns that the policy's rules and constraints read, and further `columns`.
 
     prices: the published table, whose history the rules that count days continue. where: see read_catalog.
     """
     for name, rate in policy.bounds.steep_increases.items():
         log.warning("policy.bounds.%s=%g lets a price rise by %.0f %%; 0.3 is 30 %%", name, rate, 100 * rate)
-    catalog = read_catalog(path, policy.columns, where)
+    catalog = read_catalog(path, [*policy.columns, *columns], where)
     earlier = None if policy.bounds.days_needed is None else published_history(prices)
     return continued_catalog(catalog, policy, earlier, day)
 

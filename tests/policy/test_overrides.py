@@ -1,10 +1,13 @@
 """Prices set by hand: read from either kind of file, refused where they are none."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.overrides import NO_SEGMENT, read_overrides
+from gpu_pricer.policy.overrides import NO_SEGMENT, overrides_on, read_overrides
+from tests.markets import a_policy
 
 PRODUCTS, SEGMENTS = pl.Series(["tea", "milk", "rice"]), pl.Series(["s0", "s1"])
 GOOD = {"product_id": ["milk", "tea", "milk"], "segment_id": ["s1", None, None], "price": [1.25, 3.0, 2.0]}
@@ -93,3 +96,41 @@ def test_bad_table_is_refused_in_one_line(tmp_path, fault):
 def test_file_that_cannot_be_read_is_refused(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         read_overrides(tmp_path / name, PRODUCTS, SEGMENTS)
+
+
+@pytest.fixture
+def weeks(tmp_path):
+    """A folder of files by first day, with a hidden one of a file browser."""
+    for name in ("2026-12-07.csv", "2026-12-14.parquet", ".DS_Store"):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("day", "name"), [
+    ("2026-12-06", None), ("2026-12-07", "2026-12-07.csv"), ("2026-12-13", "2026-12-07.csv"),
+    ("2026-12-14", "2026-12-14.parquet"), ("2030-01-01", "2026-12-14.parquet"),
+])  # fmt: skip
+def test_each_file_of_a_folder_holds_until_the_next_one(weeks, day, name):
+    assert overrides_on(weeks, date.fromisoformat(day)) == (None if name is None else weeks / name)
+
+
+def test_a_file_holds_on_every_day(weeks):
+    assert overrides_on(weeks / "2026-12-07.csv", date(1999, 1, 1)) == weeks / "2026-12-07.csv"
+
+
+def test_a_folder_of_other_names_or_of_two_files_for_a_day_is_refused(weeks):
+    (weeks / "2026-12-07.parquet").write_text("")
+    with pytest.raises(InputError, match=r"one file for each first day, found 2026-12-07.csv and 2026-12-07.parquet"):
+        overrides_on(weeks, date(2026, 12, 7))
+
+    (weeks / "2026-12-07.parquet").rename(weeks / "christmas.csv")
+    with pytest.raises(InputError, match=r"named by their first day, such as 2026-12-07.csv, found christmas.csv"):
+        overrides_on(weeks, date(2026, 12, 7))
+
+
+def test_policy_takes_the_file_of_its_day(weeks):
+    policy = a_policy(overrides=str(weeks))
+
+    assert policy.on(date(2026, 12, 8)).overrides == str(weeks / "2026-12-07.csv")
+    assert policy.on(date(2026, 12, 1)).overrides is None
+    assert a_policy().on(date(2026, 12, 8)).overrides is None
