@@ -4,6 +4,7 @@ import logging
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -99,11 +100,13 @@ def _lines(problem: PricingProblem, planned: PlannedTest, folder: Path, first: d
     every_night = next_command("score", f"policy.overrides={folder}", without=("day", "pricetest"))
     cost = outlook.profit / outlook.profit_today - 1 if outlook.profit_today > 0 else float("nan")
     return [
-        f"a price test of {len(planned.rows):,} products in {outlook.categories:,} categories{stays}",
+        f"a price test of {len(planned.rows):,} products in {len(outlook.error):,} categories{stays}",
         f"  {periods} periods of {info.period_days} days, from {first} to {last}: {folder}",
         f"  expected profit of these categories per period {outlook.profit:,.2f} {info.currency}, at today's prices "
         f"{outlook.profit_today:,.2f} ({cost:+.1%}), by the demand that the test is to correct",
-        f"  it can tell the elasticity of {outlook.told:,} of them to {VAGUE:.0%}; longer or wider tests tell more",
+        f"  the error of a category's elasticity will be at least {np.median(outlook.error):.0%} for half of them, "
+        f"below {VAGUE:.0%} for at most {np.count_nonzero(outlook.error < VAGUE):,}: twice the size, or four times the "
+        "periods, halves it",
         f"every night: {every_night}",
         "after the test: prepare and train on the log that has it",
     ]

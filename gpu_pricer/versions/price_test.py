@@ -23,7 +23,7 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import ranges_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.versions.outlook import VAGUE, vague_categories
+from gpu_pricer.versions.outlook import vague_categories
 from kernels import choice_probabilities, in_double, own_elasticities, utility_lines
 
 STEPS = np.array([-1, 0, 1])
@@ -73,13 +73,11 @@ class PlannedTest(NamedTuple):
 class ExpectedOutcome(NamedTuple):
     """What a test is expected to cost and to tell, by the demand that is known before it.
 
-    categories: how many have tested products. told: of how many the test alone tells the elasticity to VAGUE, see
-    relative_error. profit_today, profit: of these categories in a period, in currency, at today's prices and in the
-    mean of the periods of the test.
+    error [categories with tested products]: of the elasticity, see relative_error. profit_today, profit: of these
+    categories in a period, in currency, at today's prices and in the mean of the periods of the test.
     """
 
-    categories: int
-    told: int
+    error: np.ndarray
     profit_today: float
     profit: float
 
@@ -136,14 +134,13 @@ def expected_outcome(problem: PricingProblem, planned: PlannedTest) -> ExpectedO
     is_tested = np.isin(np.arange(len(start) - 1), np.searchsorted(start, planned.rows, side="right") - 1)
     price = np.broadcast_to(today, (len(planned.price), len(today))).copy()
     price[:, planned.rows] = planned.price
-    told, at_today, testing = 0, 0.0, 0.0
+    errors, at_today, testing = [], 0.0, 0.0
     for first, last in ranges_of(is_tested):
         rows = problem.product_slice(first, last)
-        error = relative_error(problem, first, last, price[:, rows])
-        told += int((error <= VAGUE).sum())
+        errors.append(relative_error(problem, first, last, price[:, rows]))
         at_today += _profit(problem, first, last, today[rows])
         testing += float(np.mean([_profit(problem, first, last, of_period[rows]) for of_period in price]))
-    return ExpectedOutcome(int(is_tested.sum()), told, at_today, testing)
+    return ExpectedOutcome(np.concatenate(errors), at_today, testing)
 
 
 def relative_error(problem: PricingProblem, first: int, last: int, price: np.ndarray) -> np.ndarray:
