@@ -14,6 +14,7 @@ from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
+from gpu_pricer.data.completeness import CompletenessRule, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
@@ -79,6 +80,7 @@ class Preparation:
     categories: CategoryRule
     choices: ChoiceRule
     unit_prices: UnitPriceRule
+    completeness: CompletenessRule
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
     _tell_gaps(whole)
+    require_complete(whole.lines, rules.completeness)
     choices = logged_choices(whole, rules.choices, seed)
     if not choices.bought:
         raise InputError(

@@ -19,6 +19,9 @@ from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
 
 log = logging.getLogger(__name__)
 
+RULES = ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices", "completeness")
+"""The keys of `data` that are rules of a Preparation."""
+
 OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), "summary.json", "quarantine"}
 
 
@@ -66,13 +69,12 @@ def main(config: DictConfig) -> None:
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
     for report in inputs.reports:
         log.warning("quarantined: %s", report)
-    parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices"))
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     if inputs.unread_report:
         log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)
     if inputs.unpriced_report:
         log.warning("kept, at the prices of their sales: %s", inputs.unpriced_report)
-    rules = Preparation(period, instantiate(config.split), *parts)
+    rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
     told = {name: data[name] for name in ("currency", "protected", "label")}

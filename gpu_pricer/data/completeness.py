@@ -1,0 +1,77 @@
+"""Whether a log has all of its last whole period: half a log looks like half the demand, and nothing else would say so.
+
+The last whole period decides levels and the prices of today, so what is missing there is missing in every price.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.errors import InputError
+
+WEEK = 7
+"""Days: Sundays are compared with Sundays, where periods are days."""
+
+LEAST_LINES = 20
+"""A day or a period with a lower usual number of lines may have none by chance."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CompletenessRule:
+    """When the last whole period of a log counts as complete.
+
+    least_share: the least share of the usual number of lines; 0 accepts any number. usual_of: the number of periods
+    before, with the same days of the week, whose median is usual.
+    """
+
+    least_share: float
+    usual_of: int
+
+    def __post_init__(self) -> None:
+        require_number("completeness.least_share", self.least_share, least=0, most=1)
+        require_integer("completeness.usual_of", self.usual_of, 1)
+
+
+def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> None:
+    """Raise InputError where the last period has too few lines; warn of its days without one that usually have some.
+
+    lines: of every whole period, with their time, by its first day in order. A day is compared with the same day of
+    those periods. Usual numbers below LEAST_LINES say nothing.
+    """
+    *earlier, last = lines
+    before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
+    if not before or rule.least_share == 0:
+        return
+    usual, found = _median([lines[period].height for period in before]), lines[last].height
+    if usual >= LEAST_LINES and found < rule.least_share * usual:
+        raise InputError(
+            f"the last whole period, {last}, must have {rule.least_share:.0%} of the usual number of sales lines, "
+            f"found {found:,} of {usual:,.0f}, the median of the {len(before)} before: bring the whole log, "
+            "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
+        )
+    *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
+    usual_of_day = {day: _median([days.get(day, 0) for days in known]) for days in known for day in days}
+    missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_LINES and day not in own]
+    if missing:
+        log.warning(
+            "no sales on %s of the last whole period, where the %s before had %s in the median: are all lines of these "
+            "days in the log?",
+            ", ".join(str(last + timedelta(days=day)) for day in missing), len(before),
+            ", ".join(f"{usual_of_day[day]:,.0f}" for day in missing),
+        )  # fmt: skip
+
+
+def _median(counts: list[int]) -> float:
+    """Return the median of whole numbers."""
+    return float(pl.Series(counts).median())  # type: ignore[arg-type]
+
+
+def _lines_by_day(lines: pl.DataFrame, period: date) -> dict[int, int]:
+    """Return the number of lines of a period by the number of days since its first day, without days that have none."""
+    days = lines.select(day=(pl.col("time").dt.date() - period).dt.total_days())
+    return dict(days.group_by("day").len().rows())

@@ -1,0 +1,94 @@
+"""A log that lacks sales of its last period is refused, or a missing day is said; a usual log passes in silence."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from gpu_pricer.data.completeness import CompletenessRule, require_complete
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import by_period
+from tests.data.conftest import MONDAY
+
+RULE = CompletenessRule(least_share=0.5, usual_of=3)
+
+
+@pytest.fixture
+def log_of(lines):
+    """The lines by period of a log with so many lines on each day of each week: [[7 numbers], ...]."""
+
+    def build(*weeks):
+        rows = [
+            {"week": week, "day": day}
+            for week, days in enumerate(weeks)
+            for day, n in enumerate(days)
+            for _ in range(n)
+        ]
+        return by_period(lines(*rows))
+
+    return build
+
+
+FULL = [30, 20, 20, 20, 20, 40, 0]
+
+
+@pytest.mark.parametrize(("last", "found"), [(75, None), (74, "74 of 150"), (1, "1 of 150")])
+def test_a_last_week_of_less_than_half_the_usual_lines_is_refused(log_of, last, found):
+    known = log_of([1000] * 7, FULL, [n + 1 for n in FULL], [n - (n > 0) for n in FULL], [last, 0, 0, 0, 0, 0, 0])
+
+    if found is None:
+        require_complete(known, RULE)
+        return
+    with pytest.raises(InputError) as refused:
+        require_complete(known, RULE)
+    assert str(refused.value) == (
+        f"the last whole period, {MONDAY + timedelta(weeks=4)}, must have 50% of the usual number of sales lines, "
+        f"found {found}, the median of the 3 before: bring the whole log, set data.last_period to the last whole "
+        "one, or data.completeness.least_share=0 where so few are right"
+    )
+
+
+def test_a_day_that_usually_sells_and_has_no_line_is_said(log_of, caplog):
+    with caplog.at_level(logging.WARNING, "gpu_pricer"):
+        require_complete(log_of(FULL, FULL, FULL, [30, 20, 0, 20, 20, 0, 5]), RULE)
+
+    assert caplog.messages == [
+        f"no sales on {MONDAY + timedelta(days=23)}, {MONDAY + timedelta(days=26)} of the last whole period, where the "
+        "3 before had 20, 40 in the median: are all lines of these days in the log?"
+    ]
+
+
+@pytest.mark.parametrize("weeks", [
+    [FULL],
+    [FULL, FULL, FULL],
+    [[3, 0, 0, 0, 0, 0, 10]] * 3 + [[0, 0, 0, 0, 0, 0, 1]],
+    [[30, 20, 20, 20, 20, 40, 50], FULL, FULL, FULL],
+])  # fmt: skip
+def test_usual_weeks_first_weeks_and_few_lines_say_nothing(log_of, caplog, weeks):
+    with caplog.at_level(logging.WARNING, "gpu_pricer"):
+        require_complete(log_of(*weeks), RULE)
+
+    assert caplog.messages == []
+
+
+def test_days_are_compared_with_the_same_days_of_the_weeks_before(lines):
+    """With periods of a day a Sunday has a twentieth of a Saturday's lines, and its usual ones."""
+    rows = [{"day": day, "week": week} for week in range(3) for day in range(7) for _ in range(400 if day < 6 else 20)]
+    sales = lines(*rows)
+    daily = {day: part for (day,), part in sales.group_by(sales["time"].dt.date().alias("day"), maintain_order=True)}
+
+    require_complete(daily, RULE)
+    with pytest.raises(InputError, match=r"found 9 of 20, the median of the 2 before"):
+        require_complete(daily | {max(daily): daily[max(daily)].head(9)}, RULE)
+
+
+def test_zero_accepts_any_number(log_of):
+    require_complete(log_of(FULL, [1] + [0] * 6), CompletenessRule(least_share=0, usual_of=3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"), [((1.1, 8), "least_share"), ((-0.1, 8), "least_share"), ((0.5, 0), "usual_of")]
+)
+def test_settings_out_of_range_are_refused(settings, name):
+    with pytest.raises(ValueError, match=rf"completeness\.{name} must be"):
+        CompletenessRule(*settings)
