@@ -125,7 +125,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
     _tell_gaps(whole)
-    require_complete(whole.lines, rules.completeness)
+    if rules.choices.outside_option:
+        require_complete(whole.lines, rules.completeness)
     choices = logged_choices(whole, rules.choices, seed)
     if not choices.bought:
         raise InputError(

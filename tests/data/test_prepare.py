@@ -465,3 +465,15 @@ def test_weights_give_goods_sold_by_weight_their_price(prepare):
     assert "has_unit_price" not in pl.read_parquet(with_weights / "products.parquet").columns
     shelf = pl.read_parquet(with_weights / "shelf.parquet").filter(product_id=101)
     assert shelf["price"].to_list() == pytest.approx([2.0 + week % 2 / 2 for week in (1, 2, 3, 4, 5, 6)], rel=0.01)
+
+
+def test_a_log_that_lacks_most_of_its_last_week_is_refused_where_levels_are_learned(prepare):
+    short = shop()
+    in_last = pl.col("time").is_between(date(2024, 2, 5), date(2024, 2, 11))
+    lacks = ~in_last | (pl.col("user_id") < 6)
+    short["transactions"] = short["transactions"].filter(lacks)
+
+    with pytest.raises(InputError, match=r"the last whole period, 2024-02-05, must have 50% of the usual number"):
+        prepare(short)
+    for accepted in ("data.completeness.least_share=0.2", "data.choices.outside_option=false"):
+        assert (prepare(short, accepted) / "summary.json").is_file()
