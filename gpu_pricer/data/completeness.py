@@ -15,8 +15,8 @@ from gpu_pricer.errors import InputError
 WEEK = 7
 """Days: Sundays are compared with Sundays, where periods are days."""
 
-LEAST_LINES = 20
-"""A day or a period with a lower usual number of lines may have none by chance."""
+LEAST_OF_PERIOD, LEAST_OF_DAY = 100, 20
+"""With lower usual numbers of lines a period may have half as many by chance, and a day none."""
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +41,15 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
     """Raise InputError where the last period has too few lines; warn of its days without one that usually have some.
 
     lines: of every whole period, with their time, by its first day in order. A day is compared with the same day of
-    those periods. Usual numbers below LEAST_LINES say nothing.
+    those periods. Usual numbers below LEAST_OF_PERIOD and
+    LEAST_OF_DAY say nothing.
     """
     *earlier, last = lines
     before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
     if not before or rule.least_share == 0:
         return
     usual, found = _median([lines[period].height for period in before]), lines[last].height
-    if usual >= LEAST_LINES and found < rule.least_share * usual:
+    if usual >= LEAST_OF_PERIOD and found < rule.least_share * usual:
         raise InputError(
             f"the last whole period, {last}, must have {rule.least_share:.0%} of the usual number of sales lines, "
             f"found {found:,} of {usual:,.0f}, the median of the {len(before)} before: bring the whole log, "
@@ -56,7 +57,7 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
         )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
     usual_of_day = {day: _median([days.get(day, 0) for days in known]) for days in known for day in days}
-    missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_LINES and day not in own]
+    missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_OF_DAY and day not in own]
     if missing:
         log.warning(
             "no sales on %s of the last whole period, where the %s before had %s in the median: are all lines of these "

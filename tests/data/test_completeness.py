@@ -61,7 +61,7 @@ def test_a_day_that_usually_sells_and_has_no_line_is_said(log_of, caplog):
 @pytest.mark.parametrize("weeks", [
     [FULL],
     [FULL, FULL, FULL],
-    [[3, 0, 0, 0, 0, 0, 10]] * 3 + [[0, 0, 0, 0, 0, 0, 1]],
+    [[19, 0, 0, 0, 0, 0, 80]] * 3 + [[0, 0, 0, 0, 0, 0, 1]],
     [[30, 20, 20, 20, 20, 40, 50], FULL, FULL, FULL],
 ])  # fmt: skip
 def test_usual_weeks_first_weeks_and_few_lines_say_nothing(log_of, caplog, weeks):
@@ -72,14 +72,14 @@ def test_usual_weeks_first_weeks_and_few_lines_say_nothing(log_of, caplog, weeks
 
 
 def test_days_are_compared_with_the_same_days_of_the_weeks_before(lines):
-    """With periods of a day a Sunday has a twentieth of a Saturday's lines, and its usual ones."""
-    rows = [{"day": day, "week": week} for week in range(3) for day in range(7) for _ in range(400 if day < 6 else 20)]
+    """With periods of a day a Sunday has a quarter of a Saturday's lines, and its usual ones."""
+    rows = [{"day": day, "week": week} for week in range(3) for day in range(7) for _ in range(400 if day < 6 else 100)]
     sales = lines(*rows)
     daily = {day: part for (day,), part in sales.group_by(sales["time"].dt.date().alias("day"), maintain_order=True)}
 
     require_complete(daily, RULE)
-    with pytest.raises(InputError, match=r"found 9 of 20, the median of the 2 before"):
-        require_complete(daily | {max(daily): daily[max(daily)].head(9)}, RULE)
+    with pytest.raises(InputError, match=r"found 49 of 100, the median of the 2 before"):
+        require_complete(daily | {max(daily): daily[max(daily)].head(49)}, RULE)
 
 
 def test_zero_accepts_any_number(log_of):

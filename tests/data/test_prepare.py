@@ -470,8 +470,8 @@ def test_weights_give_goods_sold_by_weight_their_price(prepare):
 def test_a_log_that_lacks_most_of_its_last_week_is_refused_where_levels_are_learned(prepare):
     short = shop()
     in_last = pl.col("time").is_between(date(2024, 2, 5), date(2024, 2, 11))
-    lacks = ~in_last | (pl.col("user_id") < 6)
-    short["transactions"] = short["transactions"].filter(lacks)
+    crowd = pl.concat([short["transactions"].with_columns(pl.col("user_id") + 100 * k) for k in range(3)])
+    short["transactions"] = crowd.filter(~in_last | (pl.col("user_id") % 100 < 6))
 
     with pytest.raises(InputError, match=r"the last whole period, 2024-02-05, must have 50% of the usual number"):
         prepare(short)
