@@ -30,11 +30,11 @@ def trial_folder() -> Path:
 
 def rank(sweep: Path, objective: Objective) -> None:
     """Write the ranking of a sweep's trials, and print it where the objective was measured."""
-    from gpu_pricer.terminal.scoreboard import wide_console
+    from gpu_pricer.terminal.printing import print_tables
     from gpu_pricer.tuning.ranking import ranking_board, write_ranking  # matplotlib would slow every command's start
 
     if not read_trials(sweep):
         return
     table = write_ranking(sweep, objective)
     if table["value"].is_not_null().any():
-        wide_console().print(ranking_board(table, objective))
+        print_tables(ranking_board(table, objective))

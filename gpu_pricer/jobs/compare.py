@@ -16,7 +16,7 @@ from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD, RUN_RECORD
 from gpu_pricer.tables.version.version_comparison import by_group, changed_cells, compare_versions
 from gpu_pricer.terminal.compare_board import group_table, summary_lines
-from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.versions.version_sources import compared_version
 
 OPERANDS = ("compare.before", "compare.after")
@@ -56,7 +56,7 @@ def main(config: DictConfig) -> None:
     _require_endings(tables)
     print("\n".join(summary_lines(before, after, found, sources_changed(after.folder, before.folder))))
     if column is not None and found.products.height:
-        wide_console().print(group_table(by_group(found.products, groups), str(column)))
+        print_tables(group_table(by_group(found.products, groups), str(column)))
     if config.compare.products is not None:
         rows = found.products.join(groups.rename({"group": str(column or "group")}), on="product_id", how="left")
         _write(rows, Path(str(config.compare.products)), "products")

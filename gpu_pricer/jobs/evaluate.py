@@ -13,7 +13,8 @@ from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evalua
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.process.run_record import HELD_OUT_SUMS
 from gpu_pricer.tables.version.names import RUN_RECORD
-from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
+from gpu_pricer.terminal.printing import print_tables
+from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.versions.priced_catalog import pricing_day
 
 
@@ -95,7 +96,7 @@ def main(config: DictConfig) -> None:
 
 def _print(blocks: dict[str, Any], level: float) -> None:
     """Print the tables of the scores and the verdict on the baselines; level: of the intervals."""
-    wide_console().print(*scoreboard(blocks), sep="\n")
+    print_tables(*scoreboard(blocks))
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for line in verdict_lines(blocks.get("baselines", {}), level):
         console.print(line)

@@ -41,7 +41,7 @@ from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.versions.outlook import MOST_CELLS
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def main(config: DictConfig) -> None:
         print(_nothing(config, known))
     else:
         shown = ledger.filter(pl.col("category_id").is_null())
-        wide_console().print(_board(shown.tail(MOST_VERSIONS), "version", "version"))
+        print_tables(_board(shown.tail(MOST_VERSIONS), "version", "version"))
         print(f"{shown.height:,} versions, by category too, are in {Path(config.paths.work) / LEDGER}")
 
 
@@ -202,7 +202,7 @@ def _print_version(config: DictConfig, ledger: pl.DataFrame, known: list[InForce
     print(f"{told[0].upper()}{told[1:]}")
     size = (pl.col("actual_profit") - pl.col("expected_profit")).abs()
     print_rows = rows.filter(pl.col("category_id").is_not_null()).sort(size, "category_id", descending=[True, False])
-    wide_console().print(_board(print_rows.head(MOST_VERSIONS), "category_id", "category"))
+    print_tables(_board(print_rows.head(MOST_VERSIONS), "category_id", "category"))
 
 
 def _nothing(config: DictConfig, known: list[InForce]) -> str:

@@ -26,7 +26,8 @@ from gpu_pricer.tables.files.disk_errors import require_writable
 from gpu_pricer.tables.published.publishing import current_run
 from gpu_pricer.tables.version.names import METRICS_FILE
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
+from gpu_pricer.terminal.printing import print_tables
+from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.outlook import Outlook, outlook_of
 
@@ -214,7 +215,7 @@ def _repeat(plan: RunPlan, config: DictConfig) -> dict[str, dict[str, float]]:
     if metrics:
         together = repeated_metrics(metrics)
         write_metrics(Path(config.paths.work) / METRICS_FILE, together)
-        console = wide_console()
         for fold, block in together["folds"].items():
-            console.print(f"{fold}: mean of {block['runs']} runs", *scoreboard(block["mean"]), sep="\n")
+            print(f"{fold}: mean of {block['runs']} runs")
+            print_tables(*scoreboard(block["mean"]))
     return seconds

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import run
 from gpu_pricer.process.run_record import run_job
-from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.tuning.objective import Objective
 from gpu_pricer.tuning.ranking import ranking_board, write_ranking
 from gpu_pricer.tuning.settings import TuneSettings
@@ -61,7 +61,7 @@ def main(config: DictConfig) -> dict[str, object]:
     finally:
         if read_trials(folder):
             table = write_ranking(folder, objective)
-            wide_console().print(ranking_board(table, objective))
+            print_tables(ranking_board(table, objective))
     best = table.row(0, named=True)
     if best["rank"] is None:
         raise InputError(

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from gpu_pricer.tables.published.version_log import UNKNOWN, VersionEntry, damage_of, version_entries
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.printing import print_tables
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
     table = Table(*(name for name in Row.__dataclass_fields__), box=box.SIMPLE)
     for entry in entries:
         table.add_row(*astuple(_row(entry, damage_of(prices, entry))))
-    wide_console().print(table)
+    print_tables(table)
 
 
 def _row(entry: VersionEntry, damage: str) -> Row:

@@ -24,7 +24,7 @@ from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import mark_whatif
-from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.whatif_board import board, closing_lines
 from gpu_pricer.versions.last_scored import newest_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
@@ -85,7 +85,7 @@ def main(config: DictConfig) -> dict[str, object]:
         except Refused as error:
             refusals[each.scenario.name] = str(error)
     priced = {each.scenario.name: each.folder for each in asked if each.scenario.name not in refusals}
-    wide_console().print(board(base.folder, priced))
+    print_tables(board(base.folder, priced))
     print("\n".join(closing_lines(base.folder, priced)))
     if refusals:
         raise Refused(*(f"scenario {name}: {reason}" for name, reason in refusals.items()))

@@ -1,19 +1,12 @@
 """The tables of metrics.json for a terminal: models on held-out choices, and price lists under the truth."""
 
-import sys
-
-from rich.console import Console
 from rich.table import Table
 
-SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
+SCORES = ("log loss", "AUC", "calibration error", "predicted / bought")
+MOVED = {"all": "", "moved_5pct": ", price moved > 5 %", "moved_15pct": ", price moved > 15 %"}
+"""What the title of a deviance says of the product-weeks that it sums over, by its key in metrics.json."""
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
-WIDTH = 160  # columns where the output is a file; wide enough for every number
-
-
-def wide_console() -> Console:
-    """Return a console on standard output, as wide as the terminal, or WIDTH where there is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def scoreboard(metrics: dict[str, dict]) -> list[Table]:
@@ -50,8 +43,10 @@ def _held_out(metrics: dict[str, dict]) -> list[Table]:
 def _scores(title: str, blocks: dict[str, dict]) -> Table:
     """Return a row per model: its scores, the deviances of buyers and units per product and period, its elasticity."""
     deviances, units = (list(next(iter(blocks.values())).get(f"{of}poisson_deviance", {})) for of in ("", "units_"))
-    titles = [*(f"deviance {name}" for name in deviances), *(f"units' {name}" for name in units)]
-    board = Table(title, *SCORES, *titles, "elasticity", "rising")
+    titles = [
+        f"{of} deviance{MOVED[name]}" for of, names in (("Poisson", deviances), ("units", units)) for name in names
+    ]
+    board = Table(title, *SCORES, *titles, "mean elasticity", "cells where demand rises with price")
     for name, block in blocks.items():
         response = block.get("price_response")
         board.add_row(
@@ -72,7 +67,7 @@ def _by_price_age(blocks: dict[str, dict]) -> Table:
     The interval of each stands beside it, unless the metrics are means over folds.
     """
     ages = [*blocks["network"]["by_price_age"]]
-    board = Table("predicted / bought by the price's age, in periods", *(age.replace("_", " ") for age in ages))
+    board = Table("predicted / bought, by periods since the price was seen", *(age.replace("_", " ") for age in ages))
     for name, block in blocks.items():
         board.add_row(name, *(_with_interval(block["by_price_age"].get(age, {})) for age in ages))
     return board
@@ -90,7 +85,9 @@ def _number(value: float | None) -> str:
 
 def _response(block: dict) -> Table:
     """Return a row per category whose elasticity the log identifies, those that sell most first."""
-    board = Table("elasticity", "artefact today", "its 90 %", "the log's own", "its 90 %")
+    board = Table(
+        "own-price elasticity", "artefact, today's prices", "90 % interval", "regression on the log", "90 % interval"
+    )
     board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "", "")
     known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
     for name, row in sorted(known, key=lambda item: -item[1]["purchases"])[:MOST_CATEGORIES]:
@@ -105,7 +102,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _under_truth(block: dict) -> Table:
     """Return a row per price list, by rising profit under the truth."""
-    board = Table("profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain")
+    board = Table("profit under the truth", "per 1,000 visits", "against today", "regret", "share of attainable gain")
     judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
     for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):
         over, regret, share = (judged[name][gain] for gain in GAINS)
