@@ -17,6 +17,7 @@ FORMATS = dict.fromkeys(("price", "cost", "x", "y"), ",.2~f") | dict.fromkeys(
     ("units", "percent", "value", "low", "high", "predicted", "bought"), ",.4~r"
 )
 """d3's formats of numbers in tooltips, by field."""
+NEAR = "within 0.5 %"
 LABEL = 230  # pixels of the longest category label
 WORDY = alt.Legend(orient="top", labelLimit=400, direction="vertical")
 """A legend of long names, one below the other, so that none is cut on a phone."""
@@ -53,11 +54,11 @@ def move_histogram(rows: pl.DataFrame) -> dict[str, Any]:
     """Return the chart of products by the size of their move, from product_figures."""
     bins = rows.select(move=(100 * pl.col("move")).clip(-100, 100).round(0)).group_by("move").agg(products=pl.len())
     table = bins.with_columns(way=pl.when(pl.col("move") < 0).then(pl.lit("down")).when(pl.col("move") > 0).then(
-        pl.lit("up")).otherwise(pl.lit("as today"))).sort("move")  # fmt: skip
+        pl.lit("up")).otherwise(pl.lit(NEAR))).sort("move")  # fmt: skip
     colour = alt.Color(
         "way:N",
         title=None,
-        scale=alt.Scale(domain=["down", "as today", "up"], range=[ACCENT, MUTED, WARM]),
+        scale=alt.Scale(domain=["down", NEAR, "up"], range=[ACCENT, MUTED, WARM]),
         legend=alt.Legend(orient="top"),
     )
     chart = alt.Chart(alt.Data(values=table.to_dicts())).mark_bar(size=8).encode(

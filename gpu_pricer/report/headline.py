@@ -9,6 +9,7 @@ from gpu_pricer.report.words import money, number, percent
 from gpu_pricer.tables.version.price_version import PriceVersion
 
 NO_INTERVAL = "no interval: the demand has no draws, stock cannot serve all of it, or the table is too large"
+AGAINST = ", against today's prices, in a period"
 
 
 class Intervals(NamedTuple):
@@ -40,8 +41,8 @@ def head_figures(version: PriceVersion, rows: pl.DataFrame, intervals: Intervals
     up, down = (float((rows[name] * rows["served"]).sum()) for name in ("money_up", "money_down"))
     return [
         *_counts(version),
-        Figure("Dearer", money(up, currency), "what the units sold cost more than today, in a period", True),
-        Figure("Cheaper", money(down, currency), "what the units sold cost less than today, in a period", True),
+        Figure("Paid more", money(up, currency), f"for units whose price rises{AGAINST}", True),
+        Figure("Paid less", money(down, currency), f"for units whose price falls{AGAINST}", True),
         Figure(
             "Units",
             percent(_change(tally.units_new, tally.units_today)),

@@ -51,24 +51,24 @@ def _response(row: dict) -> str:
     size = abs(elasticity)
     how = "little" if size < WEAK else "strongly" if size > STRONG else "moderately"
     joint = ", but" if (direction == UP and size > STRONG) or (direction == DOWN and size < WEAK) else ":"
-    return f"Buyers react {how} (1 % more on the price loses {size:.1f} % of its units){joint} {act}."
+    return f"Buyers react {how} to the price (1 % more on it loses {size:.1f} % of the units){joint} {act}."
 
 
 def _act(row: dict) -> str:
     """Return the clause on what moves the price: scarce stock, limits on the whole assortment, or its own profit."""
     push = _push(row)
     if row["direction"] == UP and _is_scarce(row):
-        return "it rises so that its stock lasts the period"
+        return "the price rises so that the stock lasts the period"
     if row["direction"] == DOWN and push < -CENT:
-        return "it falls so that the limits on the whole assortment are met"
+        return "the price falls so that the limits on the whole assortment are met"
     if row["direction"] == UP and push > CENT:
-        return "it rises so that the limits on the whole assortment are met"
+        return "the price rises so that the limits on the whole assortment are met"
     is_open = row.get("has_limits") and row.get("shadow_price") is None  # a version without details of its prices
     counted = ", counting what the limits on the whole assortment ask for" if is_open else ""
     return {
-        UP: f"a higher price earns more than the units it loses{counted}",
-        DOWN: f"a lower price sells enough more to be worth it{counted}",
-        MIXED: "it rises in some segments and falls in others",
+        UP: f"a higher price earns more, in spite of the units it loses{counted}",
+        DOWN: f"a lower price sells enough more units to earn more{counted}",
+        MIXED: "the price rises in some segments and falls in others",
     }[row["direction"]]
 
 
@@ -76,13 +76,13 @@ def _limits(row: dict) -> str:
     """Return the sentence on what limits on the whole assortment do beside what `_act` says, "" for nothing."""
     push = _push(row)
     if _is_scarce(row) and row["direction"] != UP:
-        return f"Its stock is scarce, which keeps the price up: one more unit would earn {price(row['stock_price'])}."
+        return f"Scarce stock keeps the price up: one more unit would earn {price(row['stock_price'])}."
     if abs(push) <= CENT:
         return ""
     if row["direction"] in (MIXED, KEPT):
-        return f"The limits on the whole assortment push it {'up' if push > 0 else 'down'}."
+        return f"The limits on the whole assortment push the price {'up' if push > 0 else 'down'}."
     is_against = (row["direction"] == UP) == (push < 0)
-    return "The limits on the whole assortment hold it back." if is_against else ""
+    return "The limits on the whole assortment hold the price back." if is_against else ""
 
 
 def _push(row: dict) -> float:
@@ -96,10 +96,11 @@ def _is_scarce(row: dict) -> bool:
 
 
 def _rule(row: dict) -> str:
-    """Return the sentence on the rule that stops most segments' prices, "" where none does."""
+    """Return the sentence on the rule that limits the price in the most segments, "" where none does."""
     if row["binding"] == "none":
         return ""
-    return f"What stops it: {rule_words(row['binding'])}."
+    often = "Most frequent limiting rule" if row["direction"] == MIXED else "Limiting rule"
+    return f"{often}: {rule_words(row['binding'])}."
 
 
 def _runner_up(scored: Scored, row: dict) -> str:
@@ -111,9 +112,11 @@ def _runner_up(scored: Scored, row: dict) -> str:
     visits = float(scored.problem.segments.visits[segment])
     change = (other.category_profit - now.category_profit) * visits / PER_VISITS
     earned = money(abs(change), scored.version.currency)
-    verdict = f"would earn {earned} {'more' if change > 0 else 'less'} in its category and a period"
+    more = "more" if change > 0 else "less"
+    here = scored.problem.segments.segment_id[segment]
     why = _why_not(scored.policy, row) if change > 0 else ""
-    return f"{price(other.price)} {verdict}{why} (segment {scored.problem.segments.segment_id[segment]})."
+    instead = f"{price(other.price)} in place of {price(now.price)} in segment {here}"
+    return f"{instead} would earn the category {earned} {more} in a period{why}."
 
 
 def _why_not(policy: Policy, row: dict) -> str:

@@ -69,7 +69,9 @@ class ProductPanel:
         with ui.element("div").classes("panel-head"):
             with ui.element("div"):
                 text(row["name"] or row["product_id"], "h2")
-                text(" · ".join(filter(None, (row["product_id"], row["category_id"]))), "p").classes("meta")
+                text(
+                    " · ".join(filter(None, (row["product_id"] if row["name"] else "", row["category_id"]))), "p"
+                ).classes("meta")
             ui.button(icon="close", on_click=self.dialog.close).props('flat round dense aria-label="Close"')
         low, high = self._ends(row)
         with ui.element("div").classes("mover"):

@@ -24,7 +24,9 @@ def add_summary(desk: Desk) -> None:
 
 def _add_estimate(name: str, value: float, today: float, by_decisions: str) -> None:
     share = value / today - 1 if today > 0 else None
-    with _add_card(f"{name} against today", percent(share), f"{by_decisions} by decisions, in a period"):
+    with _add_card(
+        f"{name} against today", percent(share), f"in a period; decisions so far change it by {by_decisions}"
+    ):
         text(" model's estimate", "em").classes("estimate")
 
 

@@ -222,3 +222,17 @@ def test_sixty_thousand_rows_stay_quick(show, large_page):
     assert tab.locator("#count").inner_text().endswith(f"of {MANY:,} products")
     assert np.median(milliseconds) < KEY_WITHIN, milliseconds
     assert tab.locator("#table [role=row]").count() < 60
+
+
+@pytest.mark.parametrize("section", ["gates", "frontier"])
+def test_every_column_of_a_short_table_is_on_a_phone(show, report_shop, section):
+    tab = show(report_shop.page, PHONE)
+
+    hidden = tab.evaluate(
+        """(id) => [...document.querySelectorAll(`#${id} .scroll`)].filter(
+            (box) => box.querySelectorAll('th').length <= 4 && box.scrollWidth > box.clientWidth + 1
+        ).map((box) => box.innerText)""",
+        section,
+    )
+
+    assert hidden == []

@@ -11,3 +11,10 @@ def test_products_are_counted_at_whole_numbers(products, ticks):
     drawn = charts.move_histogram(pl.DataFrame({"move": [0.03] * products}))
 
     assert drawn["encoding"]["y"]["axis"].get("values") == ticks
+
+
+def test_small_move_is_not_told_as_no_move():
+    drawn = charts.move_histogram(pl.DataFrame({"move": [-0.003, 0.0, 0.02]}))
+
+    ways = {row["way"]: row["products"] for row in drawn["data"]["values"]}
+    assert ways == {"within 0.5 %": 2, "up": 1}

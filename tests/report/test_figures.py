@@ -177,8 +177,8 @@ def test_head_says_intervals_of_money_as_shares_of_todays(scored, rows):
     assert found["Units"].detail.endswith("; 90 % interval −2.1 % to +3.4 %")
     assert found["Price index"].detail.endswith("; 90 % interval −2.0 % to +3.0 %")
     assert found["Profit"].detail.endswith("; 90 % interval +5.2 % to +8.1 %")
-    assert found["Dearer"].value == money(0.5 * rows["money_up"].sum(), "USD")
-    assert found["Cheaper"].value == money(0.5 * rows["money_down"].sum(), "USD")
+    assert found["Paid more"].value == money(0.5 * rows["money_up"].sum(), "USD")
+    assert found["Paid less"].value == money(0.5 * rows["money_down"].sum(), "USD")
 
 
 def test_direction_says_how_segments_move(rows):

@@ -62,11 +62,15 @@ def test_next_best_price_has_the_most_profit_of_the_others(tmp_path, objective):
     for mover in movers:
         price, gain, segment = next_best(mover.figures["product_id"], prices)
         said = re.fullmatch(
-            r"([\d.]+) would earn ([\d.,]+) USD (more|less) in its category and a period(.*)", mover.runner_up
+            rf"([\d.]+) in place of ([\d.]+) in segment {segment} would earn the category "
+            r"([\d.,]+) USD (more|less) in a period(.*)\.",
+            mover.runner_up,
         )
         assert float(said[1]) == price
-        assert float(said[2].replace(",", "")) == pytest.approx(abs(gain), rel=1e-3, abs=0.51)
-        assert said[3] == ("more" if gain > 0 else "less")
+        assert float(said[3].replace(",", "")) == pytest.approx(abs(gain), rel=1e-3, abs=0.51)
+        assert said[4] == ("more" if gain > 0 else "less")
         why = ", but the policy's objective counts revenue" if gain > 0 else ""
-        assert said[4] == f"{why} (segment {segment})."
+        assert said[5] == why
+        shown = prices.filter(product_id=mover.figures["product_id"], segment_id=segment)["price"].item()
+        assert said[2] == str(shown)
     assert any("more" in mover.runner_up for mover in movers) == (objective.revenue > 0)

@@ -272,17 +272,17 @@ def test_reason_tells_the_response_the_limits_and_the_rule():
     pushed = reason_of(MOVER | {"direction": "down", "shadow_price": -0.5, "binding": "none"})
     held = reason_of(MOVER | {"shadow_price": -0.5})
 
-    assert "1 % more on the price loses 1.5 % of its units): a higher price earns more" in up
-    assert up.endswith("What stops it: largest increase.")
-    assert pushed.endswith("it falls so that the limits on the whole assortment are met.")
-    assert "The limits on the whole assortment hold it back." in held
+    assert "1 % more on it loses 1.5 % of the units): a higher price earns more" in up
+    assert up.endswith("Limiting rule: largest increase.")
+    assert pushed.endswith("the price falls so that the limits on the whole assortment are met.")
+    assert "The limits on the whole assortment hold the price back." in held
     assert reason_of(MOVER | {"direction": "kept", "binding": "none"}) == "The price stays."
 
 
 def test_reason_does_not_claim_a_gain_where_limits_may_be_what_moves_the_price():
     unknown = MOVER | {"direction": "down", "binding": "none", "shadow_price": None}
 
-    assert reason_of(unknown | {"has_limits": False}).endswith("a lower price sells enough more to be worth it.")
+    assert reason_of(unknown | {"has_limits": False}).endswith("a lower price sells enough more units to earn more.")
     assert reason_of(unknown | {"has_limits": True}).endswith(
         "counting what the limits on the whole assortment ask for."
     )
@@ -291,7 +291,7 @@ def test_reason_does_not_claim_a_gain_where_limits_may_be_what_moves_the_price()
 def test_reason_names_scarce_stock_and_not_the_assortment_for_it():
     scarce = MOVER | {"binding": "none", "shadow_price": 0.6, "stock_price": 0.6}
 
-    assert reason_of(scarce).endswith("it rises so that its stock lasts the period.")
+    assert reason_of(scarce).endswith("the price rises so that the stock lasts the period.")
     assert reason_of(scarce | {"direction": "mixed"}).endswith("keeps the price up: one more unit would earn 0.60.")
     assert "limits on the whole assortment" not in reason_of(scarce) + reason_of(scarce | {"direction": "mixed"})
     assert "assortment" in reason_of(MOVER | {"shadow_price": 0.6, "stock_price": 0.0})
@@ -300,7 +300,7 @@ def test_reason_names_scarce_stock_and_not_the_assortment_for_it():
 def test_movers_of_a_version_under_stock_limits_name_their_stock(report_shop):
     [movers] = re.findall(r'<section id="movers".*?</section>', markup_of(report_shop.refused), re.DOTALL)
 
-    assert re.search("so that its stock lasts the period|Its stock is scarce", movers)
+    assert re.search("so that the stock lasts the period|Scarce stock", movers)
 
 
 @pytest.mark.parametrize("wrong", [{"movers": 0}, {"curves": 1.5}, {"products": -1}, {"label": "brand"}])

@@ -96,10 +96,10 @@
     fact(list, "Today", price(data.today[i]));
     fact(list, "New", `${price(data.price[i])} (${percent(data.move[i])})` + (data.low[i] === data.high[i] ? "" : `, ${range(data.low[i], data.high[i])} by segment`));
     fact(list, "Unit cost", price(data.cost[i]) + (data.assumed[i] ? " (assumed)" : ""));
-    fact(list, "Stopped by", data.rules[data.binding[i]]);
+    fact(list, "Limiting rule", data.rules[data.binding[i]]);
     fact(list, "Allowed", `${price(data.allowed_low[i])} (${data.rules[data.low_rule[i]]}) to ${price(data.allowed_high[i])} (${data.rules[data.high_rule[i]]})`);
     fact(list, "Prices seen before", `${price(data.support_low[i])} to ${price(data.support_high[i])}`);
-    fact(list, "Answer to the price", Number.isFinite(data.elasticity[i]) ? `${signed(format(data.elasticity[i], 2), data.elasticity[i])} % units for 1 % more` : "–");
+    fact(list, "Own-price elasticity", Number.isFinite(data.elasticity[i]) ? `${signed(format(data.elasticity[i], 2), data.elasticity[i])}: % of the units for 1 % on the price` : "–");
     fact(list, "Units in a period", `${amount(data.units[i])}, ${amount(data.units_today[i])} at today's price list`);
     fact(list, `Profit${afterVat} in a period`, `${amount(data.profit[i])}, ${amount(data.profit_today[i])} at today's price list`);
     fact(list, "Money moved", amount(data.money[i]));
@@ -118,7 +118,7 @@
     const close = make("button", { type: "button", class: "quiet" }, "Close");
     close.addEventListener("click", () => panel.close());
     const chart = make("div", { class: "chart" }), segments = data.segments.length;
-    const title = make("div", {}, make("h2", { id: "panel-title" }, data.name[i] || data.id[i]), make("p", { class: "meta" }, `${data.id[i]} · ${data.categories[data.category[i]]}`));
+    const title = make("div", {}, make("h2", { id: "panel-title" }, data.name[i] || data.id[i]), make("p", { class: "meta" }, `${data.name[i] ? data.id[i] + " · " : ""}${data.categories[data.category[i]]}`));
     const right = make("div", {}, make("h3", {}, "Demand"), chart);
     if (data.unit_cost) right.append(boxed("How the price is made up", table(["Part", "Amount"], PARTS.filter(([name]) => data[name]).map(([name, words]) => [words, price(data[name][i]).replace("-", "−")]))));
     const left = make("div", {}, make("h3", {}, "Price"), facts(data, i));
@@ -142,7 +142,7 @@
     ["Move", (d, i) => percent(d.move[i]), (d, i) => d.move[i], true],
     ["Units", (d, i) => amount(d.units[i]), (d, i) => d.units[i], true],
     ["Money", (d, i) => amount(d.money[i]), (d, i) => d.money[i], true],
-    ["Stopped by", (d, i) => d.rules[d.binding[i]], (d, i) => d.rules[d.binding[i]], false],
+    ["Limiting rule", (d, i) => d.rules[d.binding[i]], (d, i) => d.rules[d.binding[i]], false],
   ];
 
   const productTable = (data) => {
