@@ -192,6 +192,28 @@ def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, finish, train
     assert read_artefact(untrained / "work/demand").segments.height == 3
 
 
+@pytest.mark.parametrize(
+    ("array", "restarts", "asked"),
+    [
+        ({}, "0", "requeue 7\n"),
+        ({"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}, "0", "requeue 7_2\n"),
+        ({}, "3", ""),
+    ],
+    ids=["job", "task whose number is the array's", "too often"],
+)
+def test_batch_script_asks_slurm_to_run_a_killed_job_again_and_no_other(tmp_path, slurm, array, restarts, asked):
+    variables = slurm(SLURM_SUBMIT_DIR=str(tmp_path), SLURM_RESTART_COUNT=restarts, **array)
+    srun = tmp_path / "bin/srun"
+    srun.write_text("#!/bin/sh\nexit 137\n")
+    srun.chmod(0o755)
+
+    ended = subprocess.run(["bash", ROOT / "slurm/reprice.sbatch", "score"], env=os.environ | variables)
+
+    assert ended.returncode == 137
+    found = tmp_path / "asked"
+    assert (found.read_text() if found.exists() else "") == asked
+
+
 def test_requeue_signal_leaves_a_checkpoint_and_asks_slurm_for_another_run(untrained, slurm):
     environment, last = slurm(), untrained / "work/train/checkpoints/last.ckpt"
 
