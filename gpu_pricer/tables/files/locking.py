@@ -29,8 +29,8 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
     """Hold the lock file at `path` during the block; its folder is made if it is absent.
 
     purpose: what this process does meanwhile, for others to read. shared: other processes may hold the lock too, if all
-    of them share it. Raise InputError, with the owner and its age, if another process holds the lock. On a file system
-    without locks the block runs unguarded, and the log says so.
+    of them share it. Raise InputError, with the owner and its age, if another process holds the lock, of whatever user.
+    On a file system without locks the block runs unguarded, and the log says so.
     """
     made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,9 +44,7 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
         yield
         return
     try:
-        os.ftruncate(file, 0)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        os.pwrite(file, f"{purpose} by process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
+        _name_owner(file, purpose)
         yield
     finally:
         _release(path, file)
@@ -103,7 +101,7 @@ def remove_unowned(path: Path) -> None:
 def is_locked(path: Path) -> bool:
     """Return whether a process holds the lock file at `path`."""
     try:
-        file = os.open(path, os.O_RDWR)
+        file = _opened(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -126,7 +124,7 @@ def _acquired(path: Path, kind: int, patience: float | None = None) -> int:
     """
     deadline = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
             if _is_at(path, file):
@@ -140,6 +138,28 @@ def _acquired(path: Path, kind: int, patience: float | None = None) -> int:
             os.close(file)
             raise
         os.close(file)
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Return the opened lock file; that of another user, which this one may not write, is opened to read.
+
+    The kernel takes a lock on either. Network file systems want to write for one, and refuse it.
+    """
+    with suppress(PermissionError):
+        return os.open(path, flags, 0o666)
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # its owner has removed it since, or no file can be made in its folder
+        return os.open(path, flags, 0o666)
+
+
+def _name_owner(file: int, purpose: str) -> None:
+    """Write into a locked file who holds it; one that another user left keeps its text."""
+    if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDWR:
+        return
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    os.ftruncate(file, 0)
+    os.pwrite(file, f"{purpose} by process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
 
 
 def _is_at(path: Path, file: int) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import re
 import signal
 import subprocess
@@ -38,6 +39,22 @@ def holder(lock, kind):
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     return process
+
+
+@pytest.fixture
+def of_another_user(monkeypatch):
+    """of_another_user(path): from now on this process may read the file and not write it, which root always may."""
+
+    def become(path):
+        def opened(name, flags, mode=0o777):
+            if name == path and path.exists() and flags & os.O_ACCMODE != os.O_RDONLY:
+                raise PermissionError(errno.EACCES, "Permission denied", str(name))
+            return really(name, flags, mode)
+
+        really = os.open
+        monkeypatch.setattr(os, "open", opened)
+
+    return become
 
 
 def refuse(file, kind):
@@ -77,6 +94,26 @@ def test_lock_of_a_killed_process_is_free(lock):
 
     assert not is_locked(lock)
     assert acquire(lock)
+
+
+def test_lock_of_another_user_guards(lock, of_another_user):
+    with holder(lock, "alone") as process:
+        of_another_user(lock)
+        with pytest.raises(InputError, match=r"found it in use: train by process \d+"):
+            acquire(lock)
+        assert is_locked(lock)
+        process.kill()
+
+
+def test_lock_that_a_killed_process_of_another_user_left_is_free(lock, of_another_user, caplog):
+    with holder(lock, "alone") as process:
+        process.send_signal(signal.SIGKILL)
+    of_another_user(lock)
+
+    assert not is_locked(lock)
+    assert acquire(lock)
+    assert not caplog.text
+    assert not lock.exists()
 
 
 def test_nothing_stays_behind(lock):
