@@ -61,6 +61,13 @@ def assert_trained(folder):
     assert held_out(folder)["bought"].any()
 
 
+def test_whoever_may_read_one_file_of_the_demand_may_read_all(one_process):
+    files = [path for path in (one_process / "work/demand").rglob("*") if path.is_file()]
+
+    assert "parameters.safetensors" in {path.name for path in files}
+    assert len({path.stat().st_mode & 0o777 for path in files}) == 1
+
+
 def test_train_writes_an_artefact_and_held_out_predictions(one_process):
     assert_trained(one_process)
     assert json.loads((one_process / "work" / "train" / "run.json").read_text())["config"]["trainer"]["devices"] == 1

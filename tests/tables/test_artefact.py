@@ -1,5 +1,6 @@
 """The demand artefact: its fingerprint, and the contents that are refused."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -175,3 +176,16 @@ def test_rows_are_read_as_the_whole_artefact_has_them(tmp_path, monkeypatch, for
         expected = whole.factors[name]
         chosen = expected[5:19] if name.startswith("product") else expected
         assert np.array_equal(factor, chosen[:, 5:19] if form == "dense" else chosen)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_every_file_has_the_rights_that_the_umask_leaves(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_artefact(ARTEFACT, tmp_path / "demand")
+    finally:
+        os.umask(before)
+
+    rights = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "demand").iterdir()}
+    assert rights["factors.safetensors"] == 0o666 & ~umask
+    assert {*rights.values()} == {0o666 & ~umask}

@@ -33,7 +33,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
     copy_shared,
     parameters_of,
 )
-from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
+from gpu_pricer.tables.files.disk_errors import disk_errors, share, write_table
 
 FORMAT_VERSION = 3
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
@@ -115,6 +115,7 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     directory.mkdir(parents=True, exist_ok=True)
     with disk_errors(directory / "parameters.safetensors") as path:
         save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, path)
+    share(path)
     axes = {name: parameter.axes for name, parameter in parameters.tensors.items()}
     (directory / "network.json").write_text(
         json.dumps({"format_version": FORMAT_VERSION} | asdict(settings) | {"axes": axes}, indent=1) + "\n"

@@ -16,7 +16,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.artefact.demand_artefact import DemandArtefact
 from gpu_pricer.tables.artefact.demand_info import FORMS, read_info
 from gpu_pricer.tables.artefact.demand_tables import DemandCategories, DemandProducts, Posterior, Segments
-from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
+from gpu_pricer.tables.files.disk_errors import disk_errors, share, write_table
 from gpu_pricer.tables.files.replacing import replacing
 
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior", "categories")
@@ -37,6 +37,7 @@ def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | No
         (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
         with disk_errors(fresh / "factors.safetensors") as path:
             save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, path)
+        share(path)
         for name in ARTEFACT_TABLES:
             table: pl.DataFrame | None = getattr(artefact, name)
             if table is not None:
@@ -100,7 +101,10 @@ def _read_offsets(path: Path, product_id: pl.Series | None) -> pl.DataFrame | No
 def _read_factors(path: Path, rows: slice) -> dict[str, np.ndarray]:
     """Return the factors by name; rows: of the products, which are the second axis of the dense form."""
     try:
-        with safe_open(path, "numpy") as file:
+        with (
+            path.open("rb"),
+            safe_open(path, "numpy") as file,
+        ):  # of one that may not be read it says that none is there
             names = [*file.keys()]
         factors = {name: _read_factor(path, name, rows if name.startswith("product") else EVERY) for name in names}
         return factors if rows == EVERY else {name: _of_products(name, f, rows) for name, f in factors.items()}

@@ -39,6 +39,11 @@ def disk_errors(path: Path) -> Iterator[Path]:
         raise OSError(number, reason, str(path)) from error
 
 
+def share(path: Path) -> None:
+    """Give a file to those who may read its folder; safetensors makes it for its owner alone, whatever the umask."""
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
 def write_table(table: pl.DataFrame, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the table as a Parquet file with metadata of its own; raise OSError where the disk refuses that."""
     with disk_errors(path):
