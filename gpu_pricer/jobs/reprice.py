@@ -19,6 +19,7 @@ from gpu_pricer.tables.events import changed_products, event_files, read_events,
 from gpu_pricer.tables.unlikely_events import unlikely_events
 from gpu_pricer.tables.version.names import METRICS_FILE, new_run
 from gpu_pricer.tables.version.version_record import read_version
+from gpu_pricer.versions.forgotten_events import REPRICE
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
 from gpu_pricer.versions.publication import in_force_from, keep_published, publish
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice, require_repriceable
@@ -154,7 +155,7 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path | None:
     for line in unlikely_events(base.sources.catalog, catalog, base.sources.artefact.products["category_id"]):
         log.warning("%s: see whether the events are right", line)
     publication = instantiate(config.publish, _convert_="all")
-    taken = {"action": "reprice", "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
+    taken = {"action": REPRICE, "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
     if changed_products(base.sources.catalog, catalog).is_empty():
         if not publication.dry_run:
             keep_published(prices, base.version.run, taken)

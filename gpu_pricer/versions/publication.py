@@ -46,6 +46,7 @@ from gpu_pricer.tables.version.seal import require_sealed
 from gpu_pricer.tables.version.version_files import FileFacts
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import require_no_whatif
+from gpu_pricer.versions.forgotten_events import forgotten_events
 from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,8 @@ def publish(
                 f"{folder} must replace {replaces}, found that {current} was published meanwhile: run it again"
             )
         judged = _judge(prices, folder, version, current, publication, evidence)
+        if table is not None and "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
+            log.warning("%s", forgotten)
         if publication.dry_run:
             print(_preview(version, judged))
             return current or ""

@@ -290,3 +290,43 @@ def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
         "prices must hold a published version for events to change"
     )
     assert not Path("prices").exists()
+
+
+@pytest.mark.parametrize(
+    ("event", "example"),
+    [
+        ({"product_id": ["p005"], "cost": [1.0]}, "p005 with a cost of {before} instead of 1.0"),
+        ({"product_id": ["p005"], "withdrawn": [True]}, "p005 that was withdrawn"),
+        ({"product_id": ["p900"], "cost": [1.0], "price": [2.0], "category_id": ["c0"]}, "p900 that was new"),
+    ],
+    ids=["value", "withdrawn", "new"],
+)
+def test_version_that_was_scored_before_events_says_what_it_forgets(gpu_pricer, shop, event, example):
+    full = current_run(shop / "prices")
+    assert gpu_pricer("score", "policy=profit", "backend=cpu").status == 0
+    pl.DataFrame(event).write_parquet(shop / "incoming/a.parquet")
+    assert gpu_pricer("reprice", "events=incoming").status == 0
+    assert current_run(shop / "prices") != full
+
+    ended = gpu_pricer("publish")
+
+    assert ended.status == 0, ended.said
+    before = OFFERED.filter(product_id="p005")["cost"].item()
+    told = [line for line in ended.log if "WARNING" in line]
+    assert len(told) == 1
+    assert f"what events changed of 1 product since {full} is not in " in told[0]
+    assert f"such as {example.format(before=before)}: readers get it as it was before the events" in told[0]
+
+
+@pytest.mark.parametrize("cost", [1.0, 1.2], ids=["known", "newer"])
+def test_version_whose_catalog_knows_the_events_forgets_nothing(gpu_pricer, shop, cost):
+    pl.DataFrame({"product_id": ["p005"], "cost": [1.0]}).write_parquet(shop / "incoming/a.parquet")
+    assert gpu_pricer("reprice", "events=incoming").status == 0
+    known = pl.when(pl.col("product_id") == "p005").then(cost).otherwise("cost").alias("cost")
+    OFFERED.with_columns(known).write_parquet(shop / "known.parquet")
+    assert gpu_pricer("score", "policy=profit", "backend=cpu", "paths.catalog=known.parquet").status == 0
+
+    ended = gpu_pricer("publish")
+
+    assert ended.status == 0, ended.said
+    assert not [line for line in ended.log if "WARNING" in line]

@@ -1,0 +1,81 @@
+"""What events changed of the published version and a version that was scored without them would forget."""
+
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+
+from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
+from gpu_pricer.tables.delta_log import publishing_entries
+from gpu_pricer.tables.version.catalog_copy import find_catalog_copy
+
+REPRICE = "reprice"
+"""The action, in Delta's log, of a version that events made."""
+NOT_TOLD = ("cost_source", ANCHOR_PRICE, DAYS_SINCE_CHANGE)
+"""Columns of a catalog that follow from others and from the history of prices, and which no event tells."""
+
+
+def forgotten_events(prices: Path, table: DeltaTable, folder: Path) -> str | None:
+    """Return a line on what events changed and the version in a folder has as it was before them, None for nothing.
+
+    The catalog of the last version that a full `score` made tells what was before. Where it is not kept any more, or
+    another catalog has no copy, nothing is known. A value that is neither the event's nor the one before is newer.
+    """
+    commits = publishing_entries(table, prices)
+    full = next((commit["run"] for commit in reversed(commits) if commit.get("action") != REPRICE), None)
+    if full is None or full == commits[-1]["run"]:
+        return None
+    copies = [find_catalog_copy(place) for place in (prices / full, prices / commits[-1]["run"], folder)]
+    before, after, new = (None if copy is None else copy.cast({"product_id": pl.String}) for copy in copies)
+    if before is None or after is None or new is None:
+        return None
+    found = [table for table in (_values(before, after, new), _products(before, after, new)) if table.height]
+    if not found:
+        return None
+    changes = pl.concat(found)
+    products = changes["product_id"].n_unique()
+    what = "1 product" if products == 1 else f"{products:,} products"
+    return (
+        f"what events changed of {what} since {full} is not in {folder}, such as {changes['example'][0]}: readers get "
+        "it as it was before the events. Bring it into the catalog and score again, or send the events again under "
+        "another name"
+    )
+
+
+def _values(before: pl.DataFrame, after: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return product_id and an example in words of each value that is in `new` as before the events."""
+    names = [
+        name
+        for name in after.columns
+        if name not in ("product_id", *NOT_TOLD) and name in before.columns and name in new.columns
+    ]
+    others = {f":{end}": table.cast({name: after.schema[name] for name in names}, strict=False)
+              for end, table in (("before", before), ("new", new))}  # fmt: skip
+    joined = after.select("product_id", *names)
+    for suffix, table in others.items():
+        joined = joined.join(table.select("product_id", *names), on="product_id", suffix=suffix)
+    parts = [joined.filter(_is_as_before(name)).select("product_id", example=_told(name)) for name in names]
+    return pl.concat([after.select("product_id", example=pl.lit("")).clear(), *parts])
+
+
+def _is_as_before(name: str) -> pl.Expr:
+    before = pl.col(f"{name}:before")
+    return pl.col(name).ne_missing(before) & pl.col(f"{name}:new").eq_missing(before)
+
+
+def _told(name: str) -> pl.Expr:
+    new, event = (pl.col(column).cast(pl.String).fill_null("none") for column in (f"{name}:new", name))
+    return pl.format(f"{{}} with a {name} of {{}} instead of {{}}", "product_id", new, event)
+
+
+def _products(before: pl.DataFrame, after: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return product_id and an example in words of the products that events withdrew or brought, unlike `new`."""
+    ids = [table.select("product_id") for table in (before, after, new)]
+    withdrawn = ids[0].join(ids[1], on="product_id", how="anti").join(ids[2], on="product_id", how="semi")
+    brought = ids[1].join(ids[0], on="product_id", how="anti").join(ids[2], on="product_id", how="anti")
+    return pl.concat(
+        [
+            table.with_columns(example=pl.format("{} that was " + what, "product_id"))
+            for table, what in ((withdrawn, "withdrawn"), (brought, "new"))
+        ]
+    )
