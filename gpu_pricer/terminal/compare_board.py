@@ -16,7 +16,10 @@ HEAD = ("products", "prices", "up", "down", "mean move", "mean size")
 
 
 def summary_lines(before: Compared, after: Compared, found: Comparison, sources: list[str] | None) -> list[str]:
-    """Return the lines on columns, products, prices, units and profit; sources: what differs between them in words."""
+    """Return the lines on columns, segments, products, prices, units and profit.
+
+    sources: what differs between them in words.
+    """
     products = found.products
     gone, new = (products.filter(~pl.col(name))["product_id"].to_list() for name in ("is_after", "is_before"))
     sums = products.select(pl.col(ADDED_UP).sum()).row(0, named=True)
@@ -24,6 +27,7 @@ def summary_lines(before: Compared, after: Compared, found: Comparison, sources:
     lines = [
         f"{before.folder} -> {after.folder}",
         f"columns: {_named(found.gone, 'gone')}, {_named(found.new, 'new')}",
+        f"segments: {_named(found.gone_segments, 'out')}, {_named(found.new_segments, 'in')}",
         f"products: {_named(gone, 'out')}, {_named(new, 'in')}",
         f"prices: {sums['prices']:,} in both, {sums['up'] / prices:.1%} up, {sums['down'] / prices:.1%} down, "
         f"mean move {sums['move'] / prices:+z.2%}, mean size {sums['absolute_move'] / prices:.2%}",

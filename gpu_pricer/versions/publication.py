@@ -32,7 +32,7 @@ from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.process.ending import held_back
 from gpu_pricer.tables.delta_log import open_table, published_runs, run_of
 from gpu_pricer.tables.files.locking import locked
-from gpu_pricer.tables.published.kept_artefacts import bring_artefact
+from gpu_pricer.tables.published.kept_artefacts import bring_artefact, kept_artefact
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.published.price_store import store_of
 from gpu_pricer.tables.published.promises import DAY, keep_promise
@@ -43,6 +43,7 @@ from gpu_pricer.tables.version.decisions import bring_decisions, read_decided, w
 from gpu_pricer.tables.version.names import APPROVALS, LOCK
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import require_sealed
+from gpu_pricer.tables.version.version_comparison import different_segments
 from gpu_pricer.tables.version.version_files import FileFacts
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import require_no_whatif
@@ -151,6 +152,8 @@ def publish(
         judged = _judge(prices, folder, version, current, publication, evidence)
         if table is not None and "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
             log.warning("%s", forgotten)
+        if current is not None:
+            _warn_of_segments(prices, current, folder, version)
         if publication.dry_run:
             print(_preview(version, judged))
             return current or ""
@@ -260,6 +263,16 @@ def _approved(prices: Path, folder: Path, version: PriceVersion, approval: Appro
     if version.run in published_runs(prices):
         return Approved(None, read_decided(folder, APPROVALS))
     return approval_outcome(prices, folder, version, approval)
+
+
+def _warn_of_segments(prices: Path, current: str, folder: Path, version: PriceVersion) -> None:
+    """Log which segments the version has prices for and the published one has not, and the other way round."""
+    gone, new = (", ".join(ids) or "none" for ids in different_segments(prices / current, folder))
+    if gone != new:
+        log.warning(
+            "%s has other segments than %s (gone: %s; new: %s): whoever reads its prices needs its users' segments, %s",
+            folder, current, gone, new, kept_artefact(prices, version.artefact) / "user_segments.parquet",
+        )  # fmt: skip
 
 
 def _refuse(folder: Path, outcomes: list[Outcome], accept: list[str]) -> None:

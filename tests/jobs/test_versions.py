@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -114,16 +115,17 @@ def test_comparison_counts_products_and_moves(gpu_pricer, shop):
 
     assert ended.status == 0
     lines = ended.out.splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         "prices/first -> prices/third",
         "columns: 0 gone, 0 new",
+        "segments: 0 out, 0 in",
         "products: 1 out (p003), 0 in",
     ]
     before, after = prices_of(shop, "first"), prices_of(shop, "third")
     up, down = (sum(sign * (after[cell] - before[cell]) > 0 for cell in after) for sign in (1, -1))
     mean = sum(float(after[cell] / before[cell]) - 1 for cell in after) / 33
     size = sum(abs(float(after[cell] / before[cell]) - 1) for cell in after) / 33
-    assert lines[3] == (
+    assert lines[4] == (
         f"prices: 33 in both, {up / 33:.1%} up, {down / 33:.1%} down, mean move {mean:+.2%}, mean size {size:.2%}"
     )
 
@@ -158,10 +160,41 @@ def test_comparison_takes_a_folder_outside(gpu_pricer, shop):
 
     lines = gpu_pricer("compare", "third", "elsewhere/same").out.splitlines()
 
-    assert lines[2:4] == [
+    assert lines[2:5] == [
+        "segments: 0 out, 0 in",
         "products: 0 out, 0 in",
         "prices: 33 in both, 0.0% up, 0.0% down, mean move +0.00%, mean size 0.00%",
     ]
+
+
+def test_segments_that_only_one_version_has_are_said(gpu_pricer, shop):
+    ids = ARTEFACT.segments["segment_id"].to_list()
+    renamed = {ids[0]: "s8", ids[1]: "s9"}
+    other = replace(ARTEFACT, segments=ARTEFACT.segments.with_columns(pl.col("segment_id").replace(renamed)))
+    write_artefact(other, shop / "work/other")
+    new = ("policy=profit", "backend=cpu", "paths.demand=work/other", "paths.shards=prices/fourth")
+    assert gpu_pricer("score", *new).status == 0
+
+    lines = gpu_pricer("compare", "third", "fourth").out.splitlines()
+    ended = gpu_pricer("publish", "paths.shards=prices/fourth")
+
+    gone = ", ".join(sorted(renamed))
+    assert lines[2] == f"segments: 2 out ({gone}), 2 in (s8, s9)"
+    assert "prices: 11 in both" in lines[4]
+    assert ended.status == 0, ended.said
+    folder = f"prices/_artefacts/{other.fingerprint()}"
+    (said,) = [line for line in ended.log if "other segments" in line]
+    assert said.endswith(
+        f"prices/fourth has other segments than third (gone: {gone}; new: s8, s9): whoever reads its prices needs its "
+        f"users' segments, {folder}/user_segments.parquet"
+    )
+
+
+def test_versions_with_the_same_segments_are_published_without_a_word_on_them(gpu_pricer, shop):
+    ended = gpu_pricer("rollback", "first", "rollback.reason=test")
+
+    assert ended.status == 0, ended.said
+    assert not [line for line in ended.log if "segments" in line]
 
 
 def test_rollback_publishes_the_older_version_as_a_new_commit(gpu_pricer, shop):

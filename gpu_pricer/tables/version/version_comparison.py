@@ -43,7 +43,8 @@ class Compared(NamedTuple):
 class Comparison(NamedTuple):
     """The differences between two versions.
 
-    gone, new: columns, with their types, of only the first or only the second. products: a row per product of either,
+    gone, new: columns, with their types, of only the first or only the second. gone_segments, new_segments: the ids, as
+    text, of segments that only the first or only the second has prices for. products: a row per product of either,
     sorted: product_id (text), is_before, is_after (which of the versions have it), price_before, price_after (means
     over segments); over the cells that both have, prices (their number), up, down (how many rose and fell), move,
     absolute_move (sums of after / before − 1 and of its size), common_revenue and base_revenue (what the units of the
@@ -54,6 +55,8 @@ class Comparison(NamedTuple):
 
     gone: list[str]
     new: list[str]
+    gone_segments: list[str]
+    new_segments: list[str]
     products: pl.DataFrame
 
 
@@ -70,7 +73,21 @@ def compare_versions(before: Compared, after: Compared) -> Comparison:
     products = products.with_columns(
         pl.col("is_before", "is_after").fill_null(False), pl.col(*COUNTS, *known).fill_null(0)
     )
-    return Comparison(sorted(columns[0] - columns[1]), sorted(columns[1] - columns[0]), products)
+    segments = different_segments(before.folder, after.folder)
+    return Comparison(sorted(columns[0] - columns[1]), sorted(columns[1] - columns[0]), *segments, products)
+
+
+def different_segments(before: Path, after: Path) -> tuple[list[str], list[str]]:
+    """Return the ids, as text and sorted, of the segments that only the first and that only the second version has."""
+    first, second = (_segments(folder) for folder in (before, after))
+    return sorted(first - second), sorted(second - first)
+
+
+def _segments(folder: Path) -> set[str]:
+    """Return the ids of a version's segments, which every file has."""
+    file = price_files(folder)[0]
+    cells = cells_of(pl.scan_parquet(file), pl.String()).select(pl.col("segment_id").cast(pl.String).unique())
+    return {*collect_prices(cells, file)["segment_id"]}
 
 
 def by_group(products: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
