@@ -21,7 +21,11 @@ from gpu_pricer.network.inference.user_tables import (
 )
 from gpu_pricer.network.storage.saved_network import SavedNetwork, read_network
 from gpu_pricer.tables.artefact import NETWORK, read_segments
+from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import LinesToAssign, Users
+from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.version_record import read_version
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ def main(config: DictConfig) -> None:
                                   two tables is enough
             paths.demand          the segments, and the network that `train` kept with them
             paths.data            what was on the shelf, and what known users bought, from `prepare`
+            paths.prices          the published version, if any: a warning says where its prices are for other segments
     Writes  assign.out            user_id, segment_id: every user once, those of assign.users first, in their order
 
     Users who were in training and are not in assign.transactions keep their segments. Others get the segment whose
@@ -49,6 +54,7 @@ def main(config: DictConfig) -> None:
     Example: gpu-pricer assign assign.transactions=lines.parquet assign.out=segments.parquet
     """
     out, demand = new_file("assign.out", config.assign.out), Path(config.paths.demand)
+    _warn_of_other_segments(demand, Path(config.paths.prices))
     saved = read_network(demand / NETWORK)
     path, vocabulary = Path(config.paths.data) / "users.parquet", saved.settings.user_vocabulary
     known = read_known_table(path, Users, saved.users, vocabulary)
@@ -59,6 +65,25 @@ def main(config: DictConfig) -> None:
     placed = _stay(users.select("user_id", segment_id=segment), lines, demand)
     write_new(placed, out)
     log.info("wrote %s: %d users in %d segments", out, placed.height, placed["segment_id"].n_unique())
+
+
+def _warn_of_other_segments(demand: Path, prices: Path) -> None:
+    """Log how many members are in other segments than those that the published prices are for."""
+    run = current_run(prices)
+    if run is None or not (prices / run / RUN_RECORD).is_file():
+        return
+    kept = kept_artefact(prices, read_version(prices / run).artefact)
+    known, ours = ((read_segments(folder)[1] if folder.is_dir() else None) for folder in (kept, demand))
+    if known is None or ours is None or known.schema != ours.schema:
+        return
+    both = known.join(ours, on="user_id", suffix=":ours")
+    moved = both.filter(pl.col("segment_id") != pl.col("segment_id:ours")).height
+    if moved:
+        log.warning(
+            "%s of %s users are in other segments of %s than the published prices of %s are for (%s): publish prices "
+            "of this demand first",
+            f"{moved:,}", f"{both.height:,}", demand, run, kept / "user_segments.parquet",
+        )  # fmt: skip
 
 
 def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.DataFrame | None]:

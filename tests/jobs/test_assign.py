@@ -1,10 +1,16 @@
 """assign: members keep their segments, new users find theirs."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from gpu_pricer.network.encoding.attributes import learn_vocabulary
 from gpu_pricer.network.inference.segment_assignment import likely_segments
+from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.delta_log import current_run
+from tests.markets import catalog_of
+from tests.shops import lay_out, run_job
 
 
 @pytest.fixture
@@ -74,6 +80,25 @@ def test_who_never_came_is_placed_by_attributes_or_in_the_largest_segment_and_co
     assert segments[1:] == [largest, largest]
     assert segments[0] in members["segment_id"].to_list()
     assert any("3 of 3 users never came: 1 are placed by their attributes, 2 in the largest" in line for line in log)
+
+
+def test_members_whose_published_prices_are_for_other_segments_are_counted(assign, members, trained_work, tmp_path):
+    artefact = read_artefact(trained_work / "demand")
+    swapped = members.with_columns(
+        segment_id=pl.when(pl.int_range(pl.len()) < 5).then(1 - pl.col("segment_id") % 2).otherwise("segment_id")
+    )
+    before = replace(artefact, user_segments=swapped)
+    lay_out(tmp_path, before, catalog_of(before))
+    assert [run_job(tmp_path, job, "policy=profit", "backend=cpu") for job in ("score", "publish")] == [0, 0]
+    moved = (swapped["segment_id"] != members["segment_id"]).sum()
+
+    _, log = assign(users=members.select("user_id"))
+
+    demand, current = trained_work / "demand", current_run(tmp_path / "prices")
+    assert [line.partition(": ")[2] for line in log if "WARNING gpu_pricer.jobs.assign" in line] == [
+        f"{moved} of {members.height} users are in other segments of {demand} than the published prices of {current} "
+        f"are for (prices/_artefacts/{before.fingerprint()}/user_segments.parquet): publish prices of this demand first"
+    ]
 
 
 def test_attributes_tell_the_segment_where_members_differ_by_them():
