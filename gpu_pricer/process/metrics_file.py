@@ -5,13 +5,14 @@ client that the Prometheus project keeps, writes each at once (by renaming).
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from gpu_pricer.gates import last_gates
 from gpu_pricer.tables.published.version_log import CURRENT, VersionEntry, version_entries
+from gpu_pricer.tables.version.version_record import read_version
 
 
 def write_metrics(folder: Path, job: str, record: Mapping[str, object], prices: Path) -> None:
@@ -59,6 +60,9 @@ def _of_table(prices: Path, current: VersionEntry) -> CollectorRegistry:
     tell("version", "number of the current version in Delta's log", current.number or 0)
     if current.rows.isdigit():
         tell("rows", "prices of the current version", int(current.rows))
+    if current.is_kept:
+        end = datetime.fromisoformat(read_version(prices / current.run).valid_from).replace(tzinfo=UTC)
+        tell("sales_end_timestamp_seconds", "end of the sales that the current version's demand knows", end.timestamp())
     gauges = {
         name: Gauge(f"gpu_pricer_gate_{name}", what, ["gate"], registry=registry)
         for name, what in (

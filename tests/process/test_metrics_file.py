@@ -1,6 +1,7 @@
 """paths.metrics: the text files that a node exporter reads, parsed as Prometheus does."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -51,6 +52,8 @@ def test_each_job_tells_of_itself_and_the_table_of_its_gates(gpu_pricer, shop):
     assert table["gpu_pricer_table_rows",] == 36
     assert table["gpu_pricer_table_version",] == 0
     assert before - 1 <= table["gpu_pricer_table_published_timestamp_seconds",] <= time.time() + 1
+    end = datetime.fromtimestamp(table["gpu_pricer_table_sales_end_timestamp_seconds",], UTC)
+    assert end.isoformat() == f"{ARTEFACT.info.pricing_period}T00:00:00+00:00"
     assert table["gpu_pricer_gate_passed", "max_mean_move"] == 1
     assert (
         0 < table["gpu_pricer_gate_found", "max_mean_move"] <= table["gpu_pricer_gate_limit", "max_mean_move"] == 0.25
