@@ -15,7 +15,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
-from gpu_pricer.tables.events import changed_products, event_files, read_events, updated_catalog
+from gpu_pricer.tables.events import changed_products, event_files, passed_over, read_events, updated_catalog
 from gpu_pricer.tables.unlikely_events import unlikely_events
 from gpu_pricer.tables.version.names import METRICS_FILE, new_run
 from gpu_pricer.tables.version.version_record import read_version
@@ -66,6 +66,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if _is_watch(config):
         _watch(config)
     fresh = _fresh(config, _files(config))
+    _warn_of_passed_over(config, set())
     if not fresh:
         print("no new events")
         return None
@@ -104,8 +105,10 @@ def _watch(config: DictConfig) -> NoReturn:
     larger versions, not more of them. Each version leaves a record and metrics, as a job does.
     """
     seen: set[tuple[str, int, int]] = set()
+    told: set[str] = set()
     while True:
         files = _files(config)
+        _warn_of_passed_over(config, told)
         states = {(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files}
         fresh = [] if states <= seen else _fresh(config, files)
         if fresh:
@@ -113,6 +116,17 @@ def _watch(config: DictConfig) -> NoReturn:
         else:
             time.sleep(config.watch_seconds)
         seen = states
+
+
+def _warn_of_passed_over(config: DictConfig, told: set[str]) -> None:
+    """Log what lies in the folder of events and is never read; told: the names that were said, to which it adds."""
+    others = [name for name in passed_over(Path(str(config.events))) if name not in told]
+    if others:
+        log.warning(
+            "%d files in %s are no events, such as %s: events are Parquet files whose names end in .parquet",
+            len(others), config.events, others[0],
+        )  # fmt: skip
+        told.update(others)
 
 
 def _fresh(config: DictConfig, files: list[Path]) -> list[EventFile]:

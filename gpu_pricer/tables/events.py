@@ -28,6 +28,13 @@ def event_files(path: Path) -> list[Path]:
     return [path]
 
 
+def passed_over(path: Path) -> list[str]:
+    """Return what lies in a folder of events and is none of event_files, by name, unfinished files apart."""
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    names = {name for name in names if not name.startswith((".", "_"))}
+    return sorted(names - {file.name for file in event_files(path)}) if names else []
+
+
 def read_events(files: list[Path]) -> pl.DataFrame:
     """Return the events of the files in their order; raise InputError if one breaks a rule or has no rows."""
     return pl.concat([read_table(file, Events) for file in files], how="diagonal_relaxed")

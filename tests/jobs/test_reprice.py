@@ -330,3 +330,24 @@ def test_version_whose_catalog_knows_the_events_forgets_nothing(gpu_pricer, shop
 
     assert ended.status == 0, ended.said
     assert not [line for line in ended.log if "WARNING" in line]
+
+
+@pytest.mark.parametrize("watch", ["false", "true"])
+def test_files_that_are_no_events_are_named_once(gpu_pricer, shop, monkeypatch, watch):
+    (shop / "incoming/costs.csv").touch()
+    (shop / "incoming/2026-11-30").mkdir()
+    (shop / "incoming/_coming.csv").touch()
+    naps = iter(range(3))
+
+    def nap(seconds):
+        if next(naps, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpu_pricer.jobs.reprice.time.sleep", nap)
+
+    ended = gpu_pricer("reprice", "events=incoming", f"watch={watch}")
+
+    assert ended.status == (130 if watch == "true" else 0)
+    assert [line.partition("reprice: ")[2] for line in ended.log if "WARNING" in line] == [
+        "2 files in incoming are no events, such as 2026-11-30: events are Parquet files whose names end in .parquet"
+    ]
