@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -107,15 +108,28 @@ def _watch(config: DictConfig) -> NoReturn:
     seen: set[tuple[str, int, int]] = set()
     told: set[str] = set()
     while True:
-        files = _files(config)
         _warn_of_passed_over(config, told)
-        states = {(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files}
-        fresh = [] if states <= seen else _fresh(config, files)
+        try:
+            states, fresh = _look(config, seen)
+        except FileNotFoundError as error:
+            if error.filename is None or os.path.lexists(error.filename):
+                raise
+            continue  # somebody took an old file out of the folder between two steps of the look
         if fresh:
             run_job("reprice", _Batch(fresh), config)
         else:
             time.sleep(config.watch_seconds)
         seen = states
+
+
+def _look(config: DictConfig, seen: set[tuple[str, int, int]]) -> tuple[set[tuple[str, int, int]], list[EventFile]]:
+    """Return the states of the files in the folder, and those that were not taken yet; none if all states are `seen`.
+
+    A state is the path, the time of the last write and the size. Raise FileNotFoundError if a file goes meanwhile.
+    """
+    files = _files(config)
+    states = {(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+    return states, [] if states <= seen else _fresh(config, files)
 
 
 def _warn_of_passed_over(config: DictConfig, told: set[str]) -> None:

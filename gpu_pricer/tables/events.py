@@ -30,9 +30,8 @@ def event_files(path: Path) -> list[Path]:
 
 def passed_over(path: Path) -> list[str]:
     """Return what lies in a folder of events and is none of event_files, by name, unfinished files apart."""
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-    names = {name for name in names if not name.startswith((".", "_"))}
-    return sorted(names - {file.name for file in event_files(path)}) if names else []
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    return sorted(name for name in names if not name.startswith((".", "_")) and not name.endswith(".parquet"))
 
 
 def read_events(files: list[Path]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from gpu_pricer.tables.delta_log import current_run, published_runs
-from gpu_pricer.tables.events import updated_catalog
+from gpu_pricer.tables.events import event_files, updated_catalog
 from gpu_pricer.tables.published.publishing import commit_version
 from gpu_pricer.tables.version.seal import require_sealed
 from gpu_pricer.tables.version.version_files import checked_files
@@ -202,6 +202,30 @@ def test_watch_takes_what_has_come_together_and_each_file_once(gpu_pricer, shop,
 
     assert ended.status == 130
     assert batches(shop) == [["a.parquet"], ["b.parquet"], ["c.parquet", "d.parquet"]]
+
+
+def test_watch_goes_on_when_an_old_file_is_taken_out_while_it_looks(gpu_pricer, shop, monkeypatch):
+    for number, name in enumerate(("a.parquet", "b.parquet")):
+        put(shop, name, 1.0 + number)
+    assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 0
+    looks = iter(["of the job's record", "of the watch"])
+
+    def listed(path):
+        files = event_files(path)
+        if next(looks, None) == "of the watch":
+            files[0].unlink()
+        return files
+
+    def end(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpu_pricer.jobs.reprice.event_files", listed)
+    monkeypatch.setattr("gpu_pricer.jobs.reprice.time.sleep", end)
+
+    ended = gpu_pricer("reprice", "events=incoming", "watch=true")
+
+    assert not (shop / "incoming/a.parquet").exists()
+    assert ended.status == 130, ended.said
 
 
 @pytest.mark.parametrize(
