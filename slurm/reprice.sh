@@ -14,7 +14,9 @@ done
 if [[ ${GPU:-0} == 1 ]]; then gpu=(--gres=gpu:1) device=(trainer=gpu backend=cuda); fi
 # A name of its own for every night, of the kind that `score` gives: what a failed night leaves is removed in time.
 night=$(date --utc +%Y%m%dT%H%M%S)-$(od --address-radix=n --read-bytes=3 --format=x1 /dev/urandom | tr --delete ' ')
-version=("paths.shards=\${paths.prices}/$night" "score.shards=$tasks")
+version=("paths.shards=\${paths.prices}/$night" "score.shards=$tasks") day=()
+# All tasks set the prices of one day, also those that Slurm runs, or runs again, after midnight.
+if [[ " ${settings[*]} " != *" day="* ]]; then day=("day=$(date --utc +%F)"); fi
 
 after=""
 submit() { # JOB [OPTION ...] -- [key=value ...]
@@ -30,7 +32,7 @@ submit() { # JOB [OPTION ...] -- [key=value ...]
 }
 submit prepare --
 submit train "${gpu[@]}" -- "${device[@]}"
-submit score "${gpu[@]}" --array="0-$((tasks - 1))" -- "${device[@]}" "${version[@]}"
-submit evaluate -- "${version[@]}"
+submit score "${gpu[@]}" --array="0-$((tasks - 1))" -- "${device[@]}" "${version[@]}" "${day[@]}"
+submit evaluate -- "${version[@]}" "${day[@]}"
 submit publish -- "${version[@]}"
 submit outcome --
