@@ -59,6 +59,10 @@ LIFTS = 3
 MOST_LOSS, REFINED = 2e-7, 4
 """Share of the objective that rounding a mixture may cost, and most attempts to get there once all limits are met."""
 
+DISTANT = 1e-3
+"""Gap above which prices are sought, too, that lie exactly at their limits; with many prices under each limit gaps are
+far smaller, and a rung more or less of one price does not matter."""
+
 TIGHTENING = 1.5
 """The multiple of one rounded mixture's shortfall that the next mixture must make up."""
 
@@ -193,7 +197,22 @@ class Solver:
             is_relaxed = is_relaxed | self._ease(sums)
         elif short > 0:
             log.warning("prices miss a limit by %.2g of it after %d tries", short, TRIES)
-        return self._solution(lagrangian, sums, is_relaxed)
+        found = self._solution(lagrangian, sums, is_relaxed)
+        at_limit = self._at_limits(found) if len(is_relaxed) and found.gap > DISTANT and short == 0 else None
+        return found if at_limit is None else self._solution(*at_limit, is_relaxed)
+
+    def _at_limits(self, found: Solution) -> tuple[LagrangianWeights, SalesSums] | None:
+        """Return prices that meet the limits without any slack and earn more than those found; None without such.
+
+        Today's prices lie exactly at limits that are relative to them. Under a limit of few prices, a slack against the
+        rounding of the kernel's sums costs a whole rung, so these prices are tried, and judged by their float64 sums.
+        """
+        lagrangian = self._mix(np.full(len(found.is_relaxed), -MARGIN))
+        sums = self.subproblems.evaluate(lagrangian)
+        achieved = self.dual.linear_constraints.achieved(sums.covered).sum(axis=0)
+        is_met = (self.dual.linear_constraints.violation(achieved) <= EXACT).all()
+        is_better = float((sums.total @ self.valuation.objective).sum()) > found.objective
+        return (lagrangian, sums) if is_met and is_better else None
 
     def _ease(self, sums: SalesSums) -> np.ndarray:
         """Ease the limits to what the sums reach, and return which those are, bool [K].

@@ -4,11 +4,14 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from gpu_pricer.constraints.category_sums import CATEGORY_SUMS, CategorySums, write_category_sums
 from gpu_pricer.constraints.certificate import MET, MISSED, Certificate, clear
 from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem, MarketData
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, clear_lagrangian, write_lagrangian
 from gpu_pricer.constraints.linear_constraints import objective_weights
+from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import Refused
 from gpu_pricer.policy.policy import Policy
@@ -16,6 +19,9 @@ from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
 log = logging.getLogger(__name__)
+
+LEAST_MORE = 0.005
+"""Currency units of the objective from which today's prices count as better than those found."""
 
 
 class PreparedConstraints(NamedTuple):
@@ -59,6 +65,7 @@ def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> Lag
         "constraints %s: within %.2g %% of the best, %s passes",
         found.certificate.status, 100 * found.solution.gap, found.solution.passes,
     )  # fmt: skip
+    _warn_below_today(prepared.constrained, found.solution, objective_weights(prepared.policy.objective))
     return found.lagrangian
 
 
@@ -71,12 +78,37 @@ def record_constrained(constrained: ConstrainedProblem, found: ConstrainedPrices
     write_category_sums(sums, products, list(constrained.on_sums), record)
 
 
+def _warn_below_today(constrained: ConstrainedProblem, solution: Solution, objective: np.ndarray) -> None:
+    """Log that today's prices keep every rule and limit and earn more than those found; objective: weights of SUMS [6].
+
+    The search takes the best prices for some multipliers, and few prices under one limit leave it little choice.
+    """
+    problem, limits, today = constrained.subproblems.problem, constrained.linear_constraints, solution.sales_today
+    by_hand = problem.overrides.of_cells()
+    may_stay = problem.limits.may_stay | ~problem.products.is_on_shelf
+    if not may_stay.all() or (by_hand.price != problem.products.today[by_hand.product]).any():
+        return
+    is_met = limits.violation(limits.achieved(today.covered).sum(axis=0)) <= EXACT
+    more = float((today.total @ objective).sum()) - solution.objective
+    if is_met.all() and more > LEAST_MORE:
+        log.warning(
+            "today's prices meet every limit and count %.2f %s more for the objective than the prices found: some "
+            "limits leave the search too few prices to choose among; let them hold over more products, or keep today's "
+            "prices", more, constrained.currency,
+        )  # fmt: skip
+
+
 def _refuse_unmet(certificate: Certificate, on_infeasible: str) -> None:
     """Log what unmet constraints lack; raise Refused where the policy says so, or where a limit is missed."""
     if certificate.status == MET:
         return
     shortfalls = "; ".join(certificate.shortfalls())
-    if on_infeasible == "refuse" or certificate.status == MISSED:
+    if certificate.status == MISSED:
+        raise Refused(
+            f"policy.constraints must be met, found that the search of prices misses them: {shortfalls}: loosen these "
+            "limits by what they lack, let them hold over more products, or widen the bounds"
+        )
+    if on_infeasible == "refuse":
         raise Refused(
             f"policy.constraints must be met together, found that they cannot be: {shortfalls}: "
             "loosen them, widen the bounds, or set policy.on_infeasible=relax"
