@@ -378,7 +378,7 @@ def test_totals_are_those_of_the_rows(folder):
     index = (units * table["price"]).sum() / (units * table["today_price"]).sum()
     assert totals["price_index"] == pytest.approx(index, rel=1e-5)
     assert (sums["raised"], sums["moved"]) == ((move > 0).sum(), (move != 0).sum())
-    is_held = ~table["binding"].is_in(["none", "frozen", "override", "min_change", "max_changes"])
+    is_held = ~table["binding"].is_in(["none", "frozen", "override", "min_change"])
     assert sums["held"] == is_held.sum() > 0
     for measure in ("units", "profit"):
         expected = (table[f"expected_{measure}"] * table["visits"] / 1000).sum()

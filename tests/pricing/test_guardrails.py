@@ -11,6 +11,7 @@ from gpu_pricer.constraints.rule_costs import RULE_OFF
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiles.tally import tally_of
@@ -267,8 +268,11 @@ def test_most_valuable_changes_win(budget):
             if count and gain[0] > gain[1]:
                 lumps.append(((gain[0] - gain[1]) * visits[segment] / count, count, segment, category))
     lumps.sort(reverse=True)
-    fits = np.cumsum([lump[1] for lump in lumps]) <= budget
-    winners = {lump[2:] for lump, is_in in zip(lumps, fits, strict=True) if is_in}
+    winners, left = set(), budget
+    for _, count, *place in lumps:
+        if count <= left:
+            winners.add(tuple(place))
+            left -= count
 
     for (category,), rows in cells.group_by("category_id", maintain_order=True):
         names = rows["product_id"].sort().to_list()
@@ -296,6 +300,42 @@ def test_budget_is_spent_the_same_way_for_any_tiling(tiles):
     found = priced(artefact, catalog_of(artefact), policy, tiles)
 
     assert found.equals(priced(artefact, catalog_of(artefact), policy))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_changes_are_taken_one_after_the_other_if_they_fit_however_they_come(seed):
+    rng = np.random.default_rng(seed)
+    cells, value, forced = rng.integers(1, 9, 40), rng.uniform(0.1, 9, 40), rng.integers(0, 3, 4)
+    winners, left = [], 15 - forced.sum()
+    for place in np.argsort(-value / cells):
+        if cells[place] <= left:
+            winners.append(place)
+            left -= cells[place]
+
+    parts = np.split(np.arange(40), [7, 8, 25])
+    taken = most_valuable(
+        [(Changes(part, cells[part], value[part]), count) for part, count in zip(parts, forced, strict=True)], 15
+    )
+
+    assert taken.tolist() == sorted(winners)
+
+
+def test_the_log_says_where_no_change_fits_the_budget(caplog):
+    artefact = small_artefact(23, segments=1, products=6, categories=1)
+
+    table = priced(artefact, catalog_of(artefact), a_policy(replace(USUAL, max_changes=1)))
+
+    assert (table["price"] == table["today_price"]).all()
+    assert set(table["binding"]) <= {"max_changes", "none"}
+    assert "bounds.max_changes=1 leaves every price that may stay at today's" in caplog.text
+
+
+def test_prices_that_the_budget_keeps_count_as_held_by_a_rule():
+    problem = pricing_problem(*one_product(5.0, 4.0), a_policy(replace(NO_RULES, max_changes=0)))
+
+    tally = tally_of(solve_tile(choose_changes(problem, [(0, 1)], "cpu"), 0, 1, "cpu"))
+
+    assert (tally.moved, tally.held, tally.held_on_shelf) == (0, 1, 1)
 
 
 def test_price_that_breaks_a_rule_moves_whatever_the_budget():

@@ -29,7 +29,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     no_rung = tile.rules.at_low == BINDINGS.index("no_rung")
     before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
     side, base_price, share = tile.cells.binding_side, today / CENTS, problem.products.net_share[products]
-    is_held = (side == BindingSide.LOW) | (side == BindingSide.HIGH)
+    is_held = np.isin(side, (BindingSide.LOW, BindingSide.HIGH, BindingSide.CHANGE_BUDGET))
     at_today, new = _sales(tile, before), _sales(tile, tile.cells.totals)
     return Tally(
         products=len(price),

@@ -14,7 +14,8 @@ class Tally:
     of these alone; no_rung: those on the shelf without a rung in their bounds.
     rows: all prices; moved: those that differ from today's; beyond_moves: those for which a rule that outranks the
     limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
-    raised: prices above today's; held: those that a bound keeps from the price that would be best without it.
+    raised: prices above today's; held: those that a bound or the budget of changes keeps from the price
+    that would be best without it.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
     revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency,
     with VAT where prices include it. net_revenue_new: expected revenue at the new prices after VAT.
@@ -57,7 +58,7 @@ class Tally:
 
 
 class Moves(NamedTuple):
-    """Prices of products on the shelf: shown: all of them; raised, lowered, kept: against today's; held: by a bound."""
+    """Prices of products on the shelf: shown: all of them; raised, lowered, kept: against today's; held: by a rule."""
 
     shown: int
     raised: int
