@@ -15,6 +15,7 @@ from gpu_pricer.pricing.decomposition import (
     expected_price_parts,
     price_parts,
 )
+from gpu_pricer.pricing.problem.families import ALONE
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.objective_terms import objective_terms
@@ -135,8 +136,13 @@ class CategoryAtPrices:
         return product - self.products.start
 
     def family(self, product: int) -> np.ndarray:
-        """Return the rows, in the category, of the products that share the product's price, its own included."""
-        family = self.problem.limits.family[self.products]
+        """Return the rows, in the category, of the products that share the product's price, its own included.
+
+        A product whose price for the segment is set by hand shares none.
+        """
+        first, family = self.products.start, self.problem.limits.family[self.products].copy()
+        by_hand = self.problem.overrides.of_cells(first, self.products.stop).of_segment(self.segment)
+        family[by_hand.product - first] = ALONE
         own = family[self.row(product)]
         return np.array([self.row(product)]) if own < 0 else np.flatnonzero(family == own)
 

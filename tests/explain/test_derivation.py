@@ -117,6 +117,29 @@ def test_runner_up_is_no_move_that_is_too_small():
     assert found.runner_up.price == best
 
 
+def test_a_family_moves_without_a_product_whose_price_for_the_segment_is_set_by_hand(tmp_path):
+    rows = pl.DataFrame({"product_id": ["p003"], "segment_id": [SEGMENT], "price": [3.33]})
+    rows.write_csv(tmp_path / "hand.csv")
+    catalog = CATALOG.with_columns(
+        family_id=pl.when(pl.col("category_id") == "c0").then(pl.lit("f")),
+        price=pl.when(pl.col("category_id") == "c0").then(5.0).otherwise("price"),
+    )
+    policy = a_policy(replace(FREE, family_column="family_id"), overrides=str(tmp_path / "hand.csv"))
+    problem = pricing_problem(ARTEFACT, catalog, policy)
+    names = problem.products.product_id.to_list()
+    first, segment = problem.product_slice(0, 1).start, problem.segments.segment_id.to_list().index(SEGMENT)
+    price = np.where(np.array(names[:4]) == "p003", 333.0, 500.0)
+    category = category_at(problem, first, segment, price, None)
+
+    found = explain_price(category, first, NINES, SUPPORT, None, None)
+    by_hand = explain_price(category, names.index("p003"), NINES, SUPPORT, None, None)
+
+    share = category.shares(price[:, None])[:, 0]
+    assert found.now.units == pytest.approx(1000 * share[0] * problem.products.units_per_choice[0], rel=1e-9)
+    assert found.family == ["p000", "p006", "p009"]
+    assert by_hand.family == []
+
+
 @pytest.mark.parametrize("product", ["p003", "p007"])
 def test_elasticity_is_the_quotient_of_small_changes(product):
     category, at = at_todays_prices(product)
