@@ -70,7 +70,7 @@ _FLOATS = ("move", "units", "units_today", "profit", "profit_today", "money", "e
 def _positions(values: pl.Series, names: list[str]) -> np.ndarray:
     """Return the position of each value among the names, uint16."""
     found = values.cast(pl.String).replace_strict(names, np.arange(len(names)), return_dtype=pl.UInt16)
-    return found.to_numpy()
+    return found.cast(pl.UInt16).to_numpy()  # without names, polars gives no type
 
 
 def _cents(amount: pl.Series) -> np.ndarray:

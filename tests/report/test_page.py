@@ -31,8 +31,9 @@ from gpu_pricer.tables.price_table import BINDINGS, RULES, scan_prices
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.summary import _moves
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers
-from tests.markets import USUAL, a_policy
+from tests.markets import USUAL, a_policy, one_product
 from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
+from tests.shops import lay_out
 
 
 def unpacked(text):
@@ -309,3 +310,13 @@ def test_settings_refuse_what_makes_no_page(wrong):
 
     with pytest.raises(ValueError, match=f"report.{next(iter(wrong))}"):
         ReportSettings(**settings | wrong)
+
+
+def test_report_is_written_where_nothing_is_on_the_shelf(tmp_path):
+    artefact, catalog = one_product(5.0, 3.0)
+    folder = lay_out(tmp_path, artefact, catalog.with_columns(availability=0.0))
+    version = "paths.shards=prices/empty"
+    assert run_job(folder, "score", "policy=profit", "backend=cpu", version) == 0
+
+    assert run_job(folder, "report", version) == 0
+    assert "0 products are on the shelf; 1 more are priced" in (folder / "work/report.html").read_text()
