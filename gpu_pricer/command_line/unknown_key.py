@@ -27,6 +27,12 @@ def unknown_key(job: str, error: Exception, overrides: Sequence[str]) -> str | N
     keys = _keys([word for word in overrides if word.partition("=")[0].lstrip("+~") != key])
     if keys is None:
         return None
+    inner = getattr(error.__cause__, "full_key", key)
+    if inner != key and isinstance(keys.get(key), dict):
+        return (
+            f"{inner} must be a key of the configuration, found none of that name: mend it, or write +{inner}=… for a "
+            f"key more, and ~{key}.KEY for one that must go"
+        )
     above, near = key.rpartition(".")[0], difflib.get_close_matches(key, keys, n=1)
     if near in ([], [above]) and isinstance(keys.get(above), dict):
         return f"{key} must be a key of the configuration, or added to it with a plus sign: write +{key}=…"

@@ -30,6 +30,23 @@ def test_a_key_that_no_job_reads_is_refused(word):
         require_place("score", ["policy=profit", "data=synthetic", word])
 
 
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("policy.bounds.anchor={column: list_price, max_increase: 0.1}", "policy.bounds.anchor.column"),
+        ("policy.constraints.keep_units={measure: units, at_most: 1.0}", "policy.constraints.keep_units.at_most"),
+    ],
+)
+def test_a_key_that_a_mapping_lacks_is_named(gpu_pricer, word, key):
+    ended = gpu_pricer("score", word)
+
+    assert ended.status == 2
+    assert ended.said == [
+        f"gpu-pricer score: {key} must be a key of the configuration, found none of that name: mend it, or write "
+        f"+{key}=… for a key more, and ~{key.rpartition('.')[0]}.KEY for one that must go"
+    ]
+
+
 @pytest.mark.parametrize("place", [("--config-dir", "own"), ("--config-dir=own",)])
 def test_files_of_ones_own_may_hold_groups_of_ones_own(gpu_pricer, place):
     Path("own/mine").mkdir(parents=True)
