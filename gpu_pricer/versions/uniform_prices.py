@@ -43,6 +43,8 @@ def uniform_profit(
     bounds, constraints = policy.bounds, policy.active_constraints
     if bounds.max_segment_ratio == 1 or bounds.max_changes is not None or bounds.family_column is not None:
         return None
+    if policy.objective.revenue:
+        return None
     shelf = match_products(catalog, artefact).products.filter(pl.col("availability") > 0)
     on_shelf = catalog.join(shelf.select("product_id"), on="product_id", how="semi", maintain_order="left")
     if on_shelf.height * artefact.segments.height > MOST_CELLS or not on_shelf.height:
@@ -54,7 +56,7 @@ def uniform_profit(
         tally = tally_of(solve_tile(problem, 0, problem.category_count, backend))
         return UniformProfit(tally.profit_new, is_bound=False)
     is_per_product = any(constraint.per is not None for constraint in constraints.values())
-    if policy.objective.revenue or is_per_product or not is_met(folder / RECORD):
+    if is_per_product or not is_met(folder / RECORD):
         return None
     market = MarketData(on_shelf, artefact.segments, artefact.info.currency)
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.versions.outlook import count_published, gain_of_draws, has_rationed, outlook_of, vague_categories
@@ -72,6 +73,12 @@ def test_outlook_holds_the_profit_of_one_price_list(tmp_path):
     assert found.gain.low < estimate < found.gain.high
     assert found.gain.low < found.gain.mean < found.gain.high
     assert found.categories == 6
+
+
+def test_one_price_list_is_not_judged_by_its_profit_where_the_policy_asks_for_revenue(tmp_path):
+    _, found = scored(tmp_path / "mixed", a_policy(objective=Objective(profit=0.5, revenue=0.5)))
+
+    assert found.uniform is None
 
 
 @pytest.mark.parametrize(("limit", "is_rationed"), [(1e-3, True), (1e6, False)])
