@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from gpu_pricer.constraints.certificate_file import find_certificate
-from gpu_pricer.policy.constraint import ANCHOR_PRICES
+from gpu_pricer.policy.constraint import ANCHOR_PRICES, CURRENT_PRICES
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.published.publishing import CURRENT
@@ -187,13 +187,16 @@ def _gain_if_looser(entry: dict[str, Any]) -> float:
 
 
 def _asked(entries: list[dict[str, Any]]) -> str:
-    """Return what limits of one kind ask for, relative to known prices where all ask for the same share of them."""
+    """Return what limits of one kind ask for: the amount, or the share of known prices if all ask for the same one."""
+    first = entries[0]
+    asked = f"{first['measure']} {first['kind']}".replace("_", " ")
+    if first.get("relative_to", CURRENT_PRICES) is None and first["measure"] != "price_index":
+        return f"{asked} {first['required']:{'.1%' if first['measure'] == 'margin_rate' else ',.2f'}}"
     bases = [entry.get("base", entry["today"]) for entry in entries]  # a version of an earlier release has no base
     shares = {
         round(entry["required"] / base, 6) if base > 0 else None for entry, base in zip(entries, bases, strict=True)
     }
-    share, prices = shares.pop(), "the anchor's" if entries[0].get("relative_to") == ANCHOR_PRICES else "today's"
-    asked = f"{entries[0]['measure']} {entries[0]['kind'].replace('_', ' ')}".replace("price_index", "price index")
+    share, prices = shares.pop(), "the anchor's" if first.get("relative_to") == ANCHOR_PRICES else "today's"
     return f"{asked} {share:.1%} of {prices}" if not shares and share is not None else f"{asked} a set amount"
 
 

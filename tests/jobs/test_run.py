@@ -254,7 +254,7 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
     assert "  limit units (units at least 98.0% of today's): 6 met; 4 of them cost profit, most in c, b, e\n" in closing
-    assert "  limit rate (margin_rate at least 200.0% of today's): not reached; it costs profit\n" in closing
+    assert "  limit rate (margin rate at least 200.0% of today's): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing
 

@@ -24,6 +24,26 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
 
 
 @pytest.mark.parametrize(
+    ("limit", "asked"),
+    [
+        ({"measure": "margin_rate", "required": 0.45, "relative_to": None}, "margin rate at least 45.0%"),
+        ({"measure": "units", "required": 1200.0, "relative_to": None}, "units at least 1,200.00"),
+        ({"measure": "price_index", "required": 0.35, "relative_to": None}, "price index at least 100.0% of today's"),
+        (
+            {"measure": "units", "required": 0.35, "relative_to": "anchor_prices"},
+            "units at least 100.0% of the anchor's",
+        ),
+    ],
+)
+def test_limit_is_said_as_the_policy_states_it(tmp_path, limit, asked):
+    entry = {"kind": "at_least", "base": 0.35, "today": 0.3, "violation": 0.0, "shadow_price": 0.0} | limit
+    content = {"constraints": {"least": entry}, "stock": None, "dual_bound": 1.0, "objective": 1.0}
+    (tmp_path / "certificate.json").write_text(json.dumps(content))
+
+    assert _constraints(tmp_path, "USD") == [f"  limit least ({asked}): met; it costs nothing"]
+
+
+@pytest.mark.parametrize(
     ("profit", "is_bound", "end"),
     [
         (110.0, False, " 100.00 EUR: prices by segment add 10.00"),
