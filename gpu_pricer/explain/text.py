@@ -5,7 +5,7 @@ from typing import Any
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
 from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
 from gpu_pricer.policy.constraint import ANCHOR_PRICES
-from gpu_pricer.policy.rule_words import rule_words
+from gpu_pricer.policy.rule_words import broken_rule_words, is_overruled, rule_words
 from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
 BAR = 24  # characters of the longest bar
@@ -148,8 +148,7 @@ def _limits(found: Explanation, binding: str | None) -> list[str]:
         ends = (f"{price:,.2f} ({rule_words(rule)})" for price, rule in (found.low, found.high))
         lines.append("  from {} to {}".format(*ends))
     if binding is not None:
-        rule = f"the rule that sets the price: {rule_words(binding)} ({binding})"
-        lines.append("  no rule limits this price" if binding == "none" else f"  {rule}")
+        lines.append(f"  {_rule(binding)}")
     if found.family:
         lines.append(f"  it is one price for the family of {', '.join(map(str, found.family))}")
     least, most = found.support
@@ -159,6 +158,15 @@ def _limits(found: Explanation, binding: str | None) -> list[str]:
     if not least <= found.now.price <= most:
         lines.append("  this price lies outside of them: its demand is a guess")
     return lines
+
+
+def _rule(binding: str) -> str:
+    """Return the clause on the value of `binding` of a price."""
+    if binding == "none":
+        return "no rule limits this price"
+    if is_overruled(binding):
+        return f"the price breaks a rule that a later one overrules: {broken_rule_words(binding)} ({binding})"
+    return f"the rule that sets the price: {rule_words(binding)} ({binding})"
 
 
 def _choices(found: Explanation, currency: str) -> list[str]:

@@ -35,6 +35,15 @@ BROKEN = "_broken"
 
 def rule_words(binding: str) -> str:
     """Return the words for a value of the price table's column binding."""
+    return f"{broken_rule_words(binding)} (overruled)" if is_overruled(binding) else broken_rule_words(binding)
+
+
+def is_overruled(binding: str) -> bool:
+    """Return whether a value of the column binding names a rule that a later one overruled."""
+    return binding.endswith(BROKEN)
+
+
+def broken_rule_words(binding: str) -> str:
+    """Return the words for the rule that a value of the column binding names, overruled or not."""
     rule = binding.removesuffix(BROKEN)
-    words = {**RULE_WORDS, **OTHER_WORDS}.get(rule, rule.replace("_", " "))
-    return f"{words} (overruled)" if binding.endswith(BROKEN) else words
+    return {**RULE_WORDS, **OTHER_WORDS}.get(rule, rule.replace("_", " "))

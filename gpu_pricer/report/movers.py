@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.explain import PriceOutcome, best_other_price, category_at
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.rule_words import rule_words
+from gpu_pricer.policy.rule_words import broken_rule_words, is_overruled, rule_words
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.words import money, price
@@ -55,8 +55,10 @@ def _response(row: dict) -> str:
 
 
 def _act(row: dict) -> str:
-    """Return the clause on what moves the price: scarce stock, limits on the whole assortment, or its own profit."""
+    """Return the clause on what moves the price: a rule, scarce stock, limits on the assortment, or its own profit."""
     push = _push(row)
+    if _is_forced(row):
+        return f"it {'rises' if row['direction'] == UP else 'falls'} because a rule of the policy forbids today's price"
     if row["direction"] == UP and _is_scarce(row):
         return "the price rises so that the stock lasts the period"
     if row["direction"] == DOWN and push < -CENT:
@@ -70,6 +72,12 @@ def _act(row: dict) -> str:
         DOWN: f"a lower price sells enough more units to earn more{counted}",
         MIXED: "the price rises in some segments and falls in others",
     }[row["direction"]]
+
+
+def _is_forced(row: dict) -> bool:
+    """Return whether no allowed price is as low, or as high, as today's."""
+    is_raised = row["direction"] == UP and row["allowed_low"] > row["today"]
+    return bool(is_raised or (row["direction"] == DOWN and row["allowed_high"] < row["today"]))
 
 
 def _limits(row: dict) -> str:
@@ -96,9 +104,11 @@ def _is_scarce(row: dict) -> bool:
 
 
 def _rule(row: dict) -> str:
-    """Return the sentence on the rule that limits the price in the most segments, "" where none does."""
+    """Return the sentence on the rule that the prices of most segments are due to, "" where none is."""
     if row["binding"] == "none":
         return ""
+    if is_overruled(row["binding"]):
+        return f"It breaks a rule that a later one overrules: {broken_rule_words(row['binding'])}."
     often = "Most frequent limiting rule" if row["direction"] == MIXED else "Limiting rule"
     return f"{often}: {rule_words(row['binding'])}."
 

@@ -30,6 +30,26 @@ def test_other_products_of_the_category_are_counted_in_words(products, said):
     assert f"What else could be set ({said})" in lines
 
 
+@pytest.mark.parametrize(
+    ("binding", "said"),
+    [
+        ("none", "no rule limits this price"),
+        ("ceiling", "the rule that sets the price: ceiling of the product (ceiling)"),
+        (
+            "max_decrease_broken",
+            "the price breaks a rule that a later one overrules: largest decrease (max_decrease_broken)",
+        ),
+    ],
+)
+def test_an_overruled_rule_is_not_said_to_set_the_price(binding, said):
+    artefact = small_artefact(1, segments=1, products=1, categories=1)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
+    category = category_at(problem, 0, 0, problem.products.today.astype(float), None)
+    found = explain_price(category, 0, NINES, (0.1, 99.0), None, None)
+
+    assert f"  {said}" in explanation_lines("It", found, binding, "EUR")
+
+
 def test_limits_that_do_not_bind_are_said_to_add_nothing():
     _, line = limit_lines([], FREE, {"status": "optimal"}, PARTS, "EUR")
 

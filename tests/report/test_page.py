@@ -266,6 +266,7 @@ def test_words_of_numbers_have_no_minus_zero_and_the_minus_sign():
 
 
 MOVER = {"elasticity": -1.5, "direction": "up", "binding": "max_increase", "shadow_price": 0.0}
+MOVER |= {"today": 5.0, "allowed_low": 4.5, "allowed_high": 5.5}
 
 
 def test_reason_tells_the_response_the_limits_and_the_rule():
@@ -278,6 +279,16 @@ def test_reason_tells_the_response_the_limits_and_the_rule():
     assert pushed.endswith("the price falls so that the limits on the whole assortment are met.")
     assert "The limits on the whole assortment hold the price back." in held
     assert reason_of(MOVER | {"direction": "kept", "binding": "none"}) == "The price stays."
+
+
+@pytest.mark.parametrize(("direction", "ends", "verb"), [("down", (2.49, 2.49), "falls"), ("up", (5.69, 6.0), "rises")])
+def test_reason_claims_no_gain_of_a_move_that_a_rule_demands(direction, ends, verb):
+    forced = {"direction": direction, "binding": "max_decrease_broken"}
+
+    said = reason_of(MOVER | forced | dict(zip(("allowed_low", "allowed_high"), ends, strict=True)))
+
+    assert f": it {verb} because a rule of the policy forbids today's price." in said
+    assert said.endswith("It breaks a rule that a later one overrules: largest decrease.")
 
 
 def test_reason_does_not_claim_a_gain_where_limits_may_be_what_moves_the_price():
