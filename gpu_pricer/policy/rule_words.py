@@ -22,7 +22,7 @@ OTHER_WORDS: Mapping[str, str] = {
     "none": "no rule",
     "frozen": "price frozen",
     "override": "price set by hand",
-    "min_change": "move too small to be worth it",
+    "min_change": "no move of the least size earns more",
     "max_changes": "budget of changes spent",
     "max_segment_ratio": "limit on differences between segments",
     "family": "one price for the whole family",

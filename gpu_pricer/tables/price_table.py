@@ -61,7 +61,7 @@ BINDINGS = (
 """What keeps a price away from its unconstrained optimum.
 
 `<rule>_broken`: a later rule contradicted this one and won; frozen, override: the price is fixed by hand; min_change:
-only a smaller move than is worth making would earn more, so today's price stays; max_changes: the budget of changes
+no move as large as is worth making earns more, so today's price stays; max_changes: the budget of changes
 is spent; max_segment_ratio: the limit on differences between segments; family: the common price of a family whose
 products have different prices today, which moves this one against its own bound; no_common_price: the products of a
 family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price stays;
