@@ -1,6 +1,7 @@
 """The proof that goes with constrained prices: certificate.json in a version's record, and shadow prices of stock."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def certificate_of(
         "includes_vat": includes_vat,
         "objective": solution.objective,
         "dual_bound": solution.bound,
-        "gap": solution.gap,
+        "gap": solution.gap if math.isfinite(solution.gap) else None,
         "constraints": entries,
         "stock": None if product_limits is None else product_limits.summary(),
         "costs": None,

@@ -69,7 +69,9 @@ def require_kept(record: Path, run: str) -> Solved:
     certificate = read_certificate(record)
     try:
         kept, status = certificate["kept"], certificate["status"]
-        solved = Solved(run, certificate["gap"]) if kept is None else Solved(kept["solved"], kept["gap_when_solved"])
+        solved = (
+            Solved(run, certificate["gap"] or 0.0) if kept is None else Solved(kept["solved"], kept["gap_when_solved"])
+        )
     except (LookupError, TypeError) as error:
         path = record / CERTIFICATE
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}") from error

@@ -52,7 +52,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """How far the objective may be from the best one, as a share of the objective."""
+        """How far the objective may be from the best one, as a share of the objective; infinite for one of 0."""
         return (self.bound - self.objective) / abs(self.objective) if self.objective else float("inf")
 
 

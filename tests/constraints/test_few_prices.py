@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.constraints.certificate import MISSED, Certificate
-from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.certificate_file import read_certificate
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData, solve_constrained
 from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.constraints.solution import EXACT
 from gpu_pricer.errors import Refused
@@ -77,6 +78,18 @@ def test_a_run_says_that_todays_prices_are_better_where_the_search_finds_none_th
     solve_constraints(prepared, tmp_path)
 
     assert "today's prices meet every limit and count " in caplog.text
+
+
+def test_a_certificate_is_written_where_stock_leaves_nothing_to_earn(tmp_path):
+    artefact, catalog = few_products(0, 1, 1)
+    problem = pricing_problem(artefact, catalog, a_policy(RULES))
+    limits = {"stock": Constraint("units", at_most="stock", per="product_id")}
+    data = MarketData(catalog.with_columns(stock=0.0), artefact.segments, "USD")
+
+    solve_constrained(problem, PROFIT, limits, data, "cpu").certificate.write(tmp_path)
+
+    certificate = read_certificate(tmp_path)
+    assert (certificate["objective"], certificate["gap"]) == (0.0, None)
 
 
 def test_limits_that_the_search_misses_are_not_said_to_need_relaxing(tmp_path, monkeypatch):
