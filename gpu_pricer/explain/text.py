@@ -64,6 +64,14 @@ def limit_lines(
     return [*lines, *_effective_cost(added, parts, currency)]
 
 
+def rationed_line(asked: float, rationed: float) -> str:
+    """Return the line on a product of which more units are asked for in a period than its stock has."""
+    return (
+        f"  its stock serves {asked - rationed:,.2f} of the {asked:,.2f} units that all segments ask for in a period: "
+        "units and profit above are of all that is asked for"
+    )
+
+
 def _charged(added: AddedCosts) -> str:
     """Return what to add to the shadow price of the stock where a unit sold to the segment pays less than that."""
     if added.stock_charge == added.stock_price:

@@ -13,7 +13,7 @@ from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_la
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.limit_effects import added_costs, limit_effects
-from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
+from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines, rationed_line
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
@@ -25,6 +25,7 @@ from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, collect_prices
 from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.stock_record import read_rationed
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
@@ -165,7 +166,9 @@ def _limits(
     effects = limit_effects(weights, constraints, origin.problem, cell, found.now.price)
     certificate = read_certificate(folder / RECORD)
     added = added_costs(weights, [*constraints], origin.problem, cell)
-    return limit_lines(effects, added, certificate, found.parts, origin.artefact.info.currency)
+    lines = limit_lines(effects, added, certificate, found.parts, origin.artefact.info.currency)
+    rationed = read_rationed(folder / RECORD, origin.problem.products.product_id[[cell.product]])
+    return lines if rationed is None else [*lines, rationed_line(*rationed)]
 
 
 def _category_prices(folder: Path, problem: PricingProblem, cell: CellPosition) -> np.ndarray:

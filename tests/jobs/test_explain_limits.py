@@ -21,6 +21,8 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import CENTS, PARTS, scan_prices
 from tests.constraints.markets import department_market
 from tests.jobs.conftest import configuration
+from tests.markets import one_product
+from tests.shops import lay_out
 
 ARTEFACT, CATALOG = department_market(5, 18, 2, category_size=3)
 LIMITS = (
@@ -191,6 +193,22 @@ def test_scarce_stock_is_named(gpu_pricer, limited):
     added = next(line for line in ended.out.splitlines() if line.endswith("its scarce stock"))
     assert 0 < numbers(added)[0] == pytest.approx(charge, abs=5e-3)
     assert charge < worth
+
+
+@pytest.mark.parametrize("stock", [0.0, 1.0])
+def test_units_that_stock_cannot_serve_are_said(gpu_pricer, tmp_path, stock):
+    artefact, catalog = one_product(5.0, 3.0)
+    lay_out(tmp_path, artefact, catalog.with_columns(stock=pl.lit(stock / 4)))
+    gpu_pricer("score", "policy=profit", LIMITS[-1], "paths.shards=prices/scarce", "backend=cpu")
+
+    ended = gpu_pricer("explain", "p", "s0", "paths.shards=prices/scarce")
+
+    price = scan_prices(tmp_path / "prices/scarce").collect()["price"].cast(pl.Float64)[0]
+    asked = 1 / (1 + np.exp(2 * (price / 5 - 1)))  # one visit
+    assert ended.out.endswith(
+        f"its stock serves {stock / 4:.2f} of the {asked:.2f} units that all segments ask for in a period: units and "
+        "profit above are of all that is asked for\n"
+    )
 
 
 def test_shards_together_explain_themselves_as_one_file_does(gpu_pricer, limited):

@@ -22,6 +22,20 @@ def read_unit_limits(record: Path) -> pl.DataFrame | None:
         return pl.read_parquet(path, columns=["product_id", "limit"])
 
 
+def read_rationed(record: Path, products: pl.Series) -> tuple[float, float] | None:
+    """Return the units of a period that are asked for of one product, and those that its stock cannot serve.
+
+    products [1]: its id, in the catalog's type. None where its stock serves all, or where it has no limit.
+    """
+    path = record / STOCK_PRICES
+    if not path.is_file():
+        return None
+    with readable(path, RESTORE):
+        table = pl.read_parquet(path, columns=["product_id", "units", "rationed"])
+    found = table.filter(pl.col("product_id").is_in(products.implode()), pl.col("rationed") > 0)
+    return (found["units"][0], found["rationed"][0]) if found.height else None
+
+
 def served_share(units: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Return the share [P] of the units [P] asked for that stock can serve; limit [P]: infinite without a limit."""
     return np.divide(limit, units, where=units > limit, out=np.ones(len(units)))
