@@ -17,7 +17,7 @@ from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.stock_record import read_unit_limits
+from gpu_pricer.tables.version.stock_record import unit_limits_of
 
 LAGRANGIAN, ITERATES = "lagrangian.json", "iterates.parquet"
 """The K constraints with their coefficients and a row of multipliers per dual iterate; and product_id, iterate and
@@ -75,18 +75,9 @@ def read_lagrangian(
         multiplier=multipliers.multiplier,
         iterate=iterates["iterate"].to_numpy(),
         stock_price=iterates["stock_price"].to_numpy(),
-        unit_limit=_unit_limits(folder, problem.products.product_id),
+        unit_limit=unit_limits_of(folder, problem.products.product_id),
     )
     return RecordedLagrangian(weights, multipliers.constraints)
-
-
-def _unit_limits(folder: Path, product_id: pl.Series) -> np.ndarray:
-    """Return the limits per product [P] in a version's record, infinite where it has none."""
-    limits = read_unit_limits(folder)
-    if limits is None:
-        return np.full(len(product_id), np.inf)
-    joined = product_id.to_frame("product_id").join(limits, on="product_id", how="left", maintain_order="left")
-    return joined["limit"].fill_null(np.inf).to_numpy()
 
 
 def read_multipliers(folder: Path) -> RecordedMultipliers:

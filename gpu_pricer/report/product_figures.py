@@ -6,6 +6,7 @@ import polars as pl
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART, collect_prices
+from gpu_pricer.tables.version.stock_record import with_served_share
 
 UP, DOWN, KEPT, MIXED = "up", "down", "kept", "mixed"
 DIRECTIONS = (UP, DOWN, KEPT, MIXED)
@@ -29,6 +30,18 @@ def product_figures(scored: Scored, demand: DemandFigures, names: pl.DataFrame) 
     rows = rows.join(names.select("product_id", "name"), on="product_id", how="left", maintain_order="left")
     move = pl.col("price") / pl.col("today") - 1
     return rows.with_columns(move=move, direction=_direction()).sort("money", "product_id", descending=[True, False])
+
+
+def sold_figures(rows: pl.DataFrame, limits: pl.DataFrame | None) -> pl.DataFrame:
+    """Return rows of product_figures, whose units, profit and money are then those of what stock can serve.
+
+    limits: see read_unit_limits.
+    """
+    counted = {"units": ["units", "profit", "money", "money_up", "money_down"]}
+    counted["units_today"] = ["units_today", "profit_today"]
+    for units, columns in counted.items():
+        rows = with_served_share(rows, limits, units).with_columns(pl.col(columns) * pl.col("served")).drop("served")
+    return rows.sort("money", "product_id", descending=[True, False])
 
 
 def _sums(scored: Scored) -> pl.DataFrame:

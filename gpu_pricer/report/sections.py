@@ -14,7 +14,7 @@ from gpu_pricer.report.market_sections import Market, market_charts, market_sect
 from gpu_pricer.report.movers import top_movers
 from gpu_pricer.report.packing import pack
 from gpu_pricer.report.page import render_page
-from gpu_pricer.report.product_figures import product_figures
+from gpu_pricer.report.product_figures import product_figures, sold_figures
 from gpu_pricer.report.product_table import TableLimits, table_columns_of
 from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
 from gpu_pricer.report.scored import HALF_CENT, Scored
@@ -84,10 +84,11 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
     demand = demand_figures(scored.problem, scored.price, scored.support)
     rows = product_figures(scored, demand, beside.names)
     rows = with_shop_figures(rows, beside.market.shop, scored.policy, scored.artefact.info.period_days)
-    priced = with_stock_prices(rows, beside.market.stock_prices)
+    sold = sold_figures(rows, beside.market.stock_prices)
+    priced = with_stock_prices(sold, beside.market.stock_prices)
     movers, segments = top_movers(scored, priced, settings.movers), segment_figures(scored, demand)
     rules, costs = rules_that_bind(scored), rule_costs_of(beside.certificate)
-    table = table_columns_of(scored, rows, demand, TableLimits(settings.products, settings.cells))
+    table = table_columns_of(scored, sold, demand, TableLimits(settings.products, settings.cells))
     around = market_sections(scored, beside.market, beside.certificate, rows, settings.movers)
     older = None
     if beside.older is not None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.tables.version.stock_record import served_share
 from kernels import in_double
 
 
@@ -26,19 +27,26 @@ class Consequence(NamedTuple):
 class CategoryMarket:
     """One category of a pricing problem, whose sales are computed at any prices by the kernels."""
 
-    def __init__(self, problem: PricingProblem, row: int) -> None:
-        """row: the position in the problem of a product of the category."""
+    def __init__(self, problem: PricingProblem, row: int, limit: np.ndarray) -> None:
+        """row: the position in the problem of a product of the category; limit [P]: the most
+        units that stock can serve, infinite without a limit.
+        """
         self.problem = problem
         self.index = int(np.searchsorted(problem.products.category_start, row, side="right")) - 1
         self.products = problem.product_slice(self.index, self.index + 1)
         self.demand = in_double(problem.demand.tile(self.products.start, self.products.stop))
+        self.limit = limit[self.products]
 
     def consequence(self, row: int, price: np.ndarray) -> Consequence:
-        """Return the sales at prices [n, S] or [n, 1] in cents of the category's n products; row: of a product."""
+        """Return the sales at prices [n, S] or [n, 1] in cents of the category's n products; row: of a product.
+
+        Units that the stock cannot serve do not count.
+        """
         totals = self.problem.totals(self.demand, self.index, self.index + 1, price.astype(np.float64))
-        units, with_vat, cost = self.problem.products.sales(totals, self.products)
-        revenue = with_vat * self.problem.products.net_share[self.products]
-        profit = revenue - cost
+        asked = self.problem.products.sales(totals, self.products)
+        sold = asked.served(served_share(asked.units, self.limit))
+        revenue = sold.revenue * self.problem.products.net_share[self.products]
+        units, profit = sold.units, revenue - sold.cost
         mine = row - self.products.start
         own = Sales(float(units[mine]), float(revenue[mine]), float(profit[mine]))
         return Consequence(own, Sales(float(units.sum()), float(revenue.sum()), float(profit.sum())))

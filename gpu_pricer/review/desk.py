@@ -26,6 +26,8 @@ from gpu_pricer.tables.version.decisions import (
     now,
     read_decisions,
 )
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.stock_record import unit_limits_of
 
 
 class Counts(NamedTuple):
@@ -62,6 +64,7 @@ class Desk:
         self.guardrails, self.proposals = Guardrails(scored), proposals_of(scored.folder, scored.version)
         self.figures = figures_of(scored, self.proposals, names)
         self._rows = dict(self.figures.select("product_id", "row").iter_rows())
+        self._limit = unit_limits_of(scored.folder / RECORD, scored.problem.products.product_id)
         self._markets: dict[int, CategoryMarket] = {}
         self._effects: dict[tuple, tuple[float, float]] = {}
         self.refresh()
@@ -135,7 +138,7 @@ class Desk:
         """Return the market of the product's category."""
         index = self._category(product_id)
         if index not in self._markets:
-            self._markets[index] = CategoryMarket(self.scored.problem, self._rows[product_id])
+            self._markets[index] = CategoryMarket(self.scored.problem, self._rows[product_id], self._limit)
         return self._markets[index]
 
     def _category(self, product_id: str) -> int:

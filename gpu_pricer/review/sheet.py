@@ -4,8 +4,10 @@ import polars as pl
 
 from gpu_pricer.report.demand_figures import demand_figures
 from gpu_pricer.report.movers import reason_of
-from gpu_pricer.report.product_figures import product_figures
+from gpu_pricer.report.product_figures import product_figures, sold_figures
 from gpu_pricer.report.scored import Scored
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.stock_record import read_unit_limits
 
 OFF_SHELF = "Not on the shelf now: the price is what it would sell for beside the others."
 TO_FILL = ("decision", "price", "note")
@@ -16,10 +18,11 @@ def figures_of(scored: Scored, proposals: pl.DataFrame, names: pl.DataFrame) -> 
     """Return a row per product, those with the most money moved first, sorted by id where none is.
 
     proposals: from read_proposals. names: product_id, `name`. Columns: product_id as text, `row` (position in the
-    problem), and those of product_figures, null for products off the shelf; today, low and high are never null.
+    problem), and those of sold_figures, null for products off the shelf; today, low and high are never null.
     """
     demand = demand_figures(scored.problem, scored.price, scored.support)
-    figures = product_figures(scored, demand, names).with_columns(pl.col("product_id").cast(pl.String))
+    figures = sold_figures(product_figures(scored, demand, names), read_unit_limits(scored.folder / RECORD))
+    figures = figures.with_columns(pl.col("product_id").cast(pl.String))
     rows = scored.problem.products.product_id.cast(pl.String).to_frame("product_id").with_row_index("row")
     table = rows.join(figures.drop("row", "today", "low", "high", "category_id"), on="product_id", how="left")
     category = scored.products.select(pl.col("product_id").cast(pl.String), "category_id")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -10,7 +11,10 @@ from gpu_pricer.jobs.review import open_review
 from gpu_pricer.review.panel import outcomes
 from gpu_pricer.tables.price_table import scan_prices
 from tests.jobs.conftest import configuration
-from tests.review.conftest import ARTEFACT, SETTINGS
+from tests.review.conftest import ARTEFACT, CATALOG, SETTINGS
+from tests.shops import lay_out, run_job
+
+STOCK = "+policy.constraints.stock={measure: units, at_most: stock, per: product_id}"
 
 
 @pytest.fixture
@@ -62,6 +66,43 @@ def test_totals_are_todays_where_every_change_is_rejected(desk):
     assert desk.totals().profit_decided == pytest.approx(before.profit_today, rel=1e-4)
     assert desk.totals().units_decided == pytest.approx(before.units_today, rel=1e-4)
     assert desk.counts().rejected == 24
+
+
+@pytest.fixture
+def scarce(tmp_path):
+    """The desk of a version with a third of the products' stock below what is asked for, and the limits by product."""
+    stock = pl.when(pl.int_range(24) % 3 == 0).then(2.0 + pl.int_range(24) / 7)
+    folder = lay_out(tmp_path, ARTEFACT, CATALOG.with_columns(stock=stock))
+    settings = (*SETTINGS, "policy=profit", STOCK, f"paths.shards={folder / 'prices/scarce'}")
+    assert run_job(folder, "score", *settings) == 0
+    limits = pl.read_parquet(folder / "prices/scarce/_record/stock_prices.parquet")
+    return open_review(configuration(folder / "work", *settings)).desk, dict(
+        limits.select("product_id", "limit").rows()
+    )
+
+
+def test_people_decide_on_what_stock_can_serve(scarce):
+    desk, limits = scarce
+    asked = {product_id: (units, profit) for product_id, units, profit in expected(desk).iter_rows()}
+    served = {name: min(1.0, limits.get(name, np.inf) / units) for name, (units, _) in asked.items() if units}
+    assert min(served.values()) < 0.9
+
+    rows = desk.figures.filter(pl.col("units").is_not_null())
+    for name, units, profit in rows.select("product_id", "units", "profit").iter_rows():
+        found = desk.consequence(name, None).product
+        for said in ((units, profit), (found.units, found.profit)):
+            assert said == pytest.approx([amount * served.get(name, 1.0) for amount in asked[name]], rel=1e-4)
+    assert (rows["units_today"] <= rows["product_id"].replace_strict(limits, default=np.inf) * (1 + 1e-9)).all()
+
+
+def test_totals_beside_stock_are_todays_where_every_change_is_rejected(scarce):
+    desk, _ = scarce
+    before = desk.totals()
+
+    desk.decide(desk.figures["product_id"].to_list(), "reject")
+
+    assert desk.totals().profit_decided == pytest.approx(before.profit_today, rel=1e-4)
+    assert desk.totals().units_decided == pytest.approx(before.units_today, rel=1e-4)
 
 
 def test_decision_that_is_taken_back_is_open_again(desk):

@@ -22,6 +22,15 @@ def read_unit_limits(record: Path) -> pl.DataFrame | None:
         return pl.read_parquet(path, columns=["product_id", "limit"])
 
 
+def unit_limits_of(record: Path, product_id: pl.Series) -> np.ndarray:
+    """Return the limits per product [P] in a version's record, infinite where it has none."""
+    limits = read_unit_limits(record)
+    if limits is None:
+        return np.full(len(product_id), np.inf)
+    joined = product_id.to_frame("product_id").join(limits, on="product_id", how="left", maintain_order="left")
+    return joined["limit"].fill_null(np.inf).to_numpy()
+
+
 def read_rationed(record: Path, products: pl.Series) -> tuple[float, float] | None:
     """Return the units of a period that are asked for of one product, and those that its stock cannot serve.
 
