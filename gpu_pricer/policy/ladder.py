@@ -43,6 +43,11 @@ class Ladder:
         amounts = self.prices or self.endings or [0]
         return np.array(sorted({_cents(amount) for amount in amounts}), np.int64)
 
+    @property
+    def has_whole_amounts(self) -> bool:
+        """Whether some rung is a whole amount of the currency, such as 5.00."""
+        return bool((self.rungs % CENTS == 0).any())
+
     def at_or_above(self, cents: np.ndarray) -> np.ndarray:
         """Return the lowest rung at or above each price in cents; PRICE_LIMIT or more above an explicit list's last."""
         periods, rest = np.divmod(cents, self.period)

@@ -26,6 +26,7 @@ from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, PLAN, PLAN_LOCK, RECORD, new_run
@@ -43,6 +44,10 @@ log = logging.getLogger(__name__)
 
 MOST_PERIODS = 2
 """Periods from the end of the sales to the day on which prices are set, beyond which the sales are old."""
+
+
+ENOUGH = 10
+"""Products whose prices tell that a shop has whole amounts alone."""
 
 
 class Origin(NamedTuple):
@@ -100,6 +105,7 @@ def score(
     del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
     problem = problem_of(artefact, matched, policy, uncertainty)
     del artefact, matched
+    _warn_of_parts(problem, policy, origin.demand.currency)
     backend = backend_of(problem, backend, found)
     version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     version = version if day is None else replace(version, day=day.isoformat())
@@ -131,6 +137,16 @@ def _warn_of_unknown_categories(products: pl.DataFrame, artefact: DemandArtefact
             "%d products are in categories that the demand does not know, such as %s: they are priced as if nobody "
             "chose between them and what they were sold beside; mend category_id, or train again",
             len(moved), moved.head(3).to_list(),
+        )  # fmt: skip
+
+
+def _warn_of_parts(problem: PricingProblem, policy: Policy, currency: str) -> None:
+    """Log that today's prices are whole amounts and the ladder has none, as for a currency without smaller units."""
+    today = problem.products.today
+    if len(today) >= ENOUGH and (today % CENTS == 0).all() and not policy.ladders[0].has_whole_amounts:
+        log.warning(
+            "today's prices are all whole amounts of %s and policy.ladder has none: set policy.ladder.endings=[0.0], "
+            "or list the prices that exist in policy.ladder.prices, if prices must stay whole", currency,
         )  # fmt: skip
 
 

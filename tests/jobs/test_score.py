@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from gpu_pricer import CONF
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import score as job
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing import scoring
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
@@ -29,7 +30,7 @@ from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions import backends, scored_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import Search, score
-from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import NINES, NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
@@ -485,6 +486,24 @@ def test_sales_that_end_long_before_the_pricing_day_are_said(tmp_path, caplog, d
         f"the whole periods of the sales end on 2026-01-04 and prices are set on {day}, more than 2 periods of 7 "
         "days later: bring newer sales and train again, or set day to the day that is meant"
     ]
+
+
+@pytest.mark.parametrize(
+    ("ladder", "cents", "is_said"),
+    [
+        (NINES, 0.0, True),
+        (NINES, 0.5, False),
+        (None, 0.0, False),
+        (Ladder([0.0], None), 0.0, False),
+        (Ladder(None, [float(price) for price in range(1, 20)]), 0.0, False),
+    ],
+)
+def test_ladder_that_splits_the_unit_of_whole_prices_is_said(tmp_path, caplog, ladder, cents, is_said):
+    whole = CATALOG.with_columns(price=pl.col("price").ceil() + cents)
+
+    scored(tmp_path / "prices", catalog=whole, policy=a_policy(ladder=ladder))
+
+    assert ("today's prices are all whole amounts of USD and policy.ladder has none" in caplog.text) == is_said
 
 
 def test_demand_in_another_currency_than_the_prepared_catalog_is_refused(tmp_path):
