@@ -117,8 +117,8 @@ def _first_day(file: Path) -> date:
 def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Series) -> Overrides:
     """Return the overrides of a Parquet or CSV file for products and segments in these orders; none without a file.
 
-    The log counts overrides of products or segments that are not priced. InputError for a table that lacks a column,
-    repeats a cell or holds a price that is not in whole cents.
+    The log counts overrides of products or segments that are not priced, and shows one. InputError for a table that
+    lacks a column, repeats a cell or holds a price that is not in whole cents.
     """
     if path is None:
         none = np.zeros(0, np.int64)
@@ -126,12 +126,15 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     table = read_override_table(path, product_id.dtype, segment_id.dtype)
     products = pl.DataFrame({"product_id": product_id}).with_row_index("product")
     segments = pl.DataFrame({"segment_id": segment_id}).with_row_index("segment")
-    known = table.join(products, on="product_id").join(segments, on="segment_id", how="left")
-    known = known.filter(pl.col("segment").is_not_null() | pl.col("segment_id").is_null())
-    if known.height < table.height:
+    found = table.join(products, on="product_id", how="left", maintain_order="left")
+    found = found.join(segments, on="segment_id", how="left", maintain_order="left")
+    is_known = pl.col("product").is_not_null() & (pl.col("segment").is_not_null() | pl.col("segment_id").is_null())
+    known, unknown = found.filter(is_known), found.filter(~is_known)
+    if unknown.height:
         log.warning(
-            "%d overrides of %s are for products or segments that are not priced", table.height - known.height, path
-        )
+            "%d overrides of %s are for products or segments that are not priced, the first %s",
+            unknown.height, path, unknown.select("product_id", "segment_id", "price").row(0),
+        )  # fmt: skip
     known = known.with_columns(pl.col("segment").cast(pl.Int64).fill_null(NO_SEGMENT)).sort("product", "segment")
     return Overrides(
         known["product"].to_numpy().astype(np.int64),

@@ -52,7 +52,7 @@ def test_segment_and_note_may_be_absent(tmp_path):
     assert (found.price.tolist(), found.note.to_list()) == ([700], [""])
 
 
-def test_unknown_ids_are_counted_in_the_log(tmp_path, caplog):
+def test_unknown_ids_are_counted_and_shown_in_the_log(tmp_path, caplog):
     rows = {"product_id": ["rice", "salt", "tea"], "segment_id": ["s9", None, "s0"], "price": [1.0, 1.0, 1.0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
 
@@ -61,6 +61,7 @@ def test_unknown_ids_are_counted_in_the_log(tmp_path, caplog):
 
     assert len(found) == 1
     assert "2 overrides of" in caplog.text
+    assert "that are not priced, the first ('rice', 's9', 1.0)" in caplog.text
 
 
 BAD = {
