@@ -28,9 +28,7 @@ class CategoryMarket:
     """One category of a pricing problem, whose sales are computed at any prices by the kernels."""
 
     def __init__(self, problem: PricingProblem, row: int, limit: np.ndarray) -> None:
-        """row: the position in the problem of a product of the category; limit [P]: the most
-        units that stock can serve, infinite without a limit.
-        """
+        """row: the position in the problem of a product of the category; limit [P]: units that the stock can serve."""
         self.problem = problem
         self.index = int(np.searchsorted(problem.products.category_start, row, side="right")) - 1
         self.products = problem.product_slice(self.index, self.index + 1)
