@@ -18,7 +18,8 @@ class ChoicesByPeriod:
 
     visits: user_id, period. sums: by period, what its purchases add up to (occasion_sums). zeros: the sampled
     occasions without purchase; None: those that the offers table shows. bought, nothing: how many choices are of a
-    product, and of nothing.
+    product, and of nothing. always_bought: the categories of which every occasion bought, in order; none without an
+    outside option.
     """
 
     log: PeriodLog
@@ -28,6 +29,7 @@ class ChoicesByPeriod:
     has_outside_option: bool
     bought: int
     nothing: int
+    always_bought: list[str]
 
     @property
     def height(self) -> int:
@@ -56,8 +58,14 @@ def logged_choices(log: PeriodLog, rule: ChoiceRule, seed: int) -> ChoicesByPeri
         if not log.is_offers:
             buyers.append(buying_visits(log.buyers(period), came.get(period, visits.clear()), categories))
     zeros = None if log.is_offers else sampled_zeros(buyers, visits, log.shelves, rule, seed)
-    shown = (_zeros(log, zeros, period).height for period in log.lines) if rule.outside_option else ()
-    return ChoicesByPeriod(log, visits, sums, zeros, rule.outside_option, bought, sum(shown))
+    nothing, always = 0, set()
+    if rule.outside_option:
+        always = {category for part in sums.values() for category in part["category_id"]}
+        for period in log.lines:
+            shown = _zeros(log, zeros, period)
+            nothing += shown.height
+            always -= {*shown["category_id"].unique()}
+    return ChoicesByPeriod(log, visits, sums, zeros, rule.outside_option, bought, nothing, sorted(always))
 
 
 def _zeros(log: PeriodLog, sampled: SampledZeros | None, period: date) -> pl.DataFrame:

@@ -134,6 +134,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
             "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
         )
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
+    _tell_always_bought(choices)
     begun = {}
     if calendar.begun is not None:
         now = _shelf(offers.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
@@ -223,6 +224,19 @@ def _tell_gaps(whole: PeriodLog) -> None:
             gaps[0],
             gaps[-1],
             f"{sum(whole.lines[period].height for period in gaps):,}",
+        )
+
+
+def _tell_always_bought(choices: ChoicesByPeriod) -> None:
+    """Warn of the categories from which every visit bought: no visit shows that their prices keep anybody away."""
+    if choices.always_bought:
+        log.warning(
+            "every visit of the log bought from %s of %s categories, such as %s: the log cannot tell how many would "
+            "buy nothing there if all prices of the category rose, and the demand model expects none; bring the visits "
+            "that bought only elsewhere, or an offers table, or hold the price index there (policy=balanced does)",
+            len(choices.always_bought),
+            len(choices.log.categories),
+            choices.always_bought[0],
         )
 
 

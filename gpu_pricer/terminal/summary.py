@@ -16,7 +16,7 @@ from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.outlook import MOST_CELLS, Outlook
+from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
@@ -230,6 +230,12 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
         lines.append(
             f"  the price response of {outlook.published:,} of {outlook.categories:,} categories is more that of "
             "published elasticities than that of the log (train.response.fit.prior_elasticity)"
+        )
+    if outlook is not None and outlook.inelastic:
+        lines.append(
+            f"  in {outlook.inelastic:,} of {outlook.categories:,} categories the model expects to lose less than "
+            f"{LEAST_FALL:.0%} of the purchases if all prices rise by {RISE:.0%}: a log in which every visit buys "
+            "there cannot tell, so test dearer prices there first"
         )
     return lines
 

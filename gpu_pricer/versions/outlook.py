@@ -34,6 +34,9 @@ HARDLY, VAGUE = 0.8, 0.25
 """A category does not identify its price response where the posterior standard deviation of its log sensitivity is at
 least this share of the prior's, and at least so large: a sensitivity known to 25 %."""
 
+RISE, LEAST_FALL = 0.10, 0.01
+"""A category is inelastic where its purchases fall by less than LEAST_FALL if all its prices rise by RISE."""
+
 
 class Gain(NamedTuple):
     """The profit over today's under the posterior draws of the price response: its mean, and its 90 % interval."""
@@ -52,7 +55,8 @@ class Outlook:
     is served, the draws all that is asked for.
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
-    published elasticities tell more of it than the log does.
+    published elasticities tell more of it than the log does. inelastic: how many of them as a whole hardly answer
+    prices.
     """
 
     gain: Gain | None
@@ -61,6 +65,7 @@ class Outlook:
     vague: int
     categories: int
     published: int
+    inelastic: int
 
 
 def outlook_of(
@@ -89,7 +94,7 @@ def outlook_of(
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
     published = count_published(artefact, matched.products["category_id"])
-    return Outlook(gain, is_rationed, uniform, vague, categories, published)
+    return Outlook(gain, is_rationed, uniform, vague, categories, published, count_inelastic(problem))
 
 
 def has_rationed(problem: PricingProblem, limits: pl.DataFrame | None, price: np.ndarray) -> bool:
@@ -141,3 +146,21 @@ def vague_categories(problem: PricingProblem, draws: Draws) -> np.ndarray:
     prior = estimate[draws.row >= 0].var() + variance.mean()
     found = np.append((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2), False)
     return found[draws.row]
+
+
+def count_inelastic(problem: PricingProblem) -> int:
+    """Return how many of the categories that sell at today's prices are inelastic as a whole, see RISE.
+
+    A demand without an outside option makes all categories so. Otherwise nearly every visit buys there, as in a log of
+    a single category, which has no visit without a purchase.
+    """
+    today = problem.products.today
+    now, dearer = (_purchases(problem, price) for price in (today, np.rint(today * (1 + RISE))))
+    return int(((now > 0) & (dearer > (1 - LEAST_FALL) * now)).sum())
+
+
+def _purchases(problem: PricingProblem, price: np.ndarray) -> np.ndarray:
+    """Return the expected purchases [G] of a period if all segments pay the same prices [P] in cents."""
+    demand, prices = problem.demand.tile(0, len(price)), price[:, None].astype(problem.products.today.dtype)
+    chosen = problem.totals(demand, 0, problem.category_count, prices).chosen[:, 0]
+    return np.add.reduceat(chosen, problem.products.category_start[:-1])

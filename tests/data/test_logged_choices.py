@@ -129,3 +129,19 @@ def test_choices_are_equal_to_the_last_bit_each_time(sales, shelf, weeks):
     for other in others:
         assert pl.concat(other.parts()).equals(pl.concat(first.parts()))
         assert all(other.sums[period].equals(sums) for period, sums in first.sums.items())
+
+
+def test_categories_that_every_visit_bought_from_are_named(lines, weeks):
+    """Both users buy of A in every week; user 2 leaves out B in the second."""
+    sales = lines(
+        {"user_id": 1}, {"user_id": 1, "product_id": 20}, {"user_id": 2}, {"user_id": 2, "product_id": 20},
+        {"user_id": 1, "week": 1}, {"user_id": 1, "product_id": 20, "week": 1}, {"user_id": 2, "week": 1},
+    ).sort("period")  # fmt: skip
+    periods = pl.DataFrame({"period": weeks(2)}, schema={"period": pl.Date})
+    category_of = pl.DataFrame({"product_id": [10, 20], "category_id": ["A", "B"]})
+    log = period_log(sales, periods.join(category_of, how="cross"), category_of, weeks(2), False)
+
+    found = {has: logged_choices(log, ChoiceRule(has, 1, 3, 100, 1), seed=0) for has in (True, False)}
+
+    assert (found[True].always_bought, found[True].nothing) == (["A"], 1)
+    assert (found[False].always_bought, found[False].nothing) == ([], 0)

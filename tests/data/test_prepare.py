@@ -124,6 +124,20 @@ def test_only_whole_periods_are_visited(prepare):
         assert pl.read_parquet(directory / f"{name}.parquet")["period"].max() == date(2024, 2, 5)
 
 
+def test_a_category_that_every_visit_buys_from_is_told(prepare, caplog):
+    tables = shop()
+    tables["products"] = tables["products"].with_columns(category_id=pl.lit("A"))
+
+    prepare(shop())
+    assert not [text for text in caplog.messages if "every visit of the log" in text]
+    prepare(tables)
+
+    [told] = [text for text in caplog.messages if "every visit of the log" in text]
+    assert told.startswith(
+        "every visit of the log bought from 1 of 1 categories, such as A: the log cannot tell how many"
+    )
+
+
 def test_times_in_utc_count_on_the_clock_of_the_stores_or_are_told(prepare, caplog):
     tables = shop()
     local = tables["transactions"].with_columns(pl.col("time").cast(pl.Datetime("us")) + pl.duration(hours=20))

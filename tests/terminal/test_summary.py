@@ -60,7 +60,9 @@ def test_line_on_one_price_for_all_claims_no_more_than_the_bound_tells(profit, i
 def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
     version = SimpleNamespace(tally=SimpleNamespace(profit_today=100.0))
 
-    said = _spread_and_personalisation(version, Outlook(None, True, None, vague=0, categories=1, published=0))
+    said = _spread_and_personalisation(
+        version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0)
+    )
 
     assert said == [
         "  no interval of the gain: stock cannot serve all that is asked for, and an interval would count all of it"

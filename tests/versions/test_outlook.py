@@ -9,7 +9,14 @@ import pytest
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.versions.outlook import count_published, gain_of_draws, has_rationed, outlook_of, vague_categories
+from gpu_pricer.versions.outlook import (
+    count_inelastic,
+    count_published,
+    gain_of_draws,
+    has_rationed,
+    outlook_of,
+    vague_categories,
+)
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
@@ -171,3 +178,16 @@ def test_published_elasticities_tell_most_where_the_log_tells_less_than_half(pri
 
     assert count_published(replace(ARTEFACT, categories=known), priced) == expected
     assert count_published(replace(ARTEFACT, categories=None), priced) == 0
+
+
+@pytest.mark.parametrize(("lift", "outside_option", "inelastic"), [(0.0, True, 0), (9.0, True, 1), (0.0, False, 6)])
+def test_a_category_is_inelastic_where_nearly_every_visit_buys_there(lift, outside_option, inelastic):
+    """The appeal of c2's products rises by `lift`; without an outside option every visit buys of all categories."""
+    lifted = np.where(ARTEFACT.products["category_id"] == "c2", lift, 0.0)
+    factors = ARTEFACT.factors | {"appeal": (ARTEFACT.factors["appeal"] + lifted).astype(np.float32)}
+    artefact = replace(ARTEFACT, info=replace(ARTEFACT.info, outside_option=outside_option), factors=factors)
+
+    problem = pricing_problem(artefact, CATALOG, a_policy())
+
+    assert count_inelastic(problem) == inelastic
+    assert problem.category_count == 6
