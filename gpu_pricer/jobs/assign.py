@@ -105,11 +105,15 @@ def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, 
 
 
 def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
-    """Return the past with the lines of products that the network knows; the number of other lines is logged."""
+    """Return the past with the lines; those of products that the network does not know are visits alone, and logged."""
     known = lines.join(saved.products, on="product_id", how="semi")
     if known.height < lines.height:
-        log.warning("%d of %d lines are of products that training never saw", lines.height - known.height, lines.height)
-    return past.with_lines(known.select("user_id", "product_id", period=past.start(pl.col("time").dt.date())))
+        log.warning(
+            "%d of %d lines are of products that training never saw: they count as visits and not as purchases",
+            lines.height - known.height, lines.height,
+        )  # fmt: skip
+    dated = lines.select("user_id", "product_id", period=past.start(pl.col("time").dt.date()))
+    return past.with_lines(dated, saved.products["product_id"])
 
 
 def _stay(placed: pl.DataFrame, lines: pl.DataFrame | None, demand: Path) -> pl.DataFrame:

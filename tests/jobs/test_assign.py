@@ -120,6 +120,23 @@ def test_lines_of_unknown_products_are_counted(assign, lines):
     assert any(f"10 of {lines.height + 10} lines are of products that training never saw" in line for line in log)
 
 
+def test_who_bought_unknown_products_alone_has_come(assign, lines):
+    """After the log's end; user 7001 bought what training never saw, user 7002 something else besides."""
+    last = lines.filter(pl.col("time") == pl.col("time").max()).head(1)
+    known, strange = last["product_id"], pl.Series([5_000])
+    bought = [(7001, strange), (7002, strange), (7002, known)]
+    new = pl.concat(
+        [last.with_columns(user_id=pl.lit(user), product_id=product) for user, product in bought],
+        how="vertical_relaxed",
+    )
+
+    placed, log = assign(transactions=new.cast(lines.schema))
+
+    assert placed["user_id"].to_list() == [7001, 7002]
+    assert not any("never came" in line for line in log)
+    assert any("2 of 3 lines are of products that training never saw: they count as visits and" in line for line in log)
+
+
 def test_broken_tables_are_refused(refused, trained_work, tmp_path, members, lines):
     paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}", "assign.out=out.parquet")
     pl.concat([members, members]).write_parquet(tmp_path / "twice.parquet")

@@ -42,15 +42,16 @@ class Past:
         days = range(count - len(self.periods))
         return [*self.periods, *(self.periods[-1] + timedelta(days=self.period_days * (i + 1)) for i in days)][:count]
 
-    def with_lines(self, lines: pl.DataFrame) -> "Past":
+    def with_lines(self, lines: pl.DataFrame, known: pl.Series) -> "Past":
         """Return the past with the lines (user_id, product_id, period) added that it does not hold yet.
 
-        As in `prepare`, a line of a product off the shelf counts as a visit and not as a purchase. After the end of the
-        log all products count as on the shelf.
+        As in `prepare`, a line of a product off the shelf counts as a visit and not as a purchase, and so does one of a
+        product that is not known. After the end of the log all known products count as on the shelf.
         """
         lines = lines.filter(pl.col("period") >= self.periods[0]).unique()
-        on_shelf = lines.join(self.shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
-        bought = pl.concat([on_shelf, lines.filter(pl.col("period") > self.periods[-1])])
+        of_known = lines.filter(pl.col("product_id").is_in(known.implode()))
+        on_shelf = of_known.join(self.shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
+        bought = pl.concat([on_shelf, of_known.filter(pl.col("period") > self.periods[-1])])
         return Past(
             shelf=self.shelf,
             purchases=pl.concat([self.purchases, bought.select(self.purchases.columns)]).unique(),
