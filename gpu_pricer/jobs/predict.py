@@ -41,14 +41,15 @@ def main(config: DictConfig) -> None:
                             of an occasion in one category are what its user chose from
             paths.demand    the network that `train` kept with the artefact
             paths.data      the sales log, of which the periods before an offer count, from `prepare`
-            paths.catalog   attributes and categories of products that were not trained on
+            paths.catalog   attributes, categories and prices of products that were not trained on
     Writes  predict.out     the same rows in the same order, with `probability`, above 0 and below 1
 
     Products and users that training never saw are judged by their attributes, or else as the average one; their
-    number is logged. Context that an offer lacks, such as its display, is that of the period's shelf or, where the
-    product was off that shelf, its mean over the periods before. With train.refit=true the network has learned from
-    every period of the sales log, so its predictions for these periods are in-sample: judge the network by `evaluate`,
-    which uses predictions made before the refit.
+    number is logged. The reference price of such a product, against which its offers are cheap or dear, is its
+    price in paths.catalog, or else the median of its offered prices. Context that an offer lacks, such as its
+    display, is that of the period's shelf or, where the product was off that shelf, its mean over the periods
+    before. With train.refit=true the network has learned from every period of the sales log, so its predictions for
+    these periods are in-sample: judge the network by `evaluate`, which uses predictions made before the refit.
 
     Example: gpu-pricer predict predict.offers=offers.parquet predict.out=predictions.parquet
     """

@@ -85,6 +85,23 @@ def test_a_new_product_takes_its_attributes_from_the_catalog(predict, offers, tr
     assert (with_catalog["probability"] != without["probability"]).all()
 
 
+def test_the_catalogs_price_is_what_a_new_products_offers_are_compared_with(predict, offers, trained_work, tmp_path):
+    """Without one, an offer is compared with itself, which is told."""
+    catalog = pl.read_parquet(trained_work / "data" / "products.parquet").filter(pl.col("product_id") == 7)
+    catalog.with_columns(product_id=pl.lit(5_000)).write_parquet(tmp_path / "new.parquet")
+    usual = catalog["price"].cast(pl.Float64)[0]
+    new = offers.filter(pl.col("product_id") == 7).with_columns(product_id=pl.lit(5_000), price=pl.lit(usual))
+    cheap = new.with_columns(price=pl.lit(0.9 * usual))
+
+    found = {key: [predict(table, *key) for table in (new, cheap)] for key in ((), ("paths.catalog=new.parquet",))}
+
+    alone, compared = ([table["probability"] for table, _ in pair] for pair in found.values())
+    assert alone[0].equals(alone[1])
+    assert (compared[0] < compared[1]).all()
+    told = ["1 of 1 new products have no price in the catalog" in "".join(pair[0][1]) for pair in found.values()]
+    assert told == [True, False]
+
+
 def test_demand_for_an_offer_falls_with_its_price(predict, offers):
     dearer = offers.with_columns(
         price=pl.when(pl.col("product_id") == 3).then(1.2 * pl.col("price")).otherwise("price")

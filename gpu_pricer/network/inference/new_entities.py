@@ -16,11 +16,19 @@ def with_new_products(saved: SavedNetwork, offers: pl.DataFrame, catalog: pl.Dat
     """Return the saved network's products and the new products on offer (product_id, price), completed from catalog.
 
     catalog: product_id, category_id, price, attributes. A new product without a category is alone in its category; one
-    without a price takes the median of its offered prices as its reference price.
+    without a price takes the median of its offered prices as its reference price. The number of these is logged.
     """
     offered = offers.group_by("product_id", maintain_order=True).agg(offered=pl.col("price").median())
     new = offered.join(saved.products, on="product_id", how="anti", maintain_order="left")
-    completed = new.join(catalog, on="product_id", how="left", maintain_order="left").with_columns(
+    found = new.join(catalog, on="product_id", how="left", maintain_order="left")
+    unpriced = found["price"].null_count()
+    if unpriced:
+        log.warning(
+            "%d of %d new products have no price in the catalog: the median of their offered prices counts as their "
+            "reference price, so predictions for a product that is offered at one price alone do not depend on it",
+            unpriced, found.height,
+        )  # fmt: skip
+    completed = found.with_columns(
         category_key(), reference_price=pl.coalesce("price", "offered"), is_trained=pl.lit(False)
     )
     return stack_tables(saved.products, completed)
