@@ -8,7 +8,8 @@ import polars as pl
 
 from gpu_pricer.tables.further_columns import set_apart
 
-EXAMPLES = 3
+EXAMPLES, MOST_COLUMNS = 3, 6
+"""Rows of each broken rule that a report shows, and the columns of each."""
 ROW = "checked:row"
 """The column of row numbers during a check."""
 
@@ -18,25 +19,27 @@ class Checked:
     """The result of checking a frame.
 
     valid: the rows that break no rule; invalid: the others, with one more column per rule, and with further columns set
-    apart if one has the name of a rule; broken: how many rows break each rule.
+    apart if one has the name of a rule; broken: how many rows break each rule; read: the columns that the rules know.
     """
 
     valid: pl.DataFrame
     invalid: pl.DataFrame
     broken: dict[str, int]
+    read: frozenset[str]
 
     def report(self) -> str:
-        """Return one line that names every broken rule with its count and its first rows."""
+        """Return one line that names every broken rule with its count and its first rows.
+
+        Of these it shows the columns that the rules know: others may hold names, addresses or what is protected, which
+        do not belong in a log.
+        """
         return "; ".join(
             f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}" for rule, count in self.broken.items()
         )
 
     def _examples(self, rule: str) -> str:
-        rows = (
-            self.invalid.filter(pl.col(rule) == "invalid")
-            .head(EXAMPLES)
-            .select(self.invalid.columns[: min(self.valid.width, 6)])
-        )
+        shown = [name for name in self.invalid.columns[: self.valid.width] if name in self.read][:MOST_COLUMNS]
+        rows = self.invalid.filter(pl.col(rule) == "invalid").head(EXAMPLES).select(shown)
         return ", ".join(_brief(row) for row in rows.iter_rows(named=True))
 
 
@@ -51,14 +54,15 @@ def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr
     members |= {name: _rule(expression) for name, expression in (rules or {}).items()}
     extended: type[dy.Schema] = type(schema.__name__, (schema,), members)
     valid, failure = extended.filter(frame.with_row_index(ROW).select(*schema.column_names(), *others))
+    known = frozenset([*schema.column_names(), *others])
     if not len(failure):
-        return Checked(frame, frame.clear(), {})
+        return Checked(frame, frame.clear(), {}, known)
     found = failure.details()
     verdicts = found.drop(*schema.column_names(), *others)
     invalid = frame[found[ROW]]
     if not set(verdicts.columns).isdisjoint(frame.columns):
         invalid = set_apart(invalid, schema.column_names())
-    return Checked(frame[valid[ROW]], invalid.hstack(verdicts), failure.counts())
+    return Checked(frame[valid[ROW]], invalid.hstack(verdicts), failure.counts(), known)
 
 
 def _rule(expression: pl.Expr) -> Any:

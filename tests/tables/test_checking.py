@@ -33,6 +33,14 @@ def test_a_further_rule_does_not_stay_with_the_schema():
     assert check(USERS, Users).broken == {"user_is_given": 1}
 
 
+def test_report_shows_no_column_that_no_rule_knows():
+    users = pl.DataFrame({"email": ["a@x", "b@x"], "user_id": [7, 7], "age_band": ["old", "old"], "since": [1, 2]})
+
+    report = check(users, Users, {"since_is_later": pl.col("since") > 0}).report()
+
+    assert report == "breaks user_is_unique in 2 rows, such as (user_id=7, since=1), (user_id=7, since=2)"
+
+
 def test_report_names_rule_count_and_three_examples():
     report = check(pl.DataFrame({"user_id": [7] * 5}), Users).report()
 
