@@ -38,6 +38,7 @@ from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.process.ending import farewell, interruptible, is_helper, signal_in
 from gpu_pricer.process.logs import say_fault, say_last, start_logging
+from gpu_pricer.process.refused_settings import refused_setting
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tuning.objective import Objective
@@ -285,11 +286,9 @@ def _interrupted(job: str, number: int) -> int:
 
 
 def _config_error(job: str, error: Exception, overrides: Sequence[str]) -> str:
-    """Return one line on what Hydra or OmegaConf refused; the cause inside an instantiation comes first."""
+    """Return one line on what Hydra or OmegaConf refused."""
     if isinstance(error, InstantiationException):
-        cause, key = error.__cause__ or error, str(error).rpartition("full_key: ")[2].strip()
-        remedy = "" if isinstance(cause, InputError) else "; mend that key"
-        return f"the configuration at {key} is not valid: {cause}{remedy}"
+        return refused_setting(error)
     unknown = unknown_key(job, error, overrides)
     if unknown is not None:
         return unknown

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import run
+from gpu_pricer.process.refused_settings import refused_setting
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.tuning.objective import Objective
@@ -52,8 +54,11 @@ def main(config: DictConfig) -> dict[str, object]:
     given = list(HydraConfig.get().overrides.task)
 
     def trial(work: Path, overrides: list[str]) -> None:
-        """Run a trial's steps in its work folder with the values that the search drew."""
-        run_job("run", run, _trial_config(settings, [*given, *overrides], work))
+        """Run a trial's steps in its work folder with the values that the search drew; InputError for refused ones."""
+        try:
+            run_job("run", run, _trial_config(settings, [*given, *overrides], work))
+        except InstantiationException as error:
+            raise InputError(refused_setting(error)) from error
 
     search = importlib.import_module("gpu_pricer.tuning.search").search  # Optuna is optional
     try:

@@ -55,6 +55,18 @@ def test_a_search_of_five_trials_ranks_five_folders(gpu_pricer, tables):
     assert (tables / "work/tune/0/trial.json").read_text().count("overrides") == 1
 
 
+def test_a_value_that_the_model_refuses_fails_its_trial_and_not_the_search(gpu_pricer, tables):
+    space = "tune.space=['model.optimiser.rate=0.005,-1']"
+
+    ended = gpu_pricer("tune", *QUICK, space, "tune.trials=4", "tune.random=4", "logger=none")
+
+    assert (ended.status, ended.said) == (0, [])
+    table = pl.read_parquet(tables / "work/tune/ranking.parquet")
+    assert {*table.select("model.optimiser.rate", "state").rows()} == {("0.005", "complete"), ("-1", "failed")}
+    refused = "failed: the configuration at model.optimiser is not valid: optimiser.rate must be a number above 0"
+    assert any(refused in line for line in ended.log)
+
+
 def test_a_sweep_of_eight_trials_is_eight_folders_and_eight_runs_of_mlflows_file_store(gpu_pricer, tables):
     sweep = ("-m", "model.network.taste_width=2,3", "seed=0,1,2,3")
 
