@@ -124,6 +124,22 @@ def test_second_version_replaces_the_first_which_stays_readable(tmp_path):
     )
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+def test_vacuum_of_another_program_leaves_the_current_prices_and_not_the_older_ones(tmp_path, is_full):
+    for run, seed in (("first", 0), ("second", 1)):
+        publish(tmp_path, scored(tmp_path, run, seed), USUAL)
+    rows = published_rows(tmp_path)
+
+    table = DeltaTable(str(tmp_path))
+    table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=is_full)
+
+    assert published_rows(tmp_path).equals(rows)
+    assert not list((tmp_path / "first").glob("*.parquet"))
+    assert (tmp_path / "second" / RUN_RECORD).is_file() != is_full
+    publish(tmp_path, scored(tmp_path, "third", 2), USUAL)
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "third"))
+
+
 def test_older_version_can_be_published_again(tmp_path):
     first = scored(tmp_path, "first")
     publish(tmp_path, first, USUAL)
