@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import DeltaTable
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
 from gpu_pricer.tables.delta_log import publishing_entries
 from gpu_pricer.tables.version.catalog_copy import find_catalog_copy
@@ -18,14 +19,17 @@ NOT_TOLD = ("cost_source", ANCHOR_PRICE, DAYS_SINCE_CHANGE)
 def forgotten_events(prices: Path, table: DeltaTable, folder: Path) -> str | None:
     """Return a line on what events changed and the version in a folder has as it was before them, None for nothing.
 
-    The catalog of the last version that a full `score` made tells what was before. Where it is not kept any more, or
-    another catalog has no copy, nothing is known. A value that is neither the event's nor the one before is newer.
+    The catalog of the last version that a full `score` made tells what was before. Where a copy of a catalog is not
+    kept any more, or is damaged, nothing is known. A value that is neither the event's nor the one before is newer.
     """
     commits = publishing_entries(table, prices)
     full = next((commit["run"] for commit in reversed(commits) if commit.get("action") != REPRICE), None)
     if full is None or full == commits[-1]["run"]:
         return None
-    copies = [find_catalog_copy(place) for place in (prices / full, prices / commits[-1]["run"], folder)]
+    try:
+        copies = [find_catalog_copy(place) for place in (prices / full, prices / commits[-1]["run"], folder)]
+    except InputError:  # of a damaged version, which a whole one may replace
+        return None
     before, after, new = (None if copy is None else copy.cast({"product_id": pl.String}) for copy in copies)
     if before is None or after is None or new is None:
         return None

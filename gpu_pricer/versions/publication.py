@@ -150,10 +150,11 @@ def publish(
                 f"{folder} must replace {replaces}, found that {current} was published meanwhile: run it again"
             )
         judged = _judge(prices, folder, version, current, publication, evidence)
-        if table is not None and "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
-            log.warning("%s", forgotten)
-        if current is not None:
+        if table is not None and current is not None and publication.gates.has_comparison:
             _warn_of_segments(prices, current, folder, version)
+            _warn_of_earlier_day(prices, current, folder, version)
+            if "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
+                log.warning("%s", forgotten)
         if publication.dry_run:
             print(_preview(version, judged))
             return current or ""
@@ -272,6 +273,20 @@ def _warn_of_segments(prices: Path, current: str, folder: Path, version: PriceVe
         log.warning(
             "%s has other segments than %s (gone: %s; new: %s): whoever reads its prices needs its users' segments, %s",
             folder, current, gone, new, kept_artefact(prices, version.artefact) / "user_segments.parquet",
+        )  # fmt: skip
+
+
+def _warn_of_earlier_day(prices: Path, current: str, folder: Path, version: PriceVersion) -> None:
+    """Log that a version, which was never published, is of a day before that of the published one, if it is."""
+    try:
+        day = read_version(prices / current).day
+    except InputError:  # what became of the published version's record does not keep a whole one from replacing it
+        return
+    if version.day < day and version.run not in published_runs(prices):
+        log.warning(
+            "%s has prices of %s and replaces those of %s, %s: if an earlier night only ends later, go back with "
+            "gpu-pricer rollback",
+            folder, version.day, day, current,
         )  # fmt: skip
 
 

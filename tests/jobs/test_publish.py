@@ -63,6 +63,22 @@ def test_gate_refuses_with_status_three_and_one_line(gpu_pricer, paths, tmp_path
     assert not (tmp_path / "prices/_delta_log").exists()
 
 
+@pytest.mark.parametrize(("day", "is_said"), [("2026-11-29", True), ("2026-11-30", False)])
+def test_version_of_an_earlier_day_than_the_published_one_is_said(gpu_pricer, paths, tmp_path, day, is_said):
+    late = f"paths.shards={tmp_path / 'prices/late'}"
+    for job in (("score", late, f"day={day}"), ("score", "day=2026-11-30"), ("publish",)):
+        assert gpu_pricer(*job, *paths, "backend=cpu").status == 0
+    published = (tmp_path / "prices/_current").readlink()
+
+    ended = gpu_pricer("publish", late, *paths)
+
+    assert ended.status == 0, ended.said
+    assert [line.partition("publication: ")[2] for line in ended.log if "WARNING" in line] == is_said * [
+        f"{tmp_path / 'prices/late'} has prices of {day} and replaces those of 2026-11-30, {published}: if an earlier "
+        "night only ends later, go back with gpu-pricer rollback"
+    ]
+
+
 def test_table_that_lost_its_log_is_refused(gpu_pricer, paths, tmp_path):
     for job in ("score", "publish"):
         assert gpu_pricer(job, *paths).status == 0
