@@ -236,6 +236,26 @@ def test_what_a_run_would_refuse_is_refused_now(gpu_pricer, shop, tmp_path, cata
     assert not (tmp_path / "own").exists()
 
 
+def test_true_and_false_of_parquet_are_shares_as_those_of_csv_are(gpu_pricer, tmp_path):
+    flags = {"availability": [True, False], "has_unit_price": [True, None]}
+    context = {"sku": ["01", "02"], "sold_at": SALES["sold_at"][:2], "display": [True, False]}
+    for name, ending in (("typed", "parquet"), ("text", "csv")):
+        folder = tmp_path / name
+        folder.mkdir()
+        for table, columns in (("sales", SALES), ("catalog", CATALOG | flags), ("context", context)):
+            rows = pl.DataFrame(columns).with_columns(
+                pl.col("^sold_at$").str.to_date(), pl.col("^qty$").cast(pl.Float64)
+            )
+            getattr(rows, {"parquet": "write_parquet", "csv": "write_csv"}[ending])(folder / f"{table}.{ending}")
+
+        ended = gpu_pricer("inspect", name, ANSWER)
+
+        assert ended.status == 0, ended.said
+        assert re.search(r"availability +availability \(by its name\) .* 2 filled, 2 different", ended.out)
+        assert re.search(r"has_unit_price +has_unit_price \(by its name\) .* 1 filled, 1 different", ended.out)
+        assert re.search(r"display +display \(by its name\)", ended.out)
+
+
 def test_parquet_with_names_of_its_own_is_taken_as_well(gpu_pricer, tmp_path):
     (tmp_path / "shop").mkdir()
     pl.DataFrame(SALES).with_columns(pl.col("sold_at").str.to_date()).write_parquet(tmp_path / "shop/sales.parquet")

@@ -207,14 +207,14 @@ def _typed(table: pl.LazyFrame, name: str) -> FoundColumn:
     """Return a column whose cells have a type; a type is the one kind that reads all of them."""
     dtype = table.collect_schema()[name]
     column = cs.by_name(name)
-    count, distinct = table.select(column.count(), distinct=column.n_unique()).collect().row(0)
-    kind = "decimal_point" if dtype.is_numeric() else "%Y-%m-%d" if dtype.is_temporal() else None
+    count, distinct = table.select(column.count(), distinct=column.drop_nulls().n_unique()).collect().row(0)
+    kinds = {"decimal_point": dtype.is_numeric(), "%Y-%m-%d": dtype.is_temporal(), FLAG: dtype == pl.Boolean}
     first = table.select(column).head(EXAMPLES).collect().to_series().to_list()
     return FoundColumn(
         name=name,
         filled=count,
         distinct=distinct,
-        readable={} if kind is None else {kind: count},
+        readable={kind: count for kind, is_so in kinds.items() if is_so},
         has_decimals=dtype.is_float() or dtype.is_decimal(),
         currency=None,
         examples=[str(cell) for cell in first],
