@@ -7,6 +7,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.schemas import category_key
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class AssortmentRule:
     """The rule for the sales and products that are kept; null for one of the first two fields keeps all of them.
 
     categories: the categories whose sales count, so that a visit is one that bought from at least one of them.
-    products_per_category: how many best sellers of the training periods are kept in each category.
+    products_per_category: how many best sellers of the training periods are kept in each category; a product without
+    one is alone in its own.
     min_coverage: the least share of the training periods in which a best seller must have been sold.
     """
 
@@ -47,17 +49,18 @@ def best_sellers(
 ) -> pl.DataFrame:
     """Return the products to keep, in order: in each category those with the most sales lines in the training periods.
 
-    sales: sales lines, with a column period. training: first days of the training periods. Of products with equally
-    many lines, the smaller id counts as the better seller. Raise InputError if no product is left.
+    sales: sales lines, with quantity and period; a line without units, as of an offers table, is none of a sale.
+    training: first days of the training periods. Of products with equally many lines, the smaller id counts as the
+    better seller. Raise InputError if no product is left.
     """
     if rule.products_per_category is None:
         return products
     sold = (
-        sales.filter(pl.col("period").is_in(training))
+        sales.filter(pl.col("quantity") > 0, pl.col("period").is_in(training))
         .group_by("product_id")
         .agg(lines=pl.len(), coverage=pl.col("period").n_unique() / len(training))
         .filter(pl.col("coverage") >= rule.min_coverage)
-        .join(products.select("product_id", "category_id"), on="product_id")
+        .join(products.select("product_id", category_key()), on="product_id")
         .sort("lines", "product_id", descending=[True, False])
         .group_by("category_id")
         .head(rule.products_per_category)

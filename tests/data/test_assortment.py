@@ -33,6 +33,33 @@ def test_best_sellers_of_the_training_periods_are_kept_whatever_sells_later(line
     assert kept["product_id"].to_list() == [10]
 
 
+def test_an_offer_that_nobody_took_is_no_sale(lines, weeks):
+    seen = [{"product_id": 11, "week": week, "quantity": 0} for week in (0, 1, 1)]
+    offers = lines(*seen, {"product_id": 11, "week": 0}, *({"product_id": 10, "week": week} for week in (0, 1)))
+
+    assert best_sellers(offers, PRODUCTS, weeks(2), rule())["product_id"].to_list() == [10]
+    assert best_sellers(offers, PRODUCTS, weeks(2), rule(products=2, coverage=0.6))["product_id"].to_list() == [10]
+
+
+def test_products_without_a_category_are_alone_in_theirs(lines, weeks):
+    alone = pl.DataFrame({"product_id": [30, 31, 32], "category_id": pl.Series([None] * 3, dtype=pl.String)})
+    sales = lines(*({"product_id": product} for product in (30, 31, 31)))
+
+    assert best_sellers(sales, alone, weeks(1), rule())["product_id"].to_list() == [30, 31]
+
+
+def test_of_products_with_as_many_lines_the_smaller_id_is_kept(lines, weeks):
+    sales = lines(*({"product_id": product} for product in (12, 10, 11)))
+
+    assert best_sellers(sales, PRODUCTS, weeks(1), rule(products=2))["product_id"].to_list() == [10, 11]
+
+
+def test_a_product_sold_in_as_many_periods_as_demanded_is_kept(lines, weeks):
+    sales = lines(*({"product_id": product, "week": product % 2} for product in (10, 11)), {"product_id": 10})
+
+    assert best_sellers(sales, PRODUCTS, weeks(2), rule(coverage=0.5))["product_id"].to_list() == [10]
+
+
 def test_a_product_sold_in_too_few_periods_is_left_out(lines, weeks):
     sales = lines(*[{"product_id": 11, "week": 0}] * 5, *({"product_id": 10, "week": week} for week in range(2)))
 
