@@ -77,6 +77,50 @@ def test_a_begun_period_without_a_sale_leaves_the_price_of_today(lines, weeks):
     assert catalog_of(PRODUCT, sales, weeks(3), begun=1 / 7)["price"].to_list() == [3.0]
 
 
+def test_a_begun_period_without_a_sale_leaves_a_cut_of_the_last_week_today(lines, weeks):
+    usual = [{"week": week, "price": 3.0} for week in (0, 1) for _ in range(2)]
+
+    catalog = catalog_of(PRODUCT, lines(*usual, *[{"week": 2, "price": 2.0}] * 2), weeks(4), begun=1 / 7)
+
+    assert catalog["price"].to_list() == [2.0]
+
+
+def test_prices_of_too_few_lines_yield_to_those_of_the_shelf(lines, weeks):
+    known, stray = {"price": 2.0, "list_price": 2.5}, {"week": 1, "price": 1.0, "list_price": 9.0}
+
+    catalog = catalog_of(PRODUCT, lines(known, known, stray), weeks(2))
+
+    assert catalog.select("price", "list_price", "cost").rows() == [(2.0, 2.5, 1.25)]
+
+
+def test_list_price_is_that_of_the_last_period_with_one(lines, weeks):
+    prices = [{"week": week, "price": 2.0, "list_price": price} for week, price in enumerate((5.0, 4.0, None))]
+
+    catalog = catalog_of(PRODUCT, lines(*prices, *prices), weeks(3))
+
+    assert catalog["list_price"].to_list() == [4.0]
+
+
+@pytest.mark.parametrize(("price", "cost"), [(0.005, 0.0), (167_772.15, 167_772.15)])
+def test_smallest_and_largest_amounts_can_be_stated(lines, weeks, price, cost):
+    catalog = catalog_of(PRODUCT | {"price": [price], "cost": [cost]}, lines({"price": price}), weeks(1))
+
+    assert catalog.select("price", "cost").rows() == [(price, cost)]
+
+
+@pytest.mark.parametrize(
+    ("price", "cost", "message"),
+    [
+        (0.004, 0.0, "price of every product must be at least one cent and below 167,772.16, found 1 products"),
+        (167_772.16, 0.0, "price of every product must be at least one cent and below 167,772.16, found 1 products"),
+        (2.0, 167_772.16, "cost of every product must be below 167,772.16, found 1 products"),
+    ],
+)
+def test_amounts_that_scoring_cannot_hold_are_refused(lines, weeks, price, cost, message):
+    with pytest.raises(InputError, match=message):
+        catalog_of(PRODUCT | {"price": [price], "cost": [cost]}, lines({"price": price}), weeks(1))
+
+
 def test_what_the_products_table_gives_wins(lines, weeks):
     given = PRODUCT | {"price": [9.0], "list_price": [10.0], "availability": [0.25], "cost": [4.0]}
 

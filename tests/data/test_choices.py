@@ -101,6 +101,12 @@ def test_purchase_shares_the_weight_of_its_occasion(offers, shelf):
     ]
 
 
+def test_products_seen_and_not_bought_leave_the_weight_of_those_bought(offers, shelf):
+    log = offers(("x", 1, 10, 2.0, 1, 4.0), ("x", 1, 11, 3.0, 0, 4.0))
+
+    assert purchases_from_offers(log, shelf).select("product_id", "weight", "size").rows() == [(10, 4.0, 1)]
+
+
 def test_category_seen_and_not_bought_is_an_occasion_without_purchase(offers, shelf):
     log = offers(("x", 1, 10, 2.0, 1, None), ("x", 1, 20, 5.0, 0, None), ("y", 1, 10, 2.0, 0, None))
 
