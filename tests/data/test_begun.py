@@ -5,6 +5,7 @@ import pytest
 
 from gpu_pricer.data.begun import begun_rates, unscaled
 from gpu_pricer.data.choices import occasion_sums, purchases_on_shelf, visits_of
+from gpu_pricer.data.period_log import period_log
 
 LITTLE = 1e-9
 """Of shrinkage: every category stands for itself."""
@@ -67,6 +68,15 @@ def test_first_days_on_which_nobody_ever_bought_say_nothing(week_by_user):
     sales, first, shelf = week_by_user
 
     assert begun_rates(log_of(sales, shelf), log_of(first.clear(), shelf), shelf, 20.0) is None
+
+
+def test_first_days_of_a_period_are_so_many_from_its_first(lines, weeks):
+    sales = lines(*({"user_id": day, "day": day} for day in range(7)), {"user_id": 9, "week": 1, "day": 2})
+    shelf = shelf_of(weeks(2)).sort("period")
+
+    first = period_log(sales, shelf, shelf.select("product_id", "category_id"), weeks(2), is_offers=False).first_days(3)
+
+    assert [part["user_id"].to_list() for part in first.lines.values()] == [[0, 1, 2], [9]]
 
 
 def test_an_occasion_of_an_offers_table_is_whole_by_itself():

@@ -181,6 +181,20 @@ def test_whether_a_product_is_on_offer_does_not_depend_on_the_period_s_own_sales
     assert found == (by_before or by_after)
 
 
+def test_a_price_that_was_known_the_longest_time_before_lets_the_own_price_count(lines, weeks):
+    sales = lines({"week": 4, "price": 2.0}, {"week": 6, "price": 3.0})
+
+    assert offered(sales, weeks(8)) == [(5, 2.0, 1), (6, 3.0, 0), (7, 3.0, 1)]
+
+
+def test_weeks_of_an_early_gap_have_the_price_before_it_whichever_end_is_nearer(lines, weeks):
+    sales = lines({"week": 0, "price": 2.0}, {"week": 4, "price": 3.0})
+
+    shelf = offered(sales, weeks(6), carry_periods=4)
+
+    assert shelf[:4] == [(0, 2.0, 0), (1, 2.0, 1), (2, 2.0, 2), (3, 2.0, 1)]
+
+
 def test_a_new_product_is_not_on_offer_before_it_came(lines, weeks):
     sales = lines(*({"week": week} for week in (5, 6, 7)))
 
