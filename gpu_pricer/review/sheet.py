@@ -6,6 +6,7 @@ from gpu_pricer.report.demand_figures import demand_figures
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.product_figures import product_figures, sold_figures
 from gpu_pricer.report.scored import Scored
+from gpu_pricer.review.sheet_file import MARK
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.stock_record import read_unit_limits
 
@@ -68,5 +69,5 @@ def sheet_of(figures: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
         note="note",
         who="who",
         when="when",
-        proposal="proposal",
+        proposal=pl.lit(MARK) + pl.col("proposal"),
     )

@@ -10,6 +10,9 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT
 
 ANSWERS = (ACCEPT, REJECT, OVERRIDE)
+MARK = "p"
+"""What a sheet writes before a proposal: one of digits alone, or with one e among them, is a number to a spreadsheet,
+which writes it back with fewer digits."""
 
 
 class SheetRow(NamedTuple):
@@ -31,7 +34,7 @@ def read_answers(path: Path) -> list[SheetRow]:
 
     The file needs the columns product_id and decision, and price where a decision is override; note and proposal may
     come. In a CSV file semicolons may separate, and a decimal comma may stand in prices. InputError for a row that is
-    no decision, or a product that is answered twice.
+    no decision or has a price beside another one than override, or a product that is answered twice.
     """
     table = _read(path)
     missing = [name for name in ("product_id", "decision") if name not in table.columns]
@@ -70,16 +73,22 @@ def _read(path: Path) -> pl.DataFrame:
 def _answers(table: pl.DataFrame, path: Path) -> Iterator[SheetRow]:
     columns = ("product_id", "decision", "price", "note", "proposal")
     for number, (product_id, decision, price, note, proposal) in enumerate(table.select(columns).iter_rows(), 2):
-        word = (decision or "").strip().lower()
+        word, place = (decision or "").strip().lower(), f"{path}, row {number}"
+        if word != OVERRIDE and (price or "").strip():
+            found = repr(word) if word else "no decision"
+            raise InputError(f"{place} must say override where it gives a price, found {found}: mend one of them")
         if not word:
             continue
-        place = f"{path}, row {number}"
         if word not in ANSWERS:
             raise InputError(f"{place} must say accept, reject or override, found {decision!r}: mend it")
         if not product_id:
             raise InputError(f"{place} must name a product, found none: mend it")
         amount = _price(place, price) if word == OVERRIDE else None
-        yield SheetRow(place, product_id, word, amount, (note or "").strip(), (proposal or "").strip() or None)
+        yield SheetRow(place, product_id, word, amount, (note or "").strip(), _proposal(proposal))
+
+
+def _proposal(text: str | None) -> str | None:
+    return (text or "").strip().removeprefix(MARK) or None
 
 
 def _price(place: str, text: str | None) -> float:

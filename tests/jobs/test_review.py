@@ -1,5 +1,7 @@
 """review: people decide on proposed prices, and the version that is published has exactly what they decided."""
 
+import functools
+import itertools
 import json
 import shlex
 
@@ -11,6 +13,7 @@ from polars.testing import assert_frame_equal
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.version import proposals
 from gpu_pricer.tables.version.decisions import read_decided, read_decisions
 from gpu_pricer.tables.version.names import APPROVALS
 from gpu_pricer.tables.version.seal import require_sealed
@@ -190,6 +193,11 @@ def test_policy_names_who_is_asked_about(gpu_pricer, shop):
 BAD = {
     "perhaps": ({"decision": "perhaps"}, "row 2 must say accept, reject or override, found 'perhaps'"),
     "no price": ({"decision": "override"}, "row 2 must give the price of the override, found None"),
+    "price alone": (
+        {"decision": None, "price": "3.49"},
+        "row 2 must say override where it gives a price, found no dec",
+    ),
+    "accept and price": ({"price": "3.49"}, "row 2 must say override where it gives a price, found 'accept'"),
     "below the margin": ({"decision": "override", "price": "0.01"}, "is the lowest price: least margin"),
     "half a cent": ({"decision": "override", "price": "3.495"}, "a price must be in whole cents"),
     "unknown product": ({"decision": "accept", "product_id": "p999"}, "must name a product of one, found p999"),
@@ -201,7 +209,8 @@ def test_bad_answer_is_one_line_and_nothing_is_recorded(gpu_pricer, shop, case):
     changes, message = BAD[case]
     assert gpu_pricer("review", *ASK).status == 0
     sheet_of(shop).head(2).with_columns(decision=pl.lit("accept")).with_columns(
-        pl.when(pl.int_range(2) == 0).then(pl.lit(value)).otherwise(name).alias(name) for name, value in changes.items()
+        pl.when(pl.int_range(2) == 0).then(pl.lit(value, pl.String)).otherwise(name).alias(name)
+        for name, value in changes.items()
     ).write_csv(shop / "bad.csv")
 
     ended = gpu_pricer("review", *ASK, "review.decisions=bad.csv")
@@ -210,6 +219,20 @@ def test_bad_answer_is_one_line_and_nothing_is_recorded(gpu_pricer, shop, case):
     assert len(ended.said) == 1
     assert message in ended.said[0]
     assert read_decisions(shop / "prices").is_empty()
+
+
+def test_no_spreadsheet_takes_a_proposal_for_a_number(gpu_pricer, shop, monkeypatch):
+    hashes = (f"{number:07d}e{number:08d}" if number % 2 else f"{number:016d}" for number in itertools.count(1234567))
+    monkeypatch.setattr(proposals, "_digest", functools.cache(lambda text: next(hashes)))
+
+    assert gpu_pricer("review", *ASK).status == 0
+
+    assert sheet_of(shop)["proposal"].cast(pl.Float64, strict=False).null_count() == 24
+    answered = gpu_pricer("review", *ASK, fill(shop, {}))
+    assert "24 new decisions" in answered.out
+    without_mark = sheet_of(shop).with_columns(pl.col("proposal").str.strip_prefix("p"), decision=pl.lit("reject"))
+    without_mark.write_csv(shop / "earlier.csv")
+    assert "24 new decisions" in gpu_pricer("review", *ASK, "review.decisions=earlier.csv").out
 
 
 def test_answers_about_other_prices_do_not_count(gpu_pricer, shop):
