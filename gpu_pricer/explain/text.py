@@ -4,7 +4,7 @@ from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
 from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
-from gpu_pricer.policy.constraint import ANCHOR_PRICES
+from gpu_pricer.policy.constraint import ANCHOR_PRICES, RATES
 from gpu_pricer.policy.rule_words import broken_rule_words, is_overruled, rule_words
 from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
@@ -52,8 +52,9 @@ def limit_lines(
     lines = [f"What the limits on the assortment make of it (all of them together: {certificate['status']})"]
     for effect in effects:
         entry = certificate["constraints"][effect.name]
-        limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
-        lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
+        measure, kind = (entry[name].replace("_", " ") for name in ("measure", "kind"))
+        required, achieved = (_measured(entry["measure"], entry[name]) for name in ("required", "achieved"))
+        lines.append(f"  {effect.name} asks for {measure} {kind} {required}, reached {achieved}:")
         lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
     if added.stock_price:
         lines.append(
@@ -70,6 +71,13 @@ def rationed_line(asked: float, rationed: float) -> str:
         f"  its stock serves {asked - rationed:,.2f} of the {asked:,.2f} units that all segments ask for in a period: "
         "units and profit above are of all that is asked for"
     )
+
+
+def _measured(measure: str, value: float) -> str:
+    """Return the value of a measure: rates in percent, sums with four digits, whole from a thousand."""
+    if measure in RATES:
+        return f"{value:.2%}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _charged(added: AddedCosts) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from gpu_pricer.explain import category_at, explain_price, explanation_lines, limit_lines
-from gpu_pricer.explain.limit_effects import AddedCosts
+from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
+from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.markets import NINES, a_policy, catalog_of, small_artefact
 
@@ -48,6 +49,24 @@ def test_an_overruled_rule_is_not_said_to_set_the_price(binding, said):
     found = explain_price(category, 0, NINES, (0.1, 99.0), None, None)
 
     assert f"  {said}" in explanation_lines("It", found, binding, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("measure", "required", "achieved", "said"),
+    [
+        ("units", 331_912.4, 332_000.0, "units at least 331,912, reached 332,000"),
+        ("profit", 0.123456, -12.5, "profit at least 0.1235, reached -12.5"),
+        ("margin_rate", 0.375, 0.37512, "margin rate at least 37.50%, reached 37.51%"),
+        ("price_index", 1.0, 1.0, "price index at least 100.00%, reached 100.00%"),
+    ],
+)
+def test_limits_are_said_in_numbers_that_a_person_reads(measure, required, achieved, said):
+    effect = LimitEffect("keep", Constraint(measure, at_least=required), multiplier=0.5, per_unit=0.5)
+    entry = {"measure": measure, "kind": "at_least", "required": required, "achieved": achieved}
+
+    lines = limit_lines([effect], FREE, {"status": "met", "constraints": {"keep": entry}}, PARTS, "EUR")
+
+    assert f"  keep asks for {said}:" in lines
 
 
 def test_limits_that_do_not_bind_are_said_to_add_nothing():
