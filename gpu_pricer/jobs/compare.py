@@ -35,7 +35,7 @@ def main(config: DictConfig) -> None:
     Reads   paths.prices        the versions; each by its run, its number in `gpu-pricer versions` or its folder
             paths.work/whatif   what-ifs, named by their names
             a work folder       named by its path: the version that was scored last in it
-            paths.catalog       the column compare.by, where the versions' own catalogs do not have it
+            paths.catalog       the column compare.by, of products for which the versions' own catalogs have none
     Writes  compare.products    if set, a row per product: prices, units, revenue and profit on both sides
             compare.cells       if set: product_id, segment_id, before and after of every price that differs
             compare.page        if set: the report on AFTER, whose section of changes is against BEFORE
@@ -95,24 +95,35 @@ def _folder(config: DictConfig, name: str) -> Path:
 
 
 def _groups(config: DictConfig, column: str) -> pl.DataFrame:
-    """Return product_id as text and `group`, a column of the versions' catalogs or else of paths.catalog."""
-    places = [folder / RECORD / CATALOG_COPY for folder in reversed(_folders(config))]
-    seen: list[str] = []
-    for path in (*places, Path(config.paths.catalog)):
-        if not path.is_file():
-            continue
-        try:
-            columns = pl.read_parquet_schema(path)
-            if column in columns:
-                table = pl.read_parquet(path, columns=["product_id", column])
-                return table.select(pl.col("product_id").cast(pl.String), group=pl.col(column).cast(pl.String))
-        except UNREADABLE as error:
-            raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: mend it") from error
-        seen += [name for name in columns if name not in seen]
+    """Return product_id as text and `group`, a column of the versions' catalogs or else of paths.catalog.
+
+    For a product of several of them the second version's catalog counts, then the first's.
+    """
+    seen: dict[str, None] = {}
+    copies = [folder / RECORD / CATALOG_COPY for folder in reversed(_folders(config))]
+    catalogs = (_group_of_products(path, column, seen) for path in (*copies, Path(config.paths.catalog)))
+    found = [catalog for catalog in catalogs if catalog is not None]
+    if found:
+        return pl.concat(found).unique("product_id", keep="first", maintain_order=True)
     raise InputError(
         f"compare.by must be a column of the catalog, found {column} but only {', '.join(seen) or 'no catalog'}: mend "
         "it, or set paths.catalog"
     )
+
+
+def _group_of_products(path: Path, column: str, seen: dict[str, None]) -> pl.DataFrame | None:
+    """Return product_id as text and `group`, the column of a catalog; None where it has none, and note its columns."""
+    if not path.is_file():
+        return None
+    try:
+        columns = pl.read_parquet_schema(path)
+        if column in columns:
+            table = pl.read_parquet(path, columns=["product_id", column])
+            return table.select(pl.col("product_id").cast(pl.String), group=pl.col(column).cast(pl.String))
+    except UNREADABLE as error:
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: mend it") from error
+    seen.update(dict.fromkeys(columns))
+    return None
 
 
 def _require_endings(paths: list[Path]) -> None:

@@ -193,6 +193,23 @@ def test_comparison_has_the_sums_of_both_versions(gpu_pricer, shop):
     assert "what differs between their sources: the policy changed" in ended.out
 
 
+def test_product_that_is_gone_counts_in_the_group_that_it_was_in(gpu_pricer, shop):
+    gone, moved = (CATALOG.filter(pl.col("category_id") == name)["product_id"][0] for name in ("c0", "c1"))
+    moves = pl.when(pl.col("product_id") == moved).then(pl.lit("FROZEN")).otherwise("department")
+    smaller = DEPARTMENTS.filter(pl.col("product_id") != gone).with_columns(department=moves)
+    smaller.write_parquet(shop / "smaller.parquet")
+    other = ("paths.catalog=smaller.parquet", "paths.shards=prices/smaller", "backend=cpu")
+    assert gpu_pricer("score", *other).status == 0
+
+    ended = gpu_pricer("compare", "base", "smaller", "compare.by=department", "compare.products=moves.parquet")
+
+    assert ended.status == 0, ended.said
+    assert "(none)" not in ended.out
+    department = dict(pl.read_parquet(shop / "moves.parquet").select("product_id", "department").rows())
+    assert (department[gone], department[moved]) == ("FRESH", "FROZEN")
+    assert len(department) == CATALOG.height
+
+
 def test_comparison_takes_work_folders_and_tables_in_the_wide_layout(gpu_pricer, shop):
     other = ("paths.work=other", "paths.demand=work/demand", "paths.catalog=work/data/products.parquet")
     assert gpu_pricer("score", *other, "score.layout=wide", "backend=cpu", "policy=profit").status == 0
