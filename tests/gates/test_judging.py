@@ -233,7 +233,7 @@ def test_currency_must_stay(market):
 
 
 def test_prices_beyond_a_move_limit_are_counted_whatever_moved_them(market, tmp_path):
-    by_hand = pl.DataFrame({"product_id": ["p000"], "price": [99.0]})
+    by_hand = pl.DataFrame({"product_id": ["p000", "p001"], "price": [99.0, 0.01]})
     by_hand.write_parquet(tmp_path / "by_hand.parquet")
     lossy = pl.when(pl.col("product_id").is_in(["p003", "p004"])).then(2 * pl.col("price")).otherwise("cost")
     market.scored(
@@ -244,8 +244,9 @@ def test_prices_beyond_a_move_limit_are_counted_whatever_moved_them(market, tmp_
 
     rows = scan_prices(market.prices / "second").collect()
     move = (rows["price"].cast(pl.Float64) / rows["today_price"].cast(pl.Float64)) - 1
+    assert (move < -0.3001).sum() == 3
     assert outcome.found == pytest.approx(((move > 0.1501) | (move < -0.3001)).mean())
-    assert "found 0.1250, 9 of 72 prices (publish.gates.max_share_beyond_moves): see the column" in outcome.refusal(
+    assert "found 0.1667, 12 of 72 prices (publish.gates.max_share_beyond_moves): see the column" in outcome.refusal(
         Path("x")
     )
 

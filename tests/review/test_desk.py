@@ -8,6 +8,7 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.review import open_review
+from gpu_pricer.review.guardrails import Guardrails
 from gpu_pricer.review.panel import outcomes
 from gpu_pricer.tables.price_table import scan_prices
 from tests.jobs.conftest import configuration
@@ -126,3 +127,20 @@ def test_price_below_the_margin_is_refused_and_one_beyond_a_move_is_said(desk):
     assert verdict.refusal == ""
     assert any(warning.startswith("above ") for warning in verdict.warnings)
     assert desk.counts().waiting == 24
+
+
+@pytest.mark.parametrize(("net_share", "said"), [(1.0, ""), (0.8, " and its VAT")])
+def test_price_below_the_cost_is_warned_of_where_the_policy_has_no_margin(desk, net_share, said):
+    scored = desk.scored
+    policy = replace(scored.policy, bounds=replace(scored.policy.bounds, min_margin_rate=None))
+    products = replace(scored.problem.products, net_share=np.full(24, net_share))
+    problem = replace(scored.problem, products=products, includes_vat=net_share < 1)
+    free, row = Guardrails(scored._replace(policy=policy, problem=problem)), 3
+    cost = products.cost[row] / net_share
+    least = -(-cost * 100 // 1) / 100
+
+    below, at_cost = ([line for line in free.verdict(row, price).warnings if "cost" in line]
+                      for price in (round(least - 0.01, 2), least))  # fmt: skip
+
+    assert below == [f"below the cost of {cost:,.2f}{said}"]
+    assert at_cost == []

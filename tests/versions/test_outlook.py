@@ -169,6 +169,26 @@ def test_a_category_is_vague_where_its_draws_are_as_wide_as_all_categories_toget
     assert vague_categories(problem, draws_of(artefact)).sum() == pytest.approx(vague, abs=2 if vague else 0)
 
 
+@pytest.mark.parametrize(
+    ("between", "deviation", "vague"),
+    [(0.0, 1.0, 6), (0.6, 1.0, 6), (1.0, 1.0, 0), (0.0, 0.4, 0)],
+)
+def test_prior_is_as_wide_as_categories_differ_and_their_draws_together(between, deviation, vague):
+    """Variances over draws of 1/4 or 1/25 by weight, between categories of 0, 0.09 or 1/4; 0.64 of their sum counts."""
+    artefact = with_posterior(small_artefact(7, form="dense", segments=2), 1.0, 40)
+    visits = artefact.segments.with_columns(visits=pl.Series([300.0, 100.0]))
+    of_category = {f"c{k}": 2.0 * np.exp(between / 2 * (-1) ** k) for k in range(6)}
+    own = artefact.products["category_id"].replace_strict(of_category).to_numpy()
+    sign = pl.when((pl.col("draw") % 2 == 0) == (pl.col("segment_id") == visits["segment_id"][0])).then(1.0)
+    certain = replace(
+        artefact, segments=visits,
+        factors=artefact.factors | {"sensitivity": np.tile(own, (2, 1)).astype(np.float32)},
+        posterior=artefact.posterior.with_columns(log_deviation=(deviation * sign.otherwise(-1.0)).cast(pl.Float32)),
+    )  # fmt: skip
+
+    assert count_vague(pricing_problem(certain, catalog_of(certain), a_policy()), draws_of(certain)) == vague
+
+
 @pytest.mark.parametrize(("prior", "expected"), [(2.62, 2), (None, 0)])
 def test_published_elasticities_tell_most_where_the_log_tells_less_than_half(prior, expected):
     """One category is told by the log, one is not, and one is unknown to the response model."""

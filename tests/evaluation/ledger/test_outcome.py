@@ -238,6 +238,28 @@ def test_categories_add_up_to_all_together():
         assert parts[column].sum() == pytest.approx(total(found)[column])
 
 
+def test_drift_of_the_whole_periods_before_widens_the_promise():
+    """Sales of one product without chance: 26 whole weeks before go up and down, and none else counts."""
+    weekly = [900.0, *(50.0 + 10.0 * (-1) ** week for week in range(26)), 700.0, 50.0]
+    since = FIRST + timedelta(weeks=27, days=2)  # in a week that is not whole before
+    weeks = [FIRST + timedelta(weeks=week) for week in range(len(weekly))]
+    log = SalesLog(
+        pl.DataFrame({"day": weeks, "product_id": "p0", "price": 2.0, "units": weekly, "squared_units": 0.0}),
+        pl.DataFrame({"day": weeks, "users": USERS}),
+        pl.DataFrame({"period": weeks, "visits": USERS}),
+        pl.Series(["p0"]),
+    )
+    only = promise()._replace(products=promise().products.head(1))
+
+    row = total(ledger_of([(IN_FORCE._replace(since=since), only)], log, 0.8))
+
+    by_hand = (10.0 / 50.0) ** 2 * 26 / 25
+    reach = (row["profit_high"] - row["profit_low"]) / 2 / row["expected_profit"]
+    assert reach == pytest.approx(1.6448536 * by_hand**0.5, rel=1e-6)
+    unit_reach = (row["units_high"] - row["units_low"]) / 2 / row["expected_units"]
+    assert unit_reach == pytest.approx(reach, rel=0.05)
+
+
 def test_drift_is_the_variance_beyond_chance():
     rng = np.random.default_rng(10)
     visits = np.full(400, 100.0)
