@@ -52,6 +52,15 @@ def test_segment_and_note_may_be_absent(tmp_path):
     assert (found.price.tolist(), found.note.to_list()) == ([700], [""])
 
 
+def test_every_price_of_whole_cents_stays_what_it_is(tmp_path):
+    """0.29 × 100 is 28.999999999999996 in binary fractions."""
+    cents = [1, 29, 57, 113, 6_999, 2**24 - 1]
+    products = pl.Series("product_id", [f"p{k}" for k in range(6)])
+    pl.DataFrame({"product_id": products, "price": [each / 100 for each in cents]}).write_csv(tmp_path / "x.csv")
+
+    assert read_overrides(tmp_path / "x.csv", products, SEGMENTS).price.tolist() == cents
+
+
 def test_unknown_ids_are_counted_and_shown_in_the_log(tmp_path, caplog):
     rows = {"product_id": ["rice", "salt", "tea"], "segment_id": ["s9", None, "s0"], "price": [1.0, 1.0, 1.0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
@@ -70,6 +79,8 @@ BAD = {
         r"must have the columns product_id and price, .* found product_id, segment",
     ),
     "negative": (lambda t: t.with_columns(price=-pl.col("price")), r"must have prices in whole cents, .* found 3 rows"),
+    "nothing": (lambda t: t.with_columns(price=pl.lit(0.0)), r"must have prices in whole cents, at least one, found 3"),
+    "too dear": (lambda t: t.with_columns(price=pl.lit(167_772.16)), r"must have prices in whole cents, at least one"),
     "parts of a cent": (lambda t: t.with_columns(price=pl.lit(1.005)), r"must have prices in whole cents"),
     "null price": (lambda t: t.with_columns(price=pl.lit(None)), r"must have prices in whole cents"),
     "no id": (lambda t: t.with_columns(product_id=pl.lit(None)), r"must have a product_id in every row"),

@@ -131,6 +131,29 @@ def test_rule_says_nothing_where_its_column_is_null(rules):
     assert interval(bounds(**rules)) == interval(NO_RULES)
 
 
+@pytest.mark.parametrize("cents", [9_000_000, 2**24 - 1])
+def test_anchor_whose_largest_rise_lies_beyond_the_largest_price_ends_there(cents):
+    """Anchor × rate in millionths would not fit into 64 bits."""
+    rises = bounds(anchor={"column": "x", "max_increase": 100.0})
+
+    assert interval(rises, anchor=cents) == interval(NO_RULES)
+
+
+@pytest.mark.parametrize(
+    ("rules", "given", "expected"),
+    [
+        ({"max_increase": 0.1, "floor_column": "x"}, {"lowest": 1100}, (1100, 1100, "floor", "max_increase", "none")),
+        ({"max_decrease": 0.1, "ceiling_column": "x"}, {"highest": 900}, (900, 900, "max_decrease", "ceiling", "none")),
+        ({"max_increase": 0.1, "floor_column": "x"}, {"lowest": 1101}, (1101, 2**24 - 1, "floor", "price_limit",
+         "max_increase")),
+        ({"max_decrease": 0.1, "ceiling_column": "x"}, {"highest": 899}, (1, 899, "price_limit", "ceiling",
+         "max_decrease")),
+    ],
+)  # fmt: skip
+def test_rules_that_meet_in_one_price_are_both_kept(rules, given, expected):
+    assert interval(bounds(**rules), **given) == expected
+
+
 @pytest.mark.parametrize(
     ("loser", "winner", "given", "price", "broken"),
     [
