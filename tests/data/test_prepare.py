@@ -204,6 +204,19 @@ def test_a_log_that_begins_after_the_last_period_is_refused_with_the_key(prepare
         prepare(shop(), "data.last_period=2023-12-04")
 
 
+@pytest.mark.parametrize(("first", "changes"), [(4, False), (3, True)])
+def test_rates_of_categories_are_those_of_the_training_periods_alone(prepare, first, changes):
+    """Four of the six whole weeks are trained on; the number counts the weeks before which nothing changes."""
+    since = date(2024, 1, 1) + timedelta(weeks=first)
+    more = pl.when(pl.col("time") >= since).then(3 * pl.col("quantity")).otherwise("quantity")
+    usual = pl.read_parquet(prepare(shop()) / "categories.parquet")
+
+    sold_more = shop()["transactions"].with_columns(quantity=more)
+    found = pl.read_parquet(prepare(shop() | {"transactions": sold_more}) / "categories.parquet")
+
+    assert found.equals(usual) != changes
+
+
 def test_lines_of_other_categories_are_not_counted_as_outside_whole_periods(prepare):
     of_a = shop()["transactions"].filter(pl.col("product_id").is_in([100, 101]))
 
