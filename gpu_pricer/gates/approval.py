@@ -67,8 +67,9 @@ class Standing(NamedTuple):
 
     products: a row each: product_id, category_id, today, low, high, move and proposal as in read_proposals; is_asked;
     `decision`, `price`, `who`, `when` and `note` of the decision that holds, null without one; `earlier`, the last
-    decision about other prices, with earlier_who and earlier_when; and `state`: the decision, or OPEN or STALE where
-    one is asked for, else null. For a product whose price was decided the proposal is what the decision was about.
+    decision about other prices that was not taken back, with earlier_who and earlier_when; and `state`: the decision,
+    or OPEN or STALE where one is asked for, else null. For a product whose price was decided the proposal is what the
+    decision was about.
     unapplied: the products whose decision the version's prices do not contain.
     """
 
@@ -93,8 +94,12 @@ def standing_of(proposals: pl.DataFrame, log: pl.DataFrame, applied: pl.DataFram
     )
     standing = standing_decisions(log).drop("run")
     table = table.join(standing, on=key, how="left", maintain_order="left")
-    others = log.join(table.select(key), on=key, how="anti").group_by("product_id", maintain_order=True)
-    earlier = others.agg(pl.col(name).last().alias(alias) for name, alias in EARLIER.items())
+    others = standing.sort("when", maintain_order=True).join(
+        table.select(key), on=key, how="anti", maintain_order="left"
+    )
+    earlier = others.group_by("product_id", maintain_order=True).agg(
+        pl.col(name).last().alias(alias) for name, alias in EARLIER.items()
+    )
     table = table.join(earlier, on="product_id", how="left", maintain_order="left")
     undecided = pl.when(pl.col("earlier").is_null()).then(pl.lit(OPEN)).otherwise(pl.lit(STALE))
     table = table.with_columns(state=pl.coalesce("decision", pl.when(pl.col("is_asked")).then(undecided)))
