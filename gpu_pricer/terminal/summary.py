@@ -190,8 +190,12 @@ def _asked(entries: list[dict[str, Any]]) -> str:
     """Return what limits of one kind ask for: the amount, or the share of known prices if all ask for the same one."""
     first = entries[0]
     asked = f"{first['measure']} {first['kind']}".replace("_", " ")
-    if first.get("relative_to", CURRENT_PRICES) is None and first["measure"] != "price_index":
-        return f"{asked} {first['required']:{'.1%' if first['measure'] == 'margin_rate' else ',.2f'}}"
+    is_rate = first["measure"] == "margin_rate" and first.get("relative_to") is None
+    if is_rate or (first.get("relative_to", CURRENT_PRICES) is None and first["measure"] != "price_index"):
+        required, *others = {round(entry["required"], 6) for entry in entries}
+        if others:
+            return f"{asked} a set {'rate' if is_rate else 'amount'}"
+        return f"{asked} {required:{'.1%' if is_rate else ',.2f'}}"
     bases = [entry.get("base", entry["today"]) for entry in entries]  # a version of an earlier release has no base
     shares = {
         round(entry["required"] / base, 6) if base > 0 else None for entry, base in zip(entries, bases, strict=True)

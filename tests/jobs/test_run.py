@@ -264,7 +264,7 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
     assert "  limit units (units at least 98.0% of today's): 6 met; 4 of them cost profit, most in c, b, e\n" in closing
-    assert "  limit rate (margin rate at least 200.0% of today's): not reached; it costs profit\n" in closing
+    assert "  limit rate (margin rate at least 20.0%): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing
 
@@ -287,6 +287,7 @@ def test_every_job_leaves_a_record(first_run):
         "explore",
         "rollback",
         "vacuum",
+        "pricetest",
     }  # which `run` leaves out
     records = {job: record_of(job, work) for job in JOBS if job not in on_their_own}
 

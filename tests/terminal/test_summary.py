@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpu_pricer.terminal.summary import _constraints, _personalisation, _spread_and_personalisation
+from gpu_pricer.terminal.summary import _asked, _constraints, _personalisation, _spread_and_personalisation
 from gpu_pricer.versions.outlook import Outlook
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
@@ -21,6 +21,29 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
 
     said = "  limit stock: 3 of 40 products sell out, and 1,205 units asked for do not count above"
     assert found == [said] * lines
+
+
+def limit(required, today, measure="units", kind="at_least", **told):
+    return {"measure": measure, "kind": kind, "required": required, "today": today} | told
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([limit(98.0, 100.0), limit(49.0, 50.0)], "units at least 98.0% of today's"),
+        ([limit(98.0, 100.0), limit(60.0, 50.0)], "units at least a set amount"),
+        ([limit(10.0, -5.0, "profit")], "profit at least a set amount"),
+        ([limit(1.0, 1.02, "price_index", "at_most", base=1.0, relative_to="anchor_prices")],
+         "price index at most 100.0% of the anchor's"),
+        ([limit(0.22, 0.2, "margin_rate", relative_to=None)], "margin rate at least 22.0%"),
+        ([limit(0.22, 0.2, "margin_rate"), limit(0.22, -0.1, "margin_rate")], "margin rate at least 22.0%"),
+        ([limit(0.22, 0.2, "margin_rate"), limit(0.25, 0.2, "margin_rate")], "margin rate at least a set rate"),
+        ([limit(0.19, 0.2, "margin_rate", base=0.2, relative_to="current_prices")],
+         "margin rate at least 95.0% of today's"),
+    ],
+)  # fmt: skip
+def test_line_on_a_limit_says_what_it_asks_for(entries, said):
+    assert _asked(entries) == said
 
 
 @pytest.mark.parametrize(
