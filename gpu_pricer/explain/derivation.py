@@ -76,10 +76,10 @@ class Explanation:
     up to the price. unconstrained_price: the sum of the parts without adjustment and VAT. elasticity: of the units to
     the price. sensitivity: b at the reference price. support: the least and the largest price that training saw. low,
     high: the range of allowed prices, with the rules that set its ends. runner_up: the outcome of the best other
-    allowed price, None where no other is allowed. curve: outcomes of prices below and above. neighbours: number of
-    other products in the category. family: ids of the products that share the price, this product included; empty
-    without a family. visits: of the segment in a period. is_on_shelf: whether the product can be bought. interval: None
-    without draws.
+    allowed price, None where no other is allowed. curve: outcomes of prices below and above, as far as rules, the
+    support and today's price reach. neighbours: number of other products in the category. family: ids of the products
+    that share the price, this product included; empty without a family. visits: of the segment in a period.
+    is_on_shelf: whether the product can be bought. interval: None without draws.
     """
 
     now: PriceOutcome
@@ -250,7 +250,8 @@ def explain_price(
     parts = parts or _parts(category, row, share, slope)
     cents, today = int(category.price[row]), problem.products.today[product]
     (low, at_low), (high, at_high) = _allowed_range(problem, product, category.segment)
-    points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
+    ruled = [end for end, rule in ((low, at_low), (high, at_high)) if rule != "price_limit"]
+    points = _curve_points(cents, np.array([*ruled, cents, today, *(CENTS * end for end in support)]))
     return Explanation(
         now=category.outcome_at(product, cents),
         today=category.outcome_at(product, today),

@@ -88,6 +88,24 @@ def test_whole_cents_are_tried_in_few_calls(monkeypatch):
     assert len(calls) < 10
 
 
+def test_curve_reaches_as_far_as_rules_and_support_and_not_to_the_largest_price_there_is(monkeypatch):
+    monkeypatch.setattr(derivation, "best_other_price", lambda *asked: None)  # of 1.7 million allowed prices
+    today = neighbours("p003")[1][neighbours("p003")[0].index("p003")]
+    ends = {}
+    for name, rules in (("none", {}), ("fall", {"max_decrease": 0.4}), ("both", {"max_decrease": 0.4,
+                                                                                "max_increase": 0.6})):  # fmt: skip
+        bounds = replace(FREE, **({"max_decrease": None, "max_increase": None} | rules))
+        category, at = at_todays_prices("p003", a_policy(bounds=bounds))
+
+        found = explain_price(category, at, NINES, (today * 0.8, today * 1.2), None, None)
+
+        ends[name] = [found.curve[0].price / today, found.curve[-1].price / today]
+
+    assert ends["none"] == pytest.approx([0.8, 1.2], abs=0.01)
+    assert ends["fall"] == pytest.approx([0.6, 1.2], abs=0.03)
+    assert ends["both"] == pytest.approx([0.6, 1.6], abs=0.03)
+
+
 @pytest.mark.parametrize("product", ["p003", "p007"])
 def test_runner_up_has_the_most_of_what_the_policy_maximises(product):
     policy = a_policy(bounds=FREE, objective=Objective(profit=0.4, revenue=0.6))
