@@ -86,6 +86,20 @@ def test_agreement_does_not_rise_where_lines_are_few(spend):
     assert agreement.row(0) == (0, 20, pytest.approx(expected))
 
 
+def test_small_counts_follow_the_category_and_small_categories_follow_one():
+    """The numbers by hand, with a weight of 5 pairs at each step."""
+    products = pl.DataFrame({"product_id": [*"abcde"], "category_id": ["A", "A", "B", "B", None]})
+    pairs = pl.DataFrame({"product_id": ["a", "c"], "lines": [11, 31], "pairs": [10, 30], "agreeing": [2, 24]})
+
+    found = price_agreement(products, pairs, RULE)
+
+    of_a = (2 + 5 * (2 + 5) / (10 + 5)) / (10 + 5)
+    of_b = (24 + 5 * (24 + 5) / (30 + 5)) / (30 + 5)
+    expected = [(2 + 5 * of_a) / (10 + 5), of_a, (24 + 5 * of_b) / (30 + 5), of_b, 1]
+    assert found["product_id"].to_list() == [*"abcde"]
+    assert found["agreement"].to_list() == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_rule_without_least_agreement_leaves_every_product_its_price(spend):
     rule = UnitPriceRule(0.0, 0.05, 5)
 
