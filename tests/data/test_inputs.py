@@ -51,6 +51,18 @@ def test_quarantine_is_reported_by_rule_count_and_example(lines):
     assert "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10" in report
 
 
+@pytest.mark.parametrize("single", [1, 0])
+def test_lines_that_are_equal_by_chance_are_kept_and_days_that_are_there_twice_refused(lines, single):
+    twice = [{"user_id": user} for user in range(6)] * 2
+    sales = lines(*twice, *[{"user_id": 99}] * single)
+
+    if single:
+        assert read(transactions=sales).tables["transactions"].height == 13
+    else:
+        with pytest.raises(InputError, match="found all lines of 1 days more than once, the first day 2024-01-01"):
+            read(transactions=sales)
+
+
 @pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_product_whose_price_is_none_stays_without_it(lines, price):
     products = PRODUCTS.with_columns(price=pl.Series([price, 2.0]))

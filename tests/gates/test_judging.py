@@ -36,11 +36,11 @@ class Market:
     prices: Path
 
     def scored(
-        self, run="second", catalog=CATALOG, policy=None, artefact=ARTEFACT, tiling=("long", ())
+        self, run="second", catalog=CATALOG, policy=None, artefact=ARTEFACT, tiling=("long", ()), cells_per_file=20
     ) -> PriceVersion:
         demand, policy = self.prices.parent / f"demand-{run}", policy or a_policy()
         write_artefact(artefact, demand)
-        cut = Tiling(tiling[0], 20, 1, None, 1, [*tiling[1]])
+        cut = Tiling(tiling[0], cells_per_file, 1, None, 1, [*tiling[1]])
         version = score(artefact, PricedCatalog(catalog), policy, cut, self.prices / run, "cpu")
         keep_sources(self.prices / run, version, demand, catalog, policy)
         return version
@@ -149,6 +149,18 @@ def test_price_that_was_never_published_moves_from_todays(market, tmp_path):
     assert outcome.found == pytest.approx(99 / today - 1)
     assert first == outcome
     assert f"product p000 in segment s0 from {today:.2f} to 99.00" in outcome.detail
+
+
+def test_published_prices_are_compared_in_whatever_files_they_lie(market):
+    market.scored(catalog=CATALOG.with_columns(price=1.1 * pl.col("price")), cells_per_file=10**6)
+    files = [len([*(market.prices / run).glob("*.parquet")]) for run in ("first", "second")]
+    every = np.concatenate([*changes_by_category(market).values()])
+
+    assert files == [2, 1]
+    assert market.outcome(max_share_changed=0.0).found == pytest.approx((every > 0).mean())
+    assert market.outcome(max_category_change=0.0).found == pytest.approx(
+        max(np.mean(changes) for changes in changes_by_category(market).values())
+    )
 
 
 def test_small_categories_count_together(market):
