@@ -374,6 +374,25 @@ def test_offers_take_the_place_of_transactions(prepare):
     assert json.loads((directory / "summary.json").read_text())["offers_off_modal_price"] < 1
 
 
+def test_one_offer_reveals_a_price_and_shoppers_may_see_different_ones(prepare):
+    """Product 103 is seen once a week, and in the third one not; everybody sees product 102 at a price of his own."""
+    tables = shop()
+    seen = tables.pop("transactions").with_row_index("occasion_id")
+    once = seen.filter(pl.col("product_id") == 103, pl.col("time").dt.week() != 3)
+    once = once.unique(pl.col("time").dt.week(), keep="first", maintain_order=True)
+    own = pl.when(pl.col("product_id") == 102).then(2.0 + pl.col("occasion_id") % 5).otherwise("price")
+    offers = pl.concat([seen.filter(pl.col("product_id") != 103), once]).with_columns(price=own)
+
+    directory = prepare(tables | {"offers": offers})
+
+    products, shelf = (pl.read_parquet(directory / f"{name}.parquet") for name in ("products", "shelf"))
+    assert products["product_id"].to_list() == [100, 101, 102, 103]
+    assert "has_unit_price" not in products.columns
+    seen_once = shelf.filter(pl.col("product_id") == 103)
+    assert seen_once["price"].to_list() == once.sort("time")["price"].to_list()[:5]
+    assert seen_once["price_age"].to_list() == [0] * 5
+
+
 @pytest.mark.parametrize("seed", ["abc", "-1", "1.5"])
 def test_impossible_seed_is_refused(prepare, seed):
     with pytest.raises(InputError, match="seed must be a whole number from 0, found"):
