@@ -38,3 +38,13 @@ def test_earlier_decision_is_the_last_one_that_holds_about_other_prices():
     found = standing(*rows, proposals=("p1", "p2"))
 
     assert found == [("p1", STALE, "reject", "2026-01-03"), ("p2", OPEN, None, None)]
+
+
+def test_some_asks_about_moves_above_the_share_and_any_move_of_the_named_categories():
+    some = Approval("some", 0.05, ["named"])
+    moves = pl.DataFrame(
+        {"move": [0.0, 0.05, 0.0501, 0.01, 0.0, 0.2], "category_id": ["c", "c", "c", "named", "named", None]}
+    )
+
+    assert moves.select(some.is_asked).to_series().to_list() == [False, False, True, True, False, True]
+    assert moves.select(asked=ALL.is_asked)["asked"].to_list() == [False, True, True, True, False, True]
