@@ -33,6 +33,12 @@ def test_invalid_price_is_left_to_its_own_rule():
     assert lines.select(PriceNearMedian(5).holds()).to_series().to_list() == [True, None, None]
 
 
+def test_lines_that_were_given_away_leave_the_median_of_those_that_were_paid():
+    lines = pl.DataFrame({"product_id": [1] * 5, "price": [0.0, 0.0, 0.0, 2.0, 2.0]})
+
+    assert lines.select(PriceNearMedian(5).holds()).to_series().to_list() == [None, None, None, True, True]
+
+
 @pytest.mark.parametrize("value", [0, -1, "many", True, None, float("nan")])
 def test_impossible_limit_is_refused(value):
     with pytest.raises(ValueError, match="limit must be a number above 0"):
