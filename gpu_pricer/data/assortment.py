@@ -28,6 +28,11 @@ class AssortmentRule:
         if self.products_per_category is not None:
             require_integer("assortment.products_per_category", self.products_per_category, 1)
         require_number("assortment.min_coverage", self.min_coverage, least=0, most=1)
+        if self.min_coverage and self.products_per_category is None:
+            raise ValueError(
+                f"assortment.min_coverage must be 0 where products_per_category is null, found {self.min_coverage!r}: "
+                "set both"
+            )
 
 
 def sales_in_categories(sales: pl.DataFrame, products: pl.DataFrame, rule: AssortmentRule) -> pl.DataFrame:

@@ -69,3 +69,9 @@ def test_a_product_sold_in_too_few_periods_is_left_out(lines, weeks):
 def test_no_product_left_is_refused(lines, weeks):
     with pytest.raises(InputError, match=r"found none: lower data\.assortment\.min_coverage"):
         best_sellers(lines({"week": 0}), PRODUCTS, weeks(2), rule(coverage=1.0))
+
+
+def test_least_coverage_that_no_product_would_be_chosen_by_is_refused():
+    with pytest.raises(ValueError, match=r"min_coverage must be 0 where products_per_category is null, found 0.5: set"):
+        rule(products=None, coverage=0.5)
+    assert rule(products=None).min_coverage == 0
