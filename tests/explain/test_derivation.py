@@ -158,9 +158,10 @@ def test_a_family_moves_without_a_product_whose_price_for_the_segment_is_set_by_
     assert by_hand.family == []
 
 
-@pytest.mark.parametrize("product", ["p003", "p007"])
-def test_elasticity_is_the_quotient_of_small_changes(product):
-    category, at = at_todays_prices(product)
+@pytest.mark.parametrize(("artefact", "uncertainty"), [(ARTEFACT, "point"), (DRAWN, "posterior")])
+@pytest.mark.parametrize("product", ["p003", "p007", "p005"])
+def test_elasticity_is_the_quotient_of_small_changes(product, artefact, uncertainty):
+    category, at = at_todays_prices(product, None, artefact, uncertainty)
     cents = category.price[category.row(product=at)]
 
     found = explain_price(category, at, NINES, SUPPORT, None, None)
