@@ -122,6 +122,20 @@ def test_runner_up_has_the_most_of_what_the_policy_maximises(product):
     assert found.runner_up.category_profit == pytest.approx(profit[best], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("gap", "allowed"),
+    [
+        (None, [512, 519, 529, 539, 547]),
+        ([519, 530, 539], [512, 519, 530, 539, 547]),
+        ([515, 530, 541], [512, 530, 547]),
+    ],
+)
+def test_allowed_prices_are_rungs_and_ends_and_of_a_gap_the_middle_one(gap, allowed):
+    found = derivation._allowed_prices(NINES, 512, 547, None if gap is None else np.array(gap))
+
+    assert found.tolist() == allowed
+
+
 def test_runner_up_is_no_move_that_is_too_small():
     policy = a_policy(bounds=replace(FREE, min_change=0.3))
     category, at = at_todays_prices("p000", policy)
