@@ -5,8 +5,9 @@ import pytest
 from gpu_pricer.explain import category_at, explain_price, explanation_lines, limit_lines
 from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
 from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.policy.policy import WHOLE_CENTS
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from tests.markets import NINES, a_policy, catalog_of, small_artefact
+from tests.markets import NINES, USUAL, a_policy, catalog_of, small_artefact
 
 PARTS = {"unit_cost": 2.0, "shadow_price": 0.5}
 FREE = AddedCosts(cost=2.0, objective=0.0, limits={}, stock=0.0, stock_price=0.0, stock_charge=0.0, weight=1.0)
@@ -29,6 +30,26 @@ def test_other_products_of_the_category_are_counted_in_words(products, said):
     lines = explanation_lines("It", found, "none", "EUR")
 
     assert f"What else could be set ({said})" in lines
+
+
+@pytest.mark.parametrize(("reach", "is_beyond"), [(1.0, False), (4.0, True)])
+def test_prices_at_the_ends_of_what_is_allowed_are_not_marked_as_beyond(reach, is_beyond):
+    artefact = small_artefact(1, segments=1, products=3, categories=1)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy(USUAL, ladder=None))
+    category = category_at(problem, 0, 0, problem.products.today.astype(float), None)
+    today = problem.products.today[0] / 100
+
+    found = explain_price(category, 0, WHOLE_CENTS, (today / reach, today * reach), None, None)
+
+    lines = explanation_lines("It", found, "none", "EUR")
+    curve = lines[lines.index(next(line for line in lines if line.startswith("Demand around it"))) + 2 :]
+    assert len(curve) == len(found.curve)
+    assert [line[1] == "·" for line in curve] == [
+        not found.low[0] <= point.price <= found.high[0] for point in found.curve
+    ]
+    assert (curve[0][1] == curve[-1][1] == "·") == is_beyond
+    if not is_beyond:
+        assert [found.curve[0].price, found.curve[-1].price] == [found.low[0], found.high[0]]
 
 
 @pytest.mark.parametrize(
