@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 
 from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN, read_lagrangian
-from gpu_pricer.explain.limit_effects import added_costs
+from gpu_pricer.explain.limit_effects import added_costs, limit_effects
 from gpu_pricer.jobs import score
 from gpu_pricer.jobs.explain import CellPosition, PricedFrom, derive
 from gpu_pricer.policy import with_rule_columns
@@ -58,14 +58,14 @@ def limited(scored, tmp_path):
     return tmp_path
 
 
-def priced_from(folder):
+def priced_from(folder, limits=LIMITS, name="plain"):
     """What `explain` reads of the version, made again from the sources that the test wrote."""
-    policy = instantiate(configuration(folder / "work", *LIMITS).policy)
+    policy = instantiate(configuration(folder / "work", *limits).policy)
     catalog = pl.read_parquet(folder / "work/data/products.parquet")
     matched = match_products(with_rule_columns(catalog, policy.bounds), ARTEFACT)
     problem = problem_of(ARTEFACT, matched, policy)
     market = MarketData(catalog, ARTEFACT.segments, "USD")
-    lagrangian = read_lagrangian(folder / "prices/plain/_record", problem, policy.objective, market)
+    lagrangian = read_lagrangian(folder / "prices" / name / "_record", problem, policy.objective, market)
     support = matched.products.select("min_price", "max_price").to_numpy()
     return PricedFrom(ARTEFACT, problem, support, matched.products["category_id"], lagrangian), policy
 
@@ -164,6 +164,30 @@ def test_what_the_limits_add_sums_to_the_cost_that_the_price_was_made_with(limit
         together = found.cost + found.objective + sum(found.limits.values()) + found.stock
         assert together == pytest.approx(effective[0] / CENTS, rel=1e-9)
         assert (found.stock > 0) == (weights.stock_price[cell.product] > 0)
+
+
+def test_limit_at_the_prices_of_the_anchor_counts_a_unit_at_these(tmp_path):
+    limits = (
+        "policy=profit", "policy.bounds.anchor={column: earlier, max_increase: 0.5}",
+        "+policy.constraints.index={measure: price_index, at_most: 1.01, relative_to: anchor_prices}",
+    )  # fmt: skip
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    CATALOG.with_columns(earlier=(0.97 * pl.col("price")).round(2)).write_parquet(
+        tmp_path / "work/data/products.parquet"
+    )
+    score.main(configuration(tmp_path / "work", *limits, f"paths.shards={tmp_path}/prices/plain"))
+    origin, _ = priced_from(tmp_path, limits)
+    (weights, constraints), problem = origin.lagrangian, origin.problem
+    earlier = dict(CATALOG.select("product_id", (0.97 * pl.col("price")).round(2)).rows())
+
+    for product, segment in ((0, 0), (7, 1), (17, 0)):
+        multiplier = weights.multiplier[weights.iterate[product]][0]
+        (effect,) = limit_effects(weights, constraints, problem, (product, segment), price=2.0)
+
+        assert multiplier > 0
+        at_anchor = 1.01 * earlier[problem.products.product_id[product]]
+        assert effect.per_unit == pytest.approx(multiplier * (at_anchor - 2.0), rel=1e-6)
 
 
 @pytest.mark.parametrize("product", ["p0000012", "p0000004"])

@@ -33,7 +33,7 @@ def training(loss_of):
             )
             TellEpoch().on_validation_end(told, None)
         (work / "train").mkdir(parents=True)
-        (work / "train/run.json").write_text(json.dumps({"validation_loss": loss}))
+        (work / "train/run.json").write_text(json.dumps({"validation_loss": loss, "gain": -loss}))
 
     return run
 
@@ -42,15 +42,18 @@ def bowl(x):
     return (x - 3) ** 2
 
 
-def test_search_finds_what_is_best_and_prunes_what_falls_behind(tmp_path):
-    search(settings(tmp_path, 30), LOSS, 1, training(bowl))
+@pytest.mark.parametrize("objective", [LOSS, Objective("train.gain", "maximise")])
+def test_search_finds_what_is_best_and_prunes_what_falls_behind(tmp_path, objective):
+    """A trial is pruned by its loss, of which less is better whatever is maximised."""
+    search(settings(tmp_path, 30), objective, 1, training(bowl))
 
-    table = write_ranking(tmp_path / "tune", LOSS)
+    table = write_ranking(tmp_path / "tune", objective)
     assert table.height == 30
     assert float(table["x"][0]) == pytest.approx(3, abs=0.2)
     pruned = table.filter(pl.col("state") == "pruned")
     assert pruned.height > 3
-    assert (pruned["value"] > table["value"][0] + 1 / (1 + WARM_UP) - 1).all()
+    assert (pruned["value"] > abs(table["value"][0]) + 1 / (1 + WARM_UP) - 1).all()
+    assert pruned["value"].min() > 0.5
     assert pruned["trial"].min() >= 4  # the random ones are spared
 
 
