@@ -8,6 +8,7 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.review import open_review
+from gpu_pricer.review.consequences import CategoryMarket
 from gpu_pricer.review.guardrails import Guardrails
 from gpu_pricer.review.panel import outcomes
 from gpu_pricer.tables.price_table import scan_prices
@@ -47,6 +48,20 @@ def test_profit_is_named_after_vat_where_prices_include_it(desk):
         "Units", "Profit after VAT", "Category's units", "Category's revenue after VAT", "Category's profit after VAT",
     ]  # fmt: skip
     assert outcomes(plain.after_vat)[1][0] == "Profit"
+
+
+def test_revenue_and_profit_of_a_price_are_after_vat(desk):
+    problem, today = desk.scored.problem, desk.scored.problem.products.today
+    taxed = replace(problem, products=replace(problem.products, net_share=np.full(24, 0.8)), includes_vat=True)
+    row = 3
+    plain, after_vat = (
+        market.consequence(row, today[market.products, None]).category
+        for market in (CategoryMarket(problem, row), CategoryMarket(taxed, row))
+    )
+
+    assert after_vat.units == plain.units > 0
+    assert after_vat.revenue == pytest.approx(0.8 * plain.revenue)
+    assert after_vat.revenue - after_vat.profit == pytest.approx(plain.revenue - plain.profit)
 
 
 def test_dearer_product_sells_less_and_its_neighbours_more(desk):
