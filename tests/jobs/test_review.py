@@ -17,6 +17,7 @@ from gpu_pricer.tables.version import proposals
 from gpu_pricer.tables.version.decisions import read_decided, read_decisions
 from gpu_pricer.tables.version.names import APPROVALS
 from gpu_pricer.tables.version.seal import require_sealed
+from gpu_pricer.tables.version.version_record import read_version
 from tests.markets import catalog_of, small_artefact
 from tests.shops import copied, lay_out, run_job
 
@@ -110,6 +111,23 @@ def test_published_table_has_exactly_what_was_decided_and_the_log_says_who(gpu_p
         ("reject", 1),
     ]
     require_sealed(shop / "prices" / run)
+
+
+def test_sheet_says_what_the_proposed_prices_change(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    sheet = pl.read_parquet(shop / "work/review.parquet")
+    tally = read_version(shop / "prices/one").tally
+
+    assert sheet.height == 24
+    gain, more = tally.profit_new - tally.profit_today, tally.units_new - tally.units_today
+    assert abs(gain) > 1 < abs(more)
+    assert sheet["profit_change"].sum() == pytest.approx(gain, abs=0.2)
+    assert sheet["units_change"].sum() == pytest.approx(more, abs=0.2)
+    alike = sheet.filter(pl.col("lowest_price") == pl.col("highest_price"))
+    assert alike.height > 0
+    assert alike["new_price"].to_list() == alike["lowest_price"].to_list()
+    moves = (alike["lowest_price"] / alike["today_price"] - 1).to_list()
+    assert alike["change"].to_list() == pytest.approx(moves, abs=6e-5)
 
 
 def test_commands_that_it_prints_lead_to_publication(gpu_pricer, shop):
