@@ -1,9 +1,9 @@
-"""What more of a measure costs: the best prices for the objective plus a growing multiple of the measure.
+"""The frontier of the objective and a measure: the best prices for the objective plus multiples of the measure.
 
 Every point is optimal for its own weights, so no prices reach more of the measure without less of the objective: the
 points are the supported ones of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the
 frontier's slope. Where a constraint of the policy limits the measure, all multipliers up to the constraint's own lead
-to the same point. The price index is traced downwards, because lower prices are what a retailer gives profit for.
+to the same point. The price index is traced downwards, because a retailer gives up profit for lower prices.
 """
 
 from collections.abc import Iterator

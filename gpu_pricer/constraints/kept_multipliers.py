@@ -1,9 +1,9 @@
 """Constrained prices after events on some categories, at the multipliers that an earlier version was solved for.
 
-The other categories keep their prices. So limits that were met to the last unit can be missed by what the events move,
-and the objective may be further from the best one; both are computed exactly: the activity of every limit from the
-sums of all categories, and the bound of the best objective from the Lagrangian at the kept multipliers, which no prices
-exceed that meet the limits, for any multipliers (weak duality; Geoffrion 1974).
+The other categories keep their prices. So limits that were just met can be missed after the events, and the objective
+can be further from the optimum. Both are computed exactly: what each limit reaches from the sums over all categories,
+and an upper bound on the objective from the Lagrangian at the kept multipliers, which holds for any multipliers (weak
+duality; Geoffrion 1974).
 """
 
 import logging
@@ -95,7 +95,7 @@ def keep_multipliers(
     _require_within(tolerance, found, solved)
     missed = float(_violation(found.solution).max(initial=0.0))
     log.info(
-        "the multipliers of %s stay: limits are missed by %.2g %% at most, the gap is %.2g %% (%.2g %% then)",
+        "the multipliers of %s are kept: limits are missed by at most %.2g %%, the gap is %.2g %% (%.2g %% before)",
         solved.run, 100 * missed, 100 * found.solution.gap, 100 * solved.gap,
     )  # fmt: skip
     cost = {

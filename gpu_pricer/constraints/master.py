@@ -1,4 +1,4 @@
-"""The restricted master problem: a linear programme that mixes the sales of several multipliers, block by block.
+"""The restricted master problem of column generation: a linear programme that mixes sales by block.
 
 A pass prices all categories at some multipliers. The sales that it finds in a block of categories are a column. The
 programme gives every block a mixture of its columns so that the limits hold and the objective is highest. Its shadow

@@ -30,7 +30,7 @@ def begun_tables(
     rates = unscaled(whole.categories) if whole.is_offers else _rates_of(whole, days, rule.shrinkage)
     (lines,), (own,) = begun.lines.values(), begun.shelves.values()
     if rates is None or lines.join(own, on="product_id", how="semi").is_empty():
-        log.info("the period that has begun does not teach: no sale of its days, in it or in the whole periods")
+        log.info("the period that has begun is not learned from: no sale on its days, in it or in the whole periods")
         return {}
     found = logged_choices(begun, rule, seed)
     tables = {"shelf": shelf, "choices": pl.concat(found.parts()), "visits": found.visits, "categories": rates}

@@ -218,7 +218,7 @@ def _tell_utc(raw: dict[str, RawTable]) -> None:
     found = [f"{name} of {table.origin}" for table in raw.values() for name in table.in_utc]
     if found:
         log.warning(
-            "days and weeks begin at midnight in UTC, because times are in UTC: %s; set data.time_zone to that of the "
+            "days and weeks begin at midnight UTC, because times are in UTC: %s; set data.time_zone to that of the "
             "stores, such as America/New_York",
             ", ".join(found),
         )

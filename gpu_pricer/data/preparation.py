@@ -218,7 +218,7 @@ def _tell_gaps(whole: PeriodLog) -> None:
     if gaps:
         log.warning(
             "no product is on the shelf in %s of %s whole periods, the first %s, the last %s, because none had a known "
-            "price in the data.shelf.carry_periods before: their %s lines teach nothing",
+            "price in the data.shelf.carry_periods before: their %s lines are not learned from",
             len(gaps),
             len(whole.lines),
             gaps[0],

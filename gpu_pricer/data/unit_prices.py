@@ -57,9 +57,9 @@ def with_unit_prices(products: pl.DataFrame, pairs: pl.DataFrame, rule: UnitPric
         )
     if len(by_weight):
         log.warning(
-            "%s products with %.1f %% of the lines have no unit price, as goods sold by weight: they teach no price "
-            "response and are not priced (products.has_unit_price, transactions.net_weight and data.unit_prices say "
-            "otherwise)",
+            "%s products with %.1f %% of the lines have no unit price (goods sold by weight): they have no price "
+            "response of their own and are not priced (products.has_unit_price, transactions.net_weight and "
+            "data.unit_prices change that)",
             f"{len(by_weight):,}",
             100 * lines / sold,
         )

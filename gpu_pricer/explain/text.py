@@ -14,9 +14,9 @@ DIGITS = 4  # of currency, in the sum of an effective cost
 MEANINGS = {
     "unit_cost": "what a unit costs",
     "shadow_price": "what the policy's weights and limits add to the cost",
-    "sensitivity_markup": "mark-up that this segment's price sensitivity allows",
+    "sensitivity_markup": "the mark-up that this segment's price sensitivity allows",
     "opportunity_value": "what the same visit would earn from the category's other products",
-    "adjustment": "bounds, ladder and cent",
+    "adjustment": "bounds, price ladder and rounding to the cent",
     "vat": "the VAT that the price includes",
 }
 
@@ -29,7 +29,11 @@ def explanation_lines(title: str, found: Explanation, binding: str | None, curre
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
-        *([] if found.is_on_shelf else ["It is off the shelf: nobody can buy it, so that no price of it earns more."]),
+        *(
+            []
+            if found.is_on_shelf
+            else ["The product is off the shelf: nobody can buy it, so that no price earns more than another."]
+        ),
         "",
         *_parts(found),
         "",
@@ -49,19 +53,21 @@ def limit_lines(
     effects: see limit_effects; added: what makes of the cost the effective one; certificate: the content of
     certificate.json; parts: of the price.
     """
-    lines = [f"What the limits on the assortment make of it (all of them together: {certificate['status']})"]
+    lines = [f"What the limits on the assortment add to the cost (certificate: {certificate['status']})"]
     for effect in effects:
         entry = certificate["constraints"][effect.name]
         measure, kind = (entry[name].replace("_", " ") for name in ("measure", "kind"))
         required, achieved = (_measured(entry["measure"], entry[name]) for name in ("required", "achieved"))
-        lines.append(f"  {effect.name} asks for {measure} {kind} {required}, reached {achieved}:")
-        lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
+        lines.append(f"  {effect.name} requires {measure} {kind} {required}, reached {achieved}:")
+        lines.append(
+            f"    {_priced_limit(effect, entry, currency)}; a unit of this product counts {effect.per_unit:+,.4f}"
+        )
     if added.stock_price:
         lines.append(
-            f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}{_charged(added)}"
+            f"  the stock is scarce: the shadow price of a unit is {added.stock_price:,.4f} {currency}{_charged(added)}"
         )
     if len(lines) == 1:
-        return [*lines, "  No limit that includes this price is binding, so that the limits add nothing to its cost."]
+        return [*lines, "  No limit that includes this price is binding, so that limits add nothing to the cost."]
     return [*lines, *_effective_cost(added, parts, currency)]
 
 
@@ -96,7 +102,7 @@ def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -
         f"  The price is set as if a unit cost {after:,.2f} instead of {before:,.2f}:",
         *(f"    {amount:>+12,.4f}  {name}" for name, amount in shown.items() if amount),
         f"    {sum(shown.values()):>12,.4f}  = {after:,.2f}, unit cost and shadow price, in whole cents",
-        "  Each line is the limit's multiplier times a unit's contribution at cost, divided by the weight of 1 "
+        "  A limit's line is its shadow price times what a unit sold at cost adds to it, divided by the weight of 1 "
         f"{currency} of revenue: {added.weight:,.4f}.",
     ]
 
@@ -123,7 +129,7 @@ def change_lines(
     largest = max(parts, key=lambda name: abs(parts[name]))
     if parts[largest]:
         lines.append(f"  most of it: {largest.replace('_', ' ')} ({MEANINGS[largest]})")
-    rule = "the same rule sets the price" if bindings[0] == bindings[1] else "another rule sets the price"
+    rule = "the same limiting rule" if bindings[0] == bindings[1] else "another limiting rule"
     lines.append("  {}: {} before, {} after".format(rule, *map(rule_words, bindings)))
     return lines
 
@@ -137,19 +143,21 @@ def _priced_limit(effect: LimitEffect, entry: dict[str, Any], currency: str) -> 
         "revenue": f"each {currency} of revenue{where}",
         "profit": f"each {currency} of profit{where}",
         "margin_rate": f"each {currency} of profit{where} above {entry['required']:.1%} of revenue",
-        "price_index": f"each {currency} of revenue{where} above {entry['required']:.1%} of it at {prices} prices",
+        "price_index": f"each {currency} of revenue{where} above {entry['required']:.1%} of the same units' "
+        f"at {prices} prices",
     }[entry["measure"]]
     verb, kind = ("is worth", "floor") if entry["kind"] == "at_least" else ("costs", "ceiling")
-    return f"{what} {verb} {effect.multiplier:,.4f} more, because of this {kind}"
+    return f"{what} {verb} {effect.multiplier:,.4f} more, the shadow price of this {kind}"
 
 
 def _parts(found: Explanation) -> list[str]:
-    lines = ["How it is made up"]
+    lines = ["Parts of the price"]
     for name, amount in found.parts.items():
         if name == "adjustment":
             before = ", before VAT" if VAT_PART in found.parts else ""
             lines.append(
-                f"  {found.unconstrained_price:>10,.2f}  = the best price without the rules, at these shares{before}"
+                f"  {found.unconstrained_price:>10,.2f}  = the best price without bounds and ladder, at these purchase "
+                f"shares{before}"
             )
         lines.append(f"  {amount:>+10,.2f}  {name.replace('_', ' ')}: {MEANINGS[name]}")
     lines.append(f"  {found.now.price:>10,.2f}  = the price")
@@ -157,22 +165,27 @@ def _parts(found: Explanation) -> list[str]:
 
 
 def _limits(found: Explanation, binding: str | None) -> list[str]:
-    lines = ["What is allowed"]
+    lines = ["Allowed prices"]
     if found.low[0] == found.high[0]:
         lines.append(f"  only {found.low[0]:,.2f} ({rule_words(found.low[1])})")
     else:
         ends = (f"{price:,.2f} ({rule_words(rule)})" for price, rule in (found.low, found.high))
         lines.append("  from {} to {}".format(*ends))
     if binding is not None:
+<<<<<<< HEAD
         lines.append(f"  {_rule(binding)}")
+=======
+        rule = f"limiting rule: {rule_words(binding)} ({binding})"
+        lines.append("  no rule limits this price" if binding == "none" else f"  {rule}")
+>>>>>>> 73e7435 (Say messages and docstrings in the field's words)
     if found.family:
-        lines.append(f"  it is one price for the family of {', '.join(map(str, found.family))}")
+        lines.append(f"  one price for the whole family: {', '.join(map(str, found.family))}")
     least, most = found.support
     lines.append(
         f"  demand was learned from prices of {least:,.2f} to {most:,.2f}, around {found.reference_price:,.2f}"
     )
     if not least <= found.now.price <= most:
-        lines.append("  this price lies outside of them: its demand is a guess")
+        lines.append("  this price lies outside them: its demand is an extrapolation")
     return lines
 
 
@@ -188,8 +201,8 @@ def _rule(binding: str) -> str:
 def _choices(found: Explanation, currency: str) -> list[str]:
     per_visit = found.now.units / PER_VISITS
     lines = [
-        f"What else could be set ({_others(found.neighbours)})",
-        f"  {per_visit:.4f} units per visit; 1 % more on the price is {found.elasticity:+.2f} % units",
+        f"Other prices ({_others(found.neighbours)})",
+        f"  {per_visit:.4f} units per visit; own-price elasticity {found.elasticity:+.2f}",
         *_interval(found),
         *(["  profit is after VAT"] if VAT_PART in found.parts else []),
         f"  at this price  {_outcome(found.now)}",
@@ -199,19 +212,19 @@ def _choices(found: Explanation, currency: str) -> list[str]:
         return [*lines, "  no other price is allowed"]
     lost = found.now.category_profit - found.runner_up.category_profit
     lines.append(
-        f"  runner-up {found.runner_up.price:,.2f}: the category {_change(lost)} {currency} per 1,000 visits, "
+        f"  next best price {found.runner_up.price:,.2f}: the category {_change(lost)} {currency} per 1,000 visits, "
         f"{abs(lost) * found.visits / PER_VISITS:,.4f} in the segment's period"
     )
     if found.is_weighted:
         counted = found.now.category_value - found.runner_up.category_value
-        lines.append(f"    counting what the policy's limits and weights ask for, it {_change(counted)} {currency}")
+        lines.append(f"    counting the policy's limits and weights too, it {_change(counted)} {currency}")
     return lines
 
 
 def _others(neighbours: int) -> str:
     """Return what is taken of the prices of the category's other products."""
     if neighbours < 2:
-        return ("it is alone in its category", "the category's other product keeps its price")[neighbours]
+        return ("the only product of its category", "the category's other product keeps its price")[neighbours]
     return f"the category's {neighbours} other products keep their prices"
 
 
@@ -224,8 +237,8 @@ def _interval(found: Explanation) -> list[str]:
         return []
     (least, most), (low, high) = found.interval.profit, found.interval.elasticity
     return [
-        f"  90 % interval over {found.interval.draws} posterior draws: {low:+.2f} to {high:+.2f} % units, "
-        f"{least:,.2f} to {most:,.2f} profit"
+        f"  90 % interval over {found.interval.draws} posterior draws: elasticity {low:+.2f} to {high:+.2f}, "
+        f"profit {least:,.2f} to {most:,.2f}"
     ]
 
 
@@ -244,5 +257,5 @@ def _curve(found: Explanation) -> list[str]:
         mark = " ◀ the price" if point.price == found.now.price else ""
         numbers = (point.price, point.units, point.profit, point.category_profit, point.category_value)[: len(names)]
         lines.append(f" {allowed}{''.join(f'{number:>10,.2f}' for number in numbers)}  {bar}{mark}")
-    what = "; counted: the category's profit with what limits and weights ask for" if found.is_weighted else ""
+    what = "; counted: the category's profit with limits and weights" if found.is_weighted else ""
     return [f"Demand around it, per 1,000 visits (· not allowed{what})", *lines]

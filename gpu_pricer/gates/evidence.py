@@ -75,7 +75,7 @@ def held_out_outcomes(
         return
     before = _log_loss(_read(published.folder / METRICS))
     if before is None:
-        log.info("held-out scores are not compared: %s has none", published.run)
+        log.info("hold-out scores are not compared: %s has none", published.run)
         return
     now = _log_loss(known_metrics(folder, version, published, metrics))
     if now is None:

@@ -109,9 +109,10 @@ def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
     known = lines.join(saved.products, on="product_id", how="semi")
     if known.height < lines.height:
         log.warning(
-            "%d of %d lines are of products that training never saw: they count as visits and not as purchases",
-            lines.height - known.height, lines.height,
-        )  # fmt: skip
+            "%d of %d lines are of products that are not in the training data: they count as visits, not as purchases",
+            lines.height - known.height,
+            lines.height,
+        )
     dated = lines.select("user_id", "product_id", period=past.start(pl.col("time").dt.date()))
     return past.with_lines(dated, saved.products["product_id"])
 
@@ -136,7 +137,7 @@ def _segments(saved: SavedNetwork, users: pl.DataFrame, past: Past, demand: Path
         largest = int(np.argmax(segments["visits"].to_numpy()))
         segment[~has_come], is_described = likely_segments(newcomers, members, saved.settings.user_vocabulary, largest)
         log.warning(
-            "%d of %d users never came: %d are placed by their attributes, %d in the largest segment, %s",
+            "%d of %d users have no visit: %d are assigned by their attributes, %d to the largest segment, %s",
             newcomers.height, users.height, is_described.sum(), (~is_described).sum(), segments["segment_id"][largest],
         )  # fmt: skip
     return segments["segment_id"].gather(segment)

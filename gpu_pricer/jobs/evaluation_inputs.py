@@ -47,8 +47,8 @@ def read_evaluation_inputs(
         catalog = read_priced_catalog(Path(paths.catalog), policy, Path(paths.prices), day).catalog
     if truth is not None and (limits := policy.active_constraints):
         log.info(
-            "truth: the price lists to compare with keep the policy's bounds, ladders and families, but not its limits "
-            "on the assortment (%s), which our prices keep", ", ".join(limits),
+            "truth: the price lists compared keep the policy's bounds, ladders and families, but not its limits "
+            "on the assortment (%s), which the version's prices meet", ", ".join(limits),
         )  # fmt: skip
     sales = read_log(Path(paths.data))
     held_out = _held_out(held_out_file(paths), sales, settings, seed)
@@ -95,7 +95,7 @@ def judged_demand(paths: DictConfig) -> str | None:
         raise InputError(f"{record} must hold what `gpu-pricer train` wrote, found: {error}: train again") from error
     found = read_artefact(demand).fingerprint() if (demand / "demand.json").is_file() else None
     if found is None or found != trained:
-        log.warning("%s was not made by the training in %s: its held-out scores are unknown", demand, record.parent)
+        log.warning("%s was not made by the training in %s: its hold-out scores are unknown", demand, record.parent)
         return None
     return found
 
@@ -109,7 +109,7 @@ def _artefact(folder: Path, what: str) -> DemandArtefact | None:
 
 def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed: int) -> HeldOut | None:
     if sales is None or not file.is_file():
-        log.info("no held-out choices at %s: no block that judges them", file)
+        log.info("no hold-out choices at %s: the blocks that need them are left out", file)
         return None
     offers, cell = pl.read_parquet(file), ["period", "product_id"]
     missing = offers.select(cell).unique().join(sales.shelf, on=cell, how="anti").height
@@ -132,7 +132,7 @@ def held_out_sums(folder: Path, offers: pl.DataFrame) -> pl.DataFrame | None:
     file = folder / HELD_OUT_SUMS
     if not file.is_file():
         if (offers["weight"] > 1).any():
-            log.info("no sums over all occasions at %s: expected sales are sums over the sampled ones", file)
+            log.info("no sums over all occasions at %s: expected sales are estimated from the sampled ones", file)
         return None
     sums, cell = pl.read_parquet(file), ["period", "product_id"]
     missing = offers.select(cell).unique().join(sums, on=cell, how="anti").height
@@ -176,7 +176,7 @@ def _members(paths: DictConfig, artefact: DemandArtefact) -> tuple[DemandArtefac
     """
     kept = Path(paths.work) / "train"
     if not (kept / MEMBERS).is_dir():
-        log.info("no members' demand at %s: no aggregation_regret", kept / MEMBERS)
+        log.info("no demand of single users at %s: the block aggregation_regret is left out", kept / MEMBERS)
         return None, None
     return read_artefact(kept / MEMBERS), read_artefact(kept / NAIVE) if (kept / NAIVE).is_dir() else artefact
 
@@ -189,7 +189,7 @@ def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | No
     naive = read_artefact(kept) if kept.is_dir() else None
     version = judged_version(paths)
     if not version.exists():
-        log.info("no prices at %s: ours are left out", version)
+        log.info("no prices at %s: the price list `ours` is left out", version)
         return Learned(artefact, None, naive)
     cells = scan_cells(version, artefact.segments.schema["segment_id"])
     return Learned(artefact, collect_prices(cells, version), naive)
@@ -198,7 +198,7 @@ def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | No
 def read_log(data: Path) -> Log | None:
     """Return the canonical log in the folder, None where a table of it is missing, which is logged."""
     if not all((data / f"{name}.parquet").is_file() for name in LOG_TABLES):
-        log.info("no canonical tables at %s: nothing is compared with the log", data)
+        log.info("no canonical tables at %s: the comparisons with the log are left out", data)
         return None
     shelf = read_canonical(data, "shelf")
     return Log(shelf, *(pl.read_parquet(data / f"{name}.parquet") for name in LOG_TABLES[1:]))

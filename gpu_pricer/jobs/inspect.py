@@ -130,7 +130,7 @@ def _write(settings: DictConfig, written: dict[str, Any], command: str) -> dict[
     if path.exists() and path.read_text() != text:
         kept = path.with_suffix(".yaml.before")
         path.replace(kept)
-        print(f"\nThe configuration that was there is now {kept}")
+        print(f"\nThe earlier configuration is now {kept}")
     with replacing_file(path) as fresh:
         fresh.write_text(text)
     print(f"\nWrote {path}. Go on with:")

@@ -142,7 +142,7 @@ def _complete(prices: Path, run: str) -> None:
     if has_promise(prices, run) and (has_spread(prices, run) or version.tally.rows > MOST_CELLS):
         return
     if not any(bring_version(prices, run).glob("*.parquet")):
-        log.info("no more is known of what %s promises: its prices are no longer in %s", run, shown(prices))
+        log.info("the promise of %s cannot be completed: its prices are no longer in %s", run, shown(prices))
         return
     require_files(folder, version)
     if has_promise(prices, run) or keep_promise(prices, folder, version):
@@ -152,7 +152,7 @@ def _complete(prices: Path, run: str) -> None:
     try:
         store_of(prices).send_promise(run)
     except InputError as error:
-        log.warning("what %s promises is known on this machine alone: %s", run, error)
+        log.warning("the promise of %s is stored on this machine only: %s", run, error)
 
 
 def _complete_spread(prices: Path, folder: Path, version: PriceVersion) -> None:

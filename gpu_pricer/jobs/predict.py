@@ -68,4 +68,4 @@ def main(config: DictConfig) -> None:
     offers = offers.with_columns(period=past.start(pl.col("time").dt.date()))
     probability = predict_offers(saved, offers, past, catalog, users)
     write_new(given.with_columns(probability=pl.Series(probability)), out)
-    log.info("wrote %s: %d offers, %.4f bought a visit on average", out, given.height, probability.mean())
+    log.info("wrote %s: %d offers, mean purchase probability %.4f", out, given.height, probability.mean())

@@ -149,7 +149,7 @@ def _fresh(config: DictConfig, files: list[Path]) -> list[EventFile]:
     marked = [_marked(path) for path in files]
     for file in marked:
         if file.mark in taken:
-            log.info("%s was taken already", file.path)
+            log.info("%s was processed already", file.path)
     return [file for file in marked if file.mark not in taken]
 
 
@@ -181,7 +181,7 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path | None:
     events = read_events([file.path for file in files])
     catalog = updated_catalog(base.sources.catalog, events)
     for line in unlikely_events(base.sources.catalog, catalog, base.sources.artefact.products["category_id"]):
-        log.warning("%s: see whether the events are right", line)
+        log.warning("%s: check whether the events are right", line)
     publication = instantiate(config.publish, _convert_="all")
     taken = {"action": REPRICE, "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
     if changed_products(base.sources.catalog, catalog).is_empty():

@@ -236,7 +236,7 @@ def _known_segments(demand: Path) -> pl.DataFrame | None:
     try:
         return read_segments(demand)[1]
     except InputError as error:
-        log.warning("segments are numbered afresh: %s", error)
+        log.warning("segments get new ids: %s", error)
         return None
 
 

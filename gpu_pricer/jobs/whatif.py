@@ -104,7 +104,9 @@ def _base(config: DictConfig) -> Base:
     folder = _base_folder(config)
     version = read_version(folder)
     if version.code != code_fingerprint():
-        log.warning("%s was priced by other code: what differs is partly due to that", version.run)
+        log.warning(
+            "%s was priced by another version of gpu_pricer: part of the differences may come from that", version.run
+        )
     return Base(folder, version, read_sources(config, folder, version))
 
 

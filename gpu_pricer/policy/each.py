@@ -30,7 +30,7 @@ def with_each_value(
         if constraint.each is None:
             found[name] = constraint
         elif constraint.if_absent == EVERYTHING and (lack := _lack(constraint.each, products)) is not None:
-            log.warning("constraints.%s: %s, one limit holds over everything", name, lack)
+            log.warning("constraints.%s: %s, one limit applies to the whole assortment", name, lack)
             found[name] = replace(constraint, each=None)
         else:
             for value in _values(name, constraint, products, is_on_shelf):
@@ -54,10 +54,17 @@ def _values(name: str, constraint: Constraint, products: pl.DataFrame, is_on_she
     values = covered.drop_nulls("value").group_by("value").agg(pl.col("shelf").any()).sort("value")
     if nulls := covered["value"].null_count():
         log.warning(
-            "constraints.%s: %d products have no %s and stand under no limit of it", name, nulls, constraint.each
+            "constraints.%s: %d products have no %s, and none of its limits applies to them",
+            name,
+            nulls,
+            constraint.each,
         )
     if absent := values.filter(~pl.col("shelf"))["value"].to_list():
-        log.warning("constraints.%s: nothing of %s is on the shelf, no limit for it", name, ", ".join(map(str, absent)))
+        log.warning(
+            "constraints.%s: no product of %s is on the shelf, so that there is no limit for it",
+            name,
+            ", ".join(map(str, absent)),
+        )
     sold: list[str | int] = values.filter("shelf")["value"].to_list()
     if not sold:
         raise InputError(

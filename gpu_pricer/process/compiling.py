@@ -24,7 +24,7 @@ def compiled_beside() -> Iterator[Callable[[], None]]:
     if is_compiled():
         yield lambda: None
         return
-    log.info("compiling the kernels for this machine meanwhile, which takes a minute or two of one processor")
+    log.info("compiling the kernels for this machine in the background, which takes one processor a minute or two")
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(COMMAND, stdin=nowhere, stdout=nowhere, stderr=subprocess.PIPE) as process:
         try:

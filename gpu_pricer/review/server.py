@@ -44,7 +44,7 @@ def serve(desk: Desk, settings: ExploreSettings, publish: Callable[[], list[str]
     ui.run_with(application, language="en-US", tailwind=False, show_welcome_message=False, reconnect_timeout=ABSENCE)
     server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=PATIENCE))
     if not ipaddress.ip_address(host).is_loopback:
-        log.warning("explore.host=%s lets other machines in: whoever has the address decides", settings.host)
+        log.warning("explore.host=%s lets other machines connect: whoever has the address can decide", settings.host)
     say(f"http://{host}:{port}{path}")
     try:
         server.run(sockets=[listener])

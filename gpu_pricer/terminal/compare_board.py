@@ -62,7 +62,7 @@ def _money_lines(sums: dict[str, Any], before: PriceVersion, after: PriceVersion
     """Return the lines on units, revenue and profit; before, after: the versions whose sums they are."""
     pairs = {name: (sums[f"{name}_before"], sums[f"{name}_after"]) for name in SUMS}
     units, revenue, profit = (f"{old:,.0f} -> {new:,.0f}{_change(old, new)}" for old, new in pairs.values())
-    index = f"; what is bought costs {_index(sums)} of the first's prices" if sums["base_revenue"] > 0 else ""
+    index = f"; the units bought cost {_index(sums)} of the first's prices" if sums["base_revenue"] > 0 else ""
     is_alike = before.includes_vat == after.includes_vat
     vat = "" if is_alike else f"; only those of the {'second' if after.includes_vat else 'first'} are after VAT"
     return [

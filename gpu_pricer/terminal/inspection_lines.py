@@ -18,7 +18,7 @@ KIND_WIDTH = 18
 def file_lines(taken: TakenFile) -> list[str]:
     """Return the lines on a file: its table, and of each column what it is, how it is written, why, and examples."""
     found = taken.found
-    sign = {None: "", "\t": ", cells divided by tabs"}.get(found.separator, f", cells divided by {found.separator}")
+    sign = {None: "", "\t": ", cells separated by tabs"}.get(found.separator, f", cells separated by {found.separator}")
     width = max(len(name) for name in found.columns)
     lines = ["", f"{found.path} is {taken.table}, {taken.reason}: {found.rows:,} rows{sign}"]
     for name, reading in taken.readings.items():
@@ -31,7 +31,7 @@ def file_lines(taken: TakenFile) -> list[str]:
         lost = column.filled - column.readable.get(reading.kind, column.filled)
         lines.append(
             f"  {reading.column:<{width}}  {said:<30}  {kind:<{KIND_WIDTH}}  {column.filled:,} filled, "
-            f"{f'{lost:,} of them unreadable so, ' if lost else ''}{column.distinct:,} different: "
+            f"{f'{lost:,} of them not readable as such, ' if lost else ''}{column.distinct:,} different: "
             f"{' | '.join(column.examples)}"
         )
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
@@ -54,8 +54,8 @@ def _kind_in_words(kind: str, has_decimals: bool) -> str:
 def key_lines(key: MatchedKey) -> list[str]:
     """Return the lines on how the ids of one table match those of another."""
     lines = [
-        f"  {key.share:.1%} of the {key.rows:,} rows of {key.table} have a {key.name} that {key.owner} knows; "
-        f"{key.unused:,} that {key.owner} knows occur nowhere in {key.table}"
+        f"  {key.share:.1%} of the {key.rows:,} rows of {key.table} have a {key.name} that is in {key.owner}; "
+        f"{key.unused:,} of {key.owner} are in no row of {key.table}"
     ]
     if key.unknown:
         lines.append(f"    unknown to {key.owner}: {', '.join(key.unknown)}")
@@ -70,7 +70,7 @@ def key_lines(key: MatchedKey) -> list[str]:
 def rule_lines(inputs: Inputs) -> list[str]:
     """Return the lines on the rules that rows break, with examples, and on what a run would do with these rows."""
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
-    lines = ["", f"{inputs.sales.height:,} lines of sales keep every rule, from {first} to {last}"]
+    lines = ["", f"{inputs.sales.height:,} lines of sales pass every rule, from {first} to {last}"]
     if inputs.unread_report:
         lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
     if inputs.unpriced_report:
@@ -78,7 +78,7 @@ def rule_lines(inputs: Inputs) -> list[str]:
     if not inputs.reports:
         return lines
     lines += [f"  {report}" for report in inputs.reports]
-    return [*lines, "  A run sets these rows aside; to keep them, mend them in the file and inspect again"]
+    return [*lines, "  A run sets these rows aside; to keep them, correct the file and inspect again"]
 
 
 def use_lines(label: list[str], protected: list[str]) -> list[str]:
@@ -86,8 +86,8 @@ def use_lines(label: list[str], protected: list[str]) -> list[str]:
     return [
         f"  {', '.join(names)}: {use}"
         for names, use in (
-            (label, "names a product to a person, in the report (label)"),
-            (protected, "audited for fairness, and never fed to the model (protected)"),
+            (label, "the name of a product in the report (label)"),
+            (protected, "audited for fairness, never read by the model (protected)"),
         )
         if names
     ]
@@ -95,8 +95,8 @@ def use_lines(label: list[str], protected: list[str]) -> list[str]:
 
 def question_lines(questions: list[Question], command: str) -> list[str]:
     """Return each question with the words that answer it, and the command that they belong to."""
-    lines = ["", "Open questions, each with the words that answer it:"]
+    lines = ["", "Open questions, each with possible answers:"]
     for number, question in enumerate(questions, 1):
         lines.append(f"{number}. {question.text}")
         lines += [f"     {shlex.quote(answer)}" for answer in question.answers]
-    return [*lines, "", "Run again with an answer to each:", f"  {command} ANSWER..."]
+    return [*lines, "", "Run again with an answer to each of them:", f"  {command} ANSWER..."]

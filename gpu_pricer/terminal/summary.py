@@ -106,7 +106,7 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
         return []
     return [
         f"  {count:,} of them beyond a move limit, because a given cost (or a list price, ceiling or floor) demands "
-        "it: see the bindings max_…_broken"
+        "it: see the values max_…_broken in the column binding"
     ]
 
 
@@ -118,14 +118,14 @@ def _moves(version: PriceVersion) -> list[str]:
         f"  {tally.products:,} products x {segments:,} segments = {tally.rows:,} prices in {version.currency}; of the "
         f"{tally.on_shelf:,} products on the shelf,",
         f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
-        f"{moves.share(moves.held):.0%} would go further without a rule of the policy (column binding)",
+        f"{moves.share(moves.held):.0%} are limited by a rule of the policy (column binding)",
     ]
 
 
 def _units_and_index(version: PriceVersion) -> list[str]:
     tally = version.tally
     change = f" ({tally.units_new / tally.units_today - 1:+.1%})" if tally.units_today > 0 else ""
-    index = "" if tally.price_index is None else f"; what is bought costs {tally.price_index:.1%} of today's prices"
+    index = "" if tally.price_index is None else f"; the units bought cost {tally.price_index:.1%} of today's prices"
     return [
         f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
     ]
@@ -158,7 +158,7 @@ def _rationed(stock: dict[str, Any] | None) -> list[str]:
         return []
     return [
         f"  limit {' and '.join(stock['names'])}: {stock['rationed_products']:,} of {stock['limited']:,} products sell "
-        f"out, and {stock['rationed_units']:,.0f} units asked for do not count above"
+        f"out; {stock['rationed_units']:,.0f} units of demand stay unserved and are not counted above"
     ]
 
 
@@ -200,8 +200,10 @@ def _asked(entries: list[dict[str, Any]]) -> str:
     shares = {
         round(entry["required"] / base, 6) if base > 0 else None for entry, base in zip(entries, bases, strict=True)
     }
-    share, prices = shares.pop(), "the anchor's" if first.get("relative_to") == ANCHOR_PRICES else "today's"
-    return f"{asked} {share:.1%} of {prices}" if not shares and share is not None else f"{asked} a set amount"
+    share, prices = shares.pop(), "anchor" if first.get("relative_to") == ANCHOR_PRICES else "today's"
+    if shares or share is None:
+        return f"{asked} a set amount"
+    return f"{asked} {share:.1%} of that at {prices} prices"
 
 
 def _advice(outlook: Outlook | None) -> list[str]:
@@ -228,7 +230,7 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
     if assumed:
         lines.append(
             f"  the cost of {assumed:,} products is assumed, a configured share of their list price "
-            "(data.catalog.cost_ratio): profit and prices stand or fall with it"
+            "(data.catalog.cost_ratio): profit and prices depend on it"
         )
     if outlook is not None and outlook.published:
         lines.append(
@@ -252,13 +254,11 @@ def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) 
         ]
     tally, lines = version.tally, []
     if outlook.is_rationed:
-        lines.append(
-            "  no interval of the gain: stock cannot serve all that is asked for, and an interval would count all of it"
-        )
+        lines.append("  no interval of the gain: stock cannot serve all demand, and an interval would count all of it")
     if outlook.gain is not None and tally.profit_today > 0:
         mean, low, high = (gain / tally.profit_today for gain in outlook.gain)
         lines.append(
-            f"  by what the log leaves open of the price response, the gain is {mean:+.1%} on average, with a 90% "
+            f"  given how well the log identifies the price response, the gain is {mean:+.1%} on average, with a 90% "
             f"interval of {low:+.1%} to {high:+.1%}"
         )
     if outlook.uniform is not None:
@@ -271,7 +271,7 @@ def _personalisation(profit: float, uniform: UniformProfit, currency: str) -> st
     most, least = (" at most", " at least") if uniform.is_bound else ("", "")
     line = f"  one price per product for all segments would earn{most} {uniform.profit:,.2f} {currency}"
     if uniform.is_bound and profit <= uniform.profit:
-        return f"{line}, which leaves open whether prices by segment add anything"
+        return f"{line}, so that it is open whether prices by segment add anything"
     return f"{line}: prices by segment add{least} {profit - uniform.profit:,.2f}"
 
 

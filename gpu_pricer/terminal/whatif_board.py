@@ -31,12 +31,13 @@ def closing_lines(base: Path, scenarios: Mapping[str, Path]) -> list[str]:
         _line(name, before, read_version(folder), left_open + _left_open(folder)) for name, folder in scenarios.items()
     ]
     lines.append(
-        f"Units and {before.profit_name} are the demand model's own estimate, for a period, and no measured gains."
+        f"Units and {before.profit_name} are the demand model's own estimates for a period, not measured gains."
     )
     places = [str(folder) for folder in scenarios.values()]
     if places:
         lines.append(
-            f"Prices are in {', '.join(places)}; nothing publishes them. More: gpu-pricer compare {base} {places[0]}"
+            f"Prices are in {', '.join(places)}; they cannot be published. To see where they differ: "
+            f"gpu-pricer compare {base} {places[0]}"
         )
     return lines
 

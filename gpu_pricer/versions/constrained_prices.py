@@ -62,7 +62,7 @@ def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> Lag
     _refuse_unmet(found.certificate, prepared.policy.on_infeasible)
     record_constrained(prepared.constrained, found, record)
     log.info(
-        "constraints %s: within %.2g %% of the best, %s passes",
+        "constraints %s: within %.2g %% of the dual bound, %s passes",
         found.certificate.status, 100 * found.solution.gap, found.solution.passes,
     )  # fmt: skip
     _warn_below_today(prepared.constrained, found.solution, objective_weights(prepared.policy.objective))

@@ -1,8 +1,8 @@
-"""A version with the prices that people decided on: those of another version, but for the rejected and the overridden.
+"""A version with the prices that people decided on: those of its base version except the rejected and overridden ones.
 
-Nothing is searched again, so that every other price is the one that people saw, bit for bit: the tiles of the other
-version are solved under its own multipliers, and the decided prices are put into them. The certificate then says what
-the limits on the assortment reach, and how far the prices are from the best ones around the decided ones.
+Nothing is optimised again, so that all other prices are those that people saw, bit for bit: the tiles of the base are
+solved under its own multipliers, and the decided prices are inserted. The certificate then says what the limits on the
+assortment reach, and how far the prices are from the best ones that include the decided ones.
 """
 
 import json

@@ -59,7 +59,7 @@ def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
     log.info("audited the prices of %d users by %s: %s", content["users"], ", ".join(fairness.attributes), path)
     lacking = [name for name, entry in content["attributes"].items() if not entry["is_compared"]]
     if lacking:
-        log.warning("the audit compares nothing by %s: %s", ", ".join(lacking), NO_GROUP)
+        log.warning("the audit cannot compare groups by %s: %s", ", ".join(lacking), NO_GROUP)
     if content["is_refused"]:
         raise Refused(_refusal(content, path))
 

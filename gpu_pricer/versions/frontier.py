@@ -1,4 +1,4 @@
-"""What more of a measure costs: traced by `score`, which then writes no prices, or by `report` around a version's."""
+"""The frontier of a measure, traced by `score`, which then writes no prices, or by `report` around a version."""
 
 import logging
 from datetime import date

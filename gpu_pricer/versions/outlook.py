@@ -1,4 +1,4 @@
-"""What a version may earn: its gain over posterior draws, the profit of one price list, what the data leave open."""
+"""What a version may earn: its gain over posterior draws, the profit of one price list, unidentified responses."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -103,7 +103,7 @@ def warn_of_prices_of_sales(catalog: Path, prices: Path) -> None:
     if len(several):
         first = several[0]
         log.warning(
-            "today's price of %s products is the one that most lines of their last period show, found several prices "
+            "today's price of %s products is the most frequent in the sales of their last period, found several prices "
             "for a product in %s, such as %s from %.2f to %.2f: state one in the column price of products",
             f"{count:,}", run, grid.product_id[int(first)], low[first] / CENTS, high[first] / CENTS,
         )  # fmt: skip

@@ -165,7 +165,9 @@ def publish(
             return _follow(prices, publication)
         except (OSError, InputError, DeltaError) as error:
             # No failure of the job, since readers of Delta see the new version.
-            log.warning("%s is published, but not all followed: %s: publish it again", version.run, first_line(error))
+            log.warning(
+                "%s is published, but a later step failed: %s: publish it again", version.run, first_line(error)
+            )
             return version.run
 
 
@@ -202,7 +204,7 @@ def _bring(prices: Path, folder: Path, version: PriceVersion) -> Path:
     bring_version(prices, version.run)
     inside = bring_inside(folder, prices, version)
     if not bring_artefact(folder.parent, prices, version.artefact):
-        log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
+        log.warning("%s has no copy of its artefact: its prices can be explained only with paths.demand", folder)
     bring_decisions(folder.parent, prices)
     return inside
 
@@ -216,7 +218,7 @@ def _record(
         write_decided(judged.approved.decided, inside, APPROVALS)
     if not keep_promise(prices, inside, version):
         log.info(
-            "what %s promises is not kept: it needs score.layout=long, a copy of its demand, and sales", version.run
+            "no promise is stored for %s: it needs score.layout=long, a copy of its demand, and sales", version.run
         )
 
 

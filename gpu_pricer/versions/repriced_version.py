@@ -1,10 +1,10 @@
 """A version that differs from an earlier one by events: files that they do not touch are carried over.
 
-The prices of a category depend on nothing but its own products and, under constraints, the multipliers, which stay. So
-the rows of a file without a touched category are what pricing it again would write. It is carried over as a hard link,
-once its bytes are found to be those that the earlier version's seal lists: no byte of it is written, the new version's
-folder holds the whole version, as readers of `_current` and the rules for old versions need it, and the file goes with
-the last folder that has it.
+The prices of a category depend only on its own products and, under constraints, on the multipliers, which are kept. So
+pricing a file without an affected category again would write the same rows. After its checksum is verified against the
+earlier version's seal, the file is carried over as a hard link: nothing is rewritten, the new folder holds the complete
+version, as readers of `_current` and the removal of old versions need it, and the file goes with the last folder that
+has it.
 """
 
 import errno
@@ -278,6 +278,6 @@ def carry(old: Path, new: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        log.info("%s is copied, for its file system has no hard links (%s)", old, error.strerror)
+        log.info("%s is copied, because its file system has no hard links (%s)", old, error.strerror)
         shutil.copyfile(old, new)
         sync(new)

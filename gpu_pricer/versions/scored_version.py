@@ -134,8 +134,8 @@ def _warn_of_unknown_categories(products: pl.DataFrame, artefact: DemandArtefact
     moved = products.filter(~pl.col("category_id").is_in(known.implode()))["product_id"]
     if len(moved):
         log.warning(
-            "%d products are in categories that the demand does not know, such as %s: they are priced as if nobody "
-            "chose between them and what they were sold beside; mend category_id, or train again",
+            "%d products are in categories that the demand does not know, such as %s: they are priced as if "
+            "they had no substitutes; correct category_id, or train again",
             len(moved), moved.head(3).to_list(),
         )  # fmt: skip
 
@@ -158,8 +158,8 @@ def _warn_of_old_sales(info: DemandInfo, day: date | None) -> None:
     end = date.fromisoformat(info.pricing_period) - timedelta(days=1)
     if day is not None and day - end > timedelta(days=MOST_PERIODS * info.period_days):
         log.warning(
-            "the whole periods of the sales end on %s and prices are set on %s, more than %d periods of %d days later: "
-            "bring newer sales and train again, or set day to the day that is meant",
+            "the sales end on %s and prices are set on %s, more than %d periods of %d days later: "
+            "train on newer sales, or set day to the intended day",
             end, day, MOST_PERIODS, info.period_days,
         )  # fmt: skip
 

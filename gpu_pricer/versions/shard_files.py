@@ -57,7 +57,7 @@ def write_shards(
     for shard, names in tiles.items():
         finished = close_shard(folder, shard, version.with_files({name: done[shard].tallies[name] for name in names}))
     if finished is None:
-        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
+        log.info("wrote shard %s of %d; run.json is written when all are complete", tiling.shard, tiling.shards)
     else:
         moved = finished.tally.moved / (finished.tally.rows or 1)
         log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
@@ -87,7 +87,7 @@ def _finish_files(
 ) -> None:
     """Price those of the shard's tiles that an earlier attempt did not finish, and add their files to `done`."""
     if done.tallies:
-        log.info("goes on after %d of %d files of an earlier attempt", len(done.tallies), len(tiles))
+        log.info("%d of %d files are reused from an earlier attempt", len(done.tallies), len(tiles))
         advance(sum(tally.rows for tally in done.tallies.values()))
 
     def add(name: str, tally: Tally) -> None:

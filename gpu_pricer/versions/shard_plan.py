@@ -1,4 +1,4 @@
-"""The plan of a version's shards: what one task finds of all inputs, so that the others read their products alone.
+"""The plan of a version's shards: the first task reads all inputs, so that the others need only their own products.
 
 _record/plan.json holds a ShardPart for every shard. The first of the tasks that share a version reads and checks all
 inputs and writes the plan, while the others wait; it goes when the version is finished. It counts for input files with

@@ -104,7 +104,7 @@ def compared_version(config: DictConfig, folder: Path) -> Compared:
     demand = source_paths(config, folder, version)[0]
     is_kept = demand.name == version.artefact and demand.parent.name == KEPT
     if not is_kept and (not demand.is_dir() or read_artefact(demand).fingerprint() != version.artefact):
-        log.info("no units and profit of %s: its demand is no longer there", version.run)
+        log.info("no units and profit for %s: its demand artefact was removed", version.run)
         return Compared(folder, None)
     return Compared(folder, read_segments(demand)[0].select(pl.col("segment_id").cast(pl.String), "visits"))
 

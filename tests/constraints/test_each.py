@@ -99,8 +99,8 @@ def test_null_values_and_values_off_the_shelf_form_no_constraint_and_are_said_so
     found = solved({"units": UNITS}, catalog)
 
     assert list(found["constraints"]) == ["units[grocery]"]
-    assert "constraints.units: 1 products have no department and stand under no limit of it" in caplog.text
-    assert "constraints.units: nothing of drinks is on the shelf, no limit for it" in caplog.text
+    assert "constraints.units: 1 products have no department, and none of its limits applies to them" in caplog.text
+    assert "constraints.units: no product of drinks is on the shelf, so that there is no limit for it" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_column_that_names_nothing_is_refused_or_said_aloud(caplog, column, la
         f"{lack}: mend the name, add or convert the column, or set if_absent to everything"
     )
     said = [record.getMessage() for record in caplog.records]
-    assert said.count(f"constraints.index: {lack}, one limit holds over everything") == 1
+    assert said.count(f"constraints.index: {lack}, one limit applies to the whole assortment") == 1
     assert found["constraints"] == solved({"index": everything}, catalog)["constraints"]
 
 

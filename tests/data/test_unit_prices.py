@@ -110,8 +110,9 @@ def test_one_line_says_how_many_products_and_lines_have_none(spend, caplog):
     found(products_of("a", "b"), sold(0, 0, spend), sold(1, 0, [1.0] * 120))
 
     assert [record.getMessage() for record in caplog.records] == [
-        "1 products with 25.0 % of the lines have no unit price, as goods sold by weight: they teach no price response "
-        "and are not priced (products.has_unit_price, transactions.net_weight and data.unit_prices say otherwise)"
+        "1 products with 25.0 % of the lines have no unit price (goods sold by weight): they have no price response of "
+        "their own and are not priced (products.has_unit_price, transactions.net_weight and data.unit_prices change "
+        "that)"
     ]
 
 

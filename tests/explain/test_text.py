@@ -16,7 +16,7 @@ FREE = AddedCosts(cost=2.0, objective=0.0, limits={}, stock=0.0, stock_price=0.0
 @pytest.mark.parametrize(
     ("products", "said"),
     [
-        (1, "it is alone in its category"),
+        (1, "the only product of its category"),
         (2, "the category's other product keeps its price"),
         (3, "the category's 2 other products keep their prices"),
     ],
@@ -29,7 +29,7 @@ def test_other_products_of_the_category_are_counted_in_words(products, said):
 
     lines = explanation_lines("It", found, "none", "EUR")
 
-    assert f"What else could be set ({said})" in lines
+    assert f"Other prices ({said})" in lines
 
 
 @pytest.mark.parametrize(("reach", "is_beyond"), [(1.0, False), (4.0, True)])
@@ -93,7 +93,7 @@ def test_limits_are_said_in_numbers_that_a_person_reads(measure, required, achie
 def test_limits_that_do_not_bind_are_said_to_add_nothing():
     _, line = limit_lines([], FREE, {"status": "optimal"}, PARTS, "EUR")
 
-    assert line == "  No limit that includes this price is binding, so that the limits add nothing to its cost."
+    assert line == "  No limit that includes this price is binding, so that limits add nothing to the cost."
 
 
 def test_cost_that_scarce_stock_adds_is_a_sum_with_its_rule():
@@ -102,12 +102,12 @@ def test_cost_that_scarce_stock_adds_is_a_sum_with_its_rule():
     lines = limit_lines([], scarce, {"status": "optimal"}, PARTS, "EUR")
 
     assert lines[1:] == [
-        "  its stock is scarce: a unit of it is worth 0.8000 EUR, but counts 0.4000 here: no allowed price earns more "
-        "than this",
+        "  the stock is scarce: the shadow price of a unit is 0.8000 EUR, but counts 0.4000 here: no allowed price "
+        "earns more than this",
         "  The price is set as if a unit cost 2.50 instead of 2.00:",
         "         +2.0000  the cost of a unit",
         "         +0.5000  its scarce stock",
         "          2.5000  = 2.50, unit cost and shadow price, in whole cents",
-        "  Each line is the limit's multiplier times a unit's contribution at cost, divided by the weight of 1 EUR of "
-        "revenue: 0.8000.",
+        "  A limit's line is its shadow price times what a unit sold at cost adds to it, divided by the weight of 1 "
+        "EUR of revenue: 0.8000.",
     ]

@@ -139,7 +139,7 @@ def test_prices_at_which_nothing_sells_are_not_audited_in_silence(tmp_path, capl
     assert refused["attributes"]["age"] == {
         "groups": [], "users_of_no_group": USERS, "is_compared": False, "largest_gap": None, "is_too_wide": False,
     }  # fmt: skip
-    assert "the audit compares nothing by age: no group of two or more users has a price index" in caplog.messages
+    assert "the audit cannot compare groups by age: no group of two or more users has a price index" in caplog.messages
     assert not json.loads((folder / FAIRNESS).read_text())["is_refused"]
 
 

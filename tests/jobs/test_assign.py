@@ -79,7 +79,9 @@ def test_who_never_came_is_placed_by_attributes_or_in_the_largest_segment_and_co
     largest = members["segment_id"].mode()[0]
     assert segments[1:] == [largest, largest]
     assert segments[0] in members["segment_id"].to_list()
-    assert any("3 of 3 users never came: 1 are placed by their attributes, 2 in the largest" in line for line in log)
+    assert any(
+        "3 of 3 users have no visit: 1 are assigned by their attributes, 2 to the largest" in line for line in log
+    )
 
 
 def test_members_whose_published_prices_are_for_other_segments_are_counted(assign, members, trained_work, tmp_path):
@@ -117,7 +119,9 @@ def test_lines_of_unknown_products_are_counted(assign, lines):
 
     _, log = assign(transactions=pl.concat([lines, strange.cast(lines.schema)]))
 
-    assert any(f"10 of {lines.height + 10} lines are of products that training never saw" in line for line in log)
+    assert any(
+        f"10 of {lines.height + 10} lines are of products that are not in the training data" in line for line in log
+    )
 
 
 def test_who_bought_unknown_products_alone_has_come(assign, lines):

@@ -61,7 +61,7 @@ def test_every_kind_of_attribute_is_used_or_said_to_teach_nothing(gpu_pricer, sh
     ended = gpu_pricer("run", *LEARN, "run.steps=[prepare,train,score,evaluate,publish]")
 
     assert (ended.status, ended.said) == (0, [])
-    said = [re.search(r"attributes of (\w+) that teach nothing: (.*)", line) for line in ended.log]
+    said = [re.search(r"attributes of (\w+) that carry no information: (.*)", line) for line in ended.log]
     assert {found[1]: re.findall(r"(?:^|; )(\w+) \(", found[2]) for found in said if found} == {
         "users": ["income"], "products": ["colour", "country", "grams", "title", "volume"],
     }  # fmt: skip

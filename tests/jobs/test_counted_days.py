@@ -61,7 +61,7 @@ def test_price_under_a_rule_that_counts_days_is_explained(gpu_pricer, shop):
     ended = gpu_pricer("explain", f"product={row['product_id']}", "segment=s0", *RULES)
 
     assert ended.status == 0, ended.said
-    assert "the rule that sets the price: largest rise over several weeks (anchor_max_increase)" in ended.out
+    assert "limiting rule: largest rise over several weeks (anchor_max_increase)" in ended.out
 
 
 def test_history_begins_with_the_version_that_is_published_when_the_rule_is_set(gpu_pricer, shop):

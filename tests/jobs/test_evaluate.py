@@ -139,7 +139,7 @@ def test_truth_compares_with_lists_that_keep_no_limits_on_the_assortment_and_say
     evaluate.main(configured(tmp_path, "policy.constraints={keep_units: null, no_dearer: null}", policy="balanced"))
 
     assert metrics_of(config)["truth"] == with_limits
-    assert "but not its limits on the assortment (keep_units, no_dearer), which our prices keep" in said
+    assert "but not its limits on the assortment (keep_units, no_dearer), which the version's prices meet" in said
     assert "limits on the assortment" not in caplog.text
 
 

@@ -58,9 +58,9 @@ def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
         assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
     found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
     assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
-    free = next(line for line in lines if "= the best price without the rules" in line)
+    free = next(line for line in lines if "= the best price without bounds and ladder" in line)
     assert numbers(free)[0] == pytest.approx(sum(found) - found[PARTS.index("adjustment")], abs=1e-9)
-    rule = f"the rule that sets the price: {rule_words(row['binding'])} ({row['binding']})"
+    rule = f"limiting rule: {rule_words(row['binding'])} ({row['binding']})"
     assert ("no rule limits this price" if row["binding"] == "none" else rule) in ended.out
     assert "off the shelf" not in ended.out
 
@@ -84,7 +84,7 @@ def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
             value[cents] = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, moved)
     best = max(value, key=value.__getitem__)
     now = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, price)
-    line = next(line for line in ended.out.splitlines() if "runner-up" in line)
+    line = next(line for line in ended.out.splitlines() if "next best price" in line)
     assert numbers(line)[0] == best / 100
     assert numbers(line)[1] == pytest.approx(1000 * abs(now - value[best]), rel=1e-3, abs=2e-4)
     visits = dict(ARTEFACT.segments.iter_rows())["s2"]
@@ -159,7 +159,7 @@ def test_wide_version_is_explained_too(gpu_pricer, shop):
 
     assert wide.status == 0
     assert wide.out.splitlines()[2:8] == long.out.splitlines()[2:8]
-    assert "the rule that sets the price" not in wide.out
+    assert "limiting rule" not in wide.out
 
 
 def test_price_of_a_product_off_the_shelf_is_said_to_be_one(gpu_pricer, shop):

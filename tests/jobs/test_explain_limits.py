@@ -124,14 +124,14 @@ def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):
     row = iterates.row(by_predicate=pl.col("product_id") == "p0000012", named=True)
     multiplier = dict(zip(record["constraints"], record["multiplier"][row["iterate"]], strict=True))
     lines = ended.out.splitlines()
-    assert "What the limits on the assortment make of it (all of them together: met)" in lines, ended.out
+    assert "What the limits on the assortment add to the cost (certificate: met)" in lines, ended.out
     product = CATALOG.row(by_predicate=pl.col("product_id") == "p0000012", named=True)
     price, today, cost = numbers(lines[0])[0], product["price"], product["cost"]
     assert product["department"] == "pets"
     pays = {
         "keep[pets]": ("each unit where \"department\" = 'pets' is worth", 1.0),
         "index": (
-            "each USD of revenue where department = 'pets' above 101.0% of it at today's prices costs",
+            "each USD of revenue where department = 'pets' above 101.0% of the same units' at today's prices costs",
             1.01 * today - price,
         ),
         "rate": (

@@ -16,7 +16,7 @@ def test_a_sample_without_sums_is_judged_by_itself_and_the_log_says_so(tmp_path,
         assert held_out_sums(tmp_path, OFFERS) is None
 
     assert "no sums over all occasions" in caplog.text
-    assert "expected sales are sums over the sampled ones" in caplog.text
+    assert "expected sales are estimated from the sampled ones" in caplog.text
 
 
 def test_offers_that_are_no_sample_need_no_sums(tmp_path, caplog):

@@ -100,7 +100,7 @@ def test_a_vat_rate_that_cannot_be_read_is_asked_for_and_its_product_stays(gpu_p
 
     assert told.status == 0, told.said
     assert "shop/catalog.csv breaks vat_rates_are_readable in 1 rows, such as line 3 vat='full'" in told.out
-    assert "4 lines of sales keep every rule" in told.out
+    assert "4 lines of sales pass every rule" in told.out
     assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
 
 
@@ -116,8 +116,8 @@ def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):
     }  # fmt: skip
     assert sales["kinds"]["time"] == "%Y-%m-%d"
     assert re.search(r"customer +user_id \(by its name\) +text +4 filled, 2 different: a \| b", ended.out)
-    assert "100.0% of the 4 rows of transactions have a product_id that products knows" in ended.out
-    assert "4 lines of sales keep every rule, from 2025-01-06 to 2025-01-14" in ended.out
+    assert "100.0% of the 4 rows of transactions have a product_id that is in products" in ended.out
+    assert "4 lines of sales pass every rule, from 2025-01-06 to 2025-01-14" in ended.out
 
 
 def test_two_columns_that_could_be_one_are_asked_and_nothing_is_written(gpu_pricer, shop, tmp_path):
@@ -216,7 +216,7 @@ def test_ids_that_lost_their_zeros_are_seen(gpu_pricer, shop):
 
     ended = gpu_pricer("inspect", "shop", ANSWER)
 
-    assert "50.0% of the 4 rows of transactions have a product_id that products knows" in ended.out
+    assert "50.0% of the 4 rows of transactions have a product_id that is in products" in ended.out
     assert "unknown to products: 1\n    1 of the unknown ids would be known without leading zeros" in ended.out
     assert "breaks product_is_known in 2 rows" in ended.out
 
@@ -319,7 +319,7 @@ def test_a_configuration_that_somebody_has_edited_is_kept(gpu_pricer, shop, tmp_
 
     ended = gpu_pricer("inspect", "shop", ANSWER)
 
-    assert "The configuration that was there is now own/data/shop.yaml.before" in ended.out
+    assert "The earlier configuration is now own/data/shop.yaml.before" in ended.out
     assert path.with_suffix(".yaml.before").read_text() == "edited: true\n"
     assert written(tmp_path)["currency"] == "EUR"
 

@@ -24,6 +24,6 @@ def test_a_log_with_a_long_gap_is_trained_on(tmp_path, caplog):
     lines = sales.filter(pl.col("time").is_between(last, last + timedelta(weeks=1), closed="left")).height
     assert told == [
         "no product is on the shelf in 3 of 24 whole periods, the first 2024-03-18, the last 2024-04-01, because none "
-        f"had a known price in the data.shelf.carry_periods before: their {lines} lines teach nothing"
+        f"had a known price in the data.shelf.carry_periods before: their {lines} lines are not learned from"
     ]
     assert read_artefact(work / "demand").info.pricing_period == "2024-06-17"

@@ -69,8 +69,10 @@ def test_unknown_users_and_products_are_judged_and_counted_once(predict, offers)
     assert predicted["probability"].is_between(0, 1, closed="none").all()
     warnings = [line for line in log if "not seen in training" in line]
     assert len(warnings) == 2
-    assert "products were not seen in training: 0 are judged by their attributes, 1 as the average one" in warnings[0]
-    assert "users were not seen in training: 0 are judged by their attributes, 1 as the average one" in warnings[1]
+    assert (
+        "products were not in the training data: 0 are predicted by their attributes, 1 as the average" in warnings[0]
+    )
+    assert "users were not in the training data: 0 are predicted by their attributes, 1 as the average" in warnings[1]
 
 
 def test_a_new_product_takes_its_attributes_from_the_catalog(predict, offers, trained_work, tmp_path):
@@ -81,7 +83,7 @@ def test_a_new_product_takes_its_attributes_from_the_catalog(predict, offers, tr
     with_catalog, log = predict(new, "paths.catalog=new.parquet")
     without, _ = predict(new)
 
-    assert "1 are judged by their attributes, 0 as the average one" in "".join(log)
+    assert "1 are predicted by their attributes, 0 as the average" in "".join(log)
     assert (with_catalog["probability"] != without["probability"]).all()
 
 

@@ -60,7 +60,7 @@ def test_todays_prices_of_sales_are_said_where_published_prices_are_personalised
     summary = {"currency": "USD", "products_priced_by_sales": priced_by_sales}
     (shop / "work/data/summary.json").write_text(json.dumps(summary))
     settings = ("score", "policy=profit", "backend=cpu", f"policy.bounds.max_segment_ratio={segment_ratio}")
-    said = "today's price of 12 products is the one that most lines of their last period show, found several prices"
+    said = "today's price of 12 products is the most frequent in the sales of their last period, found several prices"
 
     first = gpu_pricer(*settings)
     assert gpu_pricer("publish").status == 0

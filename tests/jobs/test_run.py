@@ -206,9 +206,9 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
     printed = first_run.out[first_run.out.index("The price table is") :]
 
     assert f"  {up:.0%} of the prices go up, {down:.0%} go down, {1 - up - down:.0%} stay as today; " in printed
-    assert f"; {held:.0%} would go further without a rule of the policy (column binding)" in printed
+    assert f"; {held:.0%} are limited by a rule of the policy (column binding)" in printed
     assert re.search(
-        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\); what is bought costs [\d.]+% of", printed
+        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\); the units bought cost [\d.]+% of", printed
     )
     assert re.search(r"the gain is [+-][\d.]+% on average, with a 90% interval of [+-][\d.]+% to [+-][\d.]+%", printed)
     assert "one price per product for all segments would earn" in printed
@@ -263,7 +263,8 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     catalog = first_run.directory / "work/data/products.parquet"
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
-    assert "  limit units (units at least 98.0% of today's): 6 met; 4 of them cost profit, most in c, b, e\n" in closing
+    limit = "  limit units (units at least 98.0% of that at today's prices): 6 met; 4 of them cost profit, most in c, b, e\n"
+    assert limit in closing
     assert "  limit rate (margin rate at least 20.0%): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing

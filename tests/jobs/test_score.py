@@ -289,7 +289,7 @@ def test_interrupted_scoring_goes_on_after_its_finished_files(tmp_path, monkeypa
     files = {path.name for path in (tmp_path / "whole" / "run").glob("*.parquet")}
     assert len(files) > 5
     assert {*after} == files - finished
-    assert "goes on after" in caplog.text
+    assert "files are reused from an earlier attempt" in caplog.text
     assert contents(tmp_path / "run") == contents(tmp_path / "whole" / "run")
 
 
@@ -483,8 +483,8 @@ def test_sales_that_end_long_before_the_pricing_day_are_said(tmp_path, caplog, d
 
     said = [text for text in caplog.messages if "the sales end on" in text]
     assert said == is_old * [
-        f"the whole periods of the sales end on 2026-01-04 and prices are set on {day}, more than 2 periods of 7 "
-        "days later: bring newer sales and train again, or set day to the day that is meant"
+        f"the sales end on 2026-01-04 and prices are set on {day}, more than 2 periods of 7 "
+        "days later: train on newer sales, or set day to the intended day"
     ]
 
 

@@ -290,4 +290,4 @@ def test_balanced_without_departments_keeps_them_over_everything_and_says_so(gpu
     assert ended.status == 0, ended
     certificate = json.loads(next(tmp_path.glob("prices/*/_record/certificate.json")).read_text())
     assert list(certificate["constraints"]) == ["keep_units", "no_dearer"]
-    assert sum("has no column department, one limit holds over everything" in line for line in ended.log) == 2
+    assert sum("has no column department, one limit applies to the whole assortment" in line for line in ended.log) == 2

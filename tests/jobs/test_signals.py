@@ -188,7 +188,7 @@ def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, finish, train
     assert not (untrained / "work/demand").exists()
     again = (*command, "train.resume=true")
     log = finish(*again) if trainer == "cpu" else resumed(untrained, *again)  # ddp runs sys.argv again: pytest's, here
-    assert "training goes on from" in log
+    assert "training continues from" in log
     assert read_artefact(untrained / "work/demand").segments.height == 3
 
 
@@ -222,7 +222,7 @@ def test_requeue_signal_leaves_a_checkpoint_and_asks_slurm_for_another_run(untra
     assert status == 128 + signal.SIGUSR1
     assert said == ["gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 7 again"]
     assert (untrained / "asked").read_text() == "requeue 7\n"
-    assert "training goes on from" in resumed(untrained, *TRAIN, "train.resume=true", **environment)
+    assert "training continues from" in resumed(untrained, *TRAIN, "train.resume=true", **environment)
     assert [path.name for path in untrained.rglob("hpc_ckpt_*")] == ["hpc_ckpt_1.ckpt"]
 
 
@@ -238,7 +238,7 @@ def test_requeue_signal_after_the_last_step_keeps_what_was_learned(untrained, sl
     line = "gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 5_2 again"
     assert said[-1] == line  # the driver imports Lightning early, which then logs for itself
     assert (untrained / "asked").read_text() == "requeue 5_2\n"
-    assert "training goes on from" in log
+    assert "training continues from" in log
     assert "starts afresh" not in log
 
 

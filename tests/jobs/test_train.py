@@ -103,7 +103,7 @@ def test_a_killed_training_goes_on_to_the_same_metrics(gpu_pricer, tmp_path, mon
     resumed = gpu_pricer("train", *TINY, long, "train.resume=true")
 
     assert (resumed.status, resumed.said) == (0, [])
-    assert any("training goes on from" in line for line in resumed.log)
+    assert any("training continues from" in line for line in resumed.log)
     assert held_out_log_loss(tmp_path / "cut") == pytest.approx(
         held_out_log_loss(tmp_path / "whole"), abs=SEED_NOISE / 10
     )

@@ -64,11 +64,11 @@ def test_a_version_states_profit_after_vat_and_explains_its_prices_with_it(gpu_p
     assert [numbers(line)[0] for line in shown] == pytest.approx([row[part] for part in (*PARTS, "vat")], abs=0.011)
     assert shown[-1].endswith("vat: the VAT that the price includes")
     assert sum(numbers(line)[0] for line in shown) == pytest.approx(row["price"], abs=1e-9)
-    assert "= the best price without the rules, at these shares, before VAT" in ended.out
+    assert "= the best price without bounds and ladder, at these purchase shares, before VAT" in ended.out
     assert "  profit is after VAT" in ended.out
 
 
-PLAIN_PROFIT = ("prices and profit stand or fall", "finds the most profit at every volume")
+PLAIN_PROFIT = ("prices and profit depend on it", "finds the most profit at every volume")
 """What the page says of profit in general."""
 
 

@@ -19,7 +19,7 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
 
     found = _constraints(tmp_path, "USD")
 
-    said = "  limit stock: 3 of 40 products sell out, and 1,205 units asked for do not count above"
+    said = "  limit stock: 3 of 40 products sell out; 1,205 units of demand stay unserved and are not counted above"
     assert found == [said] * lines
 
 
@@ -71,7 +71,7 @@ def test_limit_is_said_as_the_policy_states_it(tmp_path, limit, asked):
     [
         (110.0, False, " 100.00 EUR: prices by segment add 10.00"),
         (110.0, True, " at most 100.00 EUR: prices by segment add at least 10.00"),
-        (99.5, True, " at most 100.00 EUR, which leaves open whether prices by segment add anything"),
+        (99.5, True, " at most 100.00 EUR, so that it is open whether prices by segment add anything"),
     ],
 )
 def test_line_on_one_price_for_all_claims_no_more_than_the_bound_tells(profit, is_bound, end):
@@ -87,6 +87,4 @@ def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
         version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0)
     )
 
-    assert said == [
-        "  no interval of the gain: stock cannot serve all that is asked for, and an interval would count all of it"
-    ]
+    assert said == ["  no interval of the gain: stock cannot serve all demand, and an interval would count all of it"]

@@ -132,8 +132,8 @@ def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
     if not count or answers.cost_ratio is not None:
         return []
     text = (
-        f"what does a product cost you, of its list price, where no cost is known? {count:,} products of {path} have "
-        "none; prices and profit stand or fall with it"
+        f"what is the unit cost over the list price? {count:,} products of {path} have no cost; prices and profit "
+        "depend on it"
     )
     return [Question(text, (override("cost_ratio", EXAMPLE_RATIO),))]
 

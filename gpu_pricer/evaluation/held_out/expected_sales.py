@@ -1,9 +1,9 @@
 """Expected sales per product and period over all occasions, of models that have only predicted a sample of them.
 
-The sum of a model's probabilities over a weighted sample varies from sample to sample, the more the probabilities
-differ between users, and this noise alone raises the deviance of the sum. Of the demand model the sums over all
-occasions are known (held_out_sums.parquet). What they are to its own sums of the sample tells for another model, whose
-predictions are of the same sample, as much of the noise as the two have in common.
+A sum of probabilities over a weighted sample has sampling noise, the more the probabilities differ between users, and
+this noise alone raises the deviance of the sum. For the demand model the sums over all occasions are known
+(held_out_sums.parquet). The ratio of these to its sums over the sample measures the noise, and corrects the sums of
+another model over the same sample as far as the two models' noise is correlated (a ratio estimator).
 """
 
 import polars as pl

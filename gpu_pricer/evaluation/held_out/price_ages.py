@@ -1,4 +1,4 @@
-"""Whether predictions hold whatever the age of the price: also for products that come, or come back, and idle ones."""
+"""Calibration by the age of the price: also for products that are new, come back or hardly sell."""
 
 from datetime import date
 

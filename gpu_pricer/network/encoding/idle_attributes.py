@@ -22,7 +22,7 @@ def warn_of_idle_attributes(table: pl.DataFrame, vocabulary: Vocabulary, rows: s
     reasons |= {name: _of_numbers(table[name], scale) for name, scale in vocabulary.scales.items()}
     idle = [f"{given_name(name)} ({reason})" for name, reason in reasons.items() if reason]
     if idle:
-        log.warning("attributes of %s that teach nothing: %s", rows, "; ".join(idle))
+        log.warning("attributes of %s that carry no information: %s", rows, "; ".join(idle))
 
 
 def _of_words(column: pl.Series, known: list[str], min_count: int) -> str:

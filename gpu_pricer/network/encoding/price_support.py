@@ -1,8 +1,9 @@
-"""The range of prices that the log supports: beyond it, a price is taken for the nearest one that it supports.
+"""The support: the range of prices that the log shows. A price outside it counts as the nearest one inside.
 
-A response that was learned from cuts of a tenth says little of half the price, and an exponential carried that far
-predicts many times what people buy. A product's response is learned together with its category's, so that prices of the
-others support it too. The rarest of them are often slips in receipts: they count only if several choices confirm them.
+A response estimated from cuts of 10 % says little about half the price, and extrapolating the exponential that far
+predicts many times the sales. A product's response is estimated together with its category's, so that prices of the
+other products belong to the support too. The rarest prices are often errors in receipts: they count only if several
+purchases confirm them.
 """
 
 from dataclasses import dataclass

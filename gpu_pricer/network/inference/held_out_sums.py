@@ -41,11 +41,14 @@ def write_held_out_sums(network: DemandNetwork, artefact: ArtefactShares, units:
     came = {period: _users_of(data, period) for period in shelves}
     count = sum(len(users) * int((data.sets.period == period).sum()) for period, users in came.items())
     if count > MOST_OCCASIONS:
-        log.info("%s held-out occasions are too many to predict: expected sales are sums of a sample", f"{count:,}")
+        log.info(
+            "%s hold-out occasions are too many to predict all: expected sales are estimated from a sample",
+            f"{count:,}",
+        )
         return
     with torch.no_grad(), replacing_file(path) as fresh:
         write_parts((_sums(network, artefact, units, *part) for part in came.items() if len(part[1])), fresh)
-    log.info("expected sales are sums over all %s held-out occasions", f"{count:,}")
+    log.info("expected sales are sums over all %s hold-out occasions", f"{count:,}")
 
 
 def _users_of(data: ChoiceData, period: int) -> Tensor:

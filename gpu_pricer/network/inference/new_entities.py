@@ -71,7 +71,7 @@ def log_new_entities(products: pl.DataFrame, users: pl.DataFrame, saved: SavedNe
         if new.height:
             described = int(has_attributes(new, vocabulary).sum())
             log.warning(
-                "%d of %d %s were not seen in training: %d are judged by their attributes, %d as the average one",
+                "%d of %d %s were not in the training data: %d are predicted by their attributes, %d as the average",
                 new.height, table.height, name, described, new.height - described,
             )  # fmt: skip
 

@@ -55,7 +55,7 @@ def _log_unsupported(network: DemandNetwork) -> None:
     outside = int(((shelf.price_ratio < low * (1 - ROUNDING)) | (shelf.price_ratio > high * (1 + ROUNDING))).sum())
     if outside:
         log.warning(
-            "%d of %d offers have prices outside those that the demand was learned from: they count as the nearest one",
+            "%d of %d offers have prices outside the range that the demand was learned from: the nearest one counts",
             outside, shelf.count,
         )  # fmt: skip
 

@@ -1,10 +1,10 @@
-"""How levels of products move: what was sold lately tells more of a level than what was sold long ago.
+"""The process of moving levels, in which recent sales of a product say more of its level than old ones.
 
-The level of a product, relative to what its attributes say, is gamma distributed, and purchases in a period are Poisson
-distributed around it. From one period to the next, what is known of it loses a part of its weight, and it returns
-towards what attributes say (discounted gamma–Poisson model: Smith & Miller 1986, "A non-Gaussian state space model and
-application to prediction of records"; Harvey & Fernandes 1989, "Time series models for count or qualitative
-observations"). So the purchases of a period, given those before, have a negative binomial distribution.
+The level of a product, relative to the prior from its attributes, is gamma distributed, and the purchases of a period
+are Poisson distributed around it. From one period to the next the evidence is discounted, and the level reverts towards
+the prior (discounted gamma–Poisson model: Smith & Miller 1986, "A non-Gaussian state space model and application to
+prediction of records"; Harvey & Fernandes 1989, "Time series models for count or qualitative observations"). So the
+purchases of a period, given those before, have a negative binomial distribution.
 """
 
 from collections.abc import Iterator

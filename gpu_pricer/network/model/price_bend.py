@@ -1,7 +1,7 @@
-"""How utility falls with the price: evenly, as in a linear logit, with the log of the price, or between the two.
+"""How utility falls with the price: linearly, with its logarithm, or with a mixture of both, the bend ρ.
 
 With x = price / reference price the sensitivity b multiplies (1 − ρ)(x − 1) + ρ ln x. Its slope at the reference price
-is b whatever the bend ρ, from 0 to 1. At ρ = 1 a change of the price by a percent moves utility alike at any price.
+is b whatever the bend ρ, from 0 to 1. At ρ = 1 a price change of 1 % moves utility by the same amount at any price.
 """
 
 from torch import Tensor

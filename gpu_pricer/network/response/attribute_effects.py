@@ -1,12 +1,12 @@
-"""What attributes of products, such as brand and size, say of price sensitivities beside the category.
+"""Effects of product attributes, such as brand and size, on price sensitivities within a category.
 
-A log sensitivity lies around its category's by what the product's attributes add, x · ψ with ψ ~ Normal(0, spread²) the
-same for all segments. The attributes x are relative to the mean of the category, so that ψ moves no category. A product
-that the log says little of, or that is new, thus responds as its brand does and not only as its category.
+The prior mean of a product's log sensitivity is its category's plus x · ψ, with ψ ~ Normal(0, spread²) the same for all
+segments. The attributes x are centred on the category's mean, so that ψ moves no category. A product with little data,
+or a new one, thus has the sensitivity of its attributes and not only of its category.
 
-ψ is learned beside the response of the products, from all users as one segment: after each pass by a regression of what
-the log says of the products, each as far as the log tells it. The spread is the one with the highest evidence (MacKay
-1992), and where attributes tell nothing it is 0.
+ψ is estimated with the average household: after each pass, by a regression of the products' log sensitivities, weighted
+by how much the log says of each. The spread maximises the marginal likelihood (MacKay 1992); it is 0 if attributes
+explain nothing.
 """
 
 import logging
@@ -87,7 +87,8 @@ class AttributeEffects:
         if self.spread:
             found = float(self.log_sensitivity().std())
             log.info(
-                "attributes of products tell log price sensitivities inside a category with a spread of %.2f", found
+                "attributes of products explain log price sensitivities within a category: standard deviation %.2f",
+                found,
             )
 
 

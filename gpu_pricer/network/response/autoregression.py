@@ -1,8 +1,8 @@
-"""The autoregressions that seasons and shocks come from, and how the log teaches their spread and persistence.
+"""The autoregressions of seasons and shocks, and the estimation of their spread and persistence.
 
-EM hardly moves a persistence where single periods tell little. On the example log, shocks came from .48 to .44 in the
-12 passes after which it stopped, where the evidence is highest at .91; purchases of the three weeks after are then
-predicted with 6 % less deviance (2026-11). Fisher scoring on the evidence gets there in as many passes.
+EM hardly moves a persistence if single periods carry little information. On the example log, shocks came from .48 to
+.44 in the 12 passes after which it stopped, where the evidence is highest at .91; purchases of the three weeks after
+are then predicted with 6 % less deviance (2026-11). Fisher scoring on the evidence gets there in as many passes.
 """
 
 import math

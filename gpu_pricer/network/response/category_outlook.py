@@ -1,4 +1,4 @@
-"""The season of each category in the period to price, and how much of its price response the log tells."""
+"""The forecast season of each category in the priced period, and the share of its response that is from the log."""
 
 from statistics import NormalDist
 

@@ -1,17 +1,18 @@
-"""Controls for demand that the log does not show and that prices answer.
+"""Controls for endogenous prices: prices that respond to demand which the log does not show.
 
-A manager who sees such demand prices high when it is high, and a model then takes people for less sensitive than they
-are. Three controls enter the utility beside the price; their effects are learned like those of a promotion.
+A manager who foresees such demand raises prices when it is high; without controls, customers then look less sensitive
+than they are. Three controls enter the utility beside the price; their effects are estimated like those of a promotion.
 
-* The mean price move of a category in a period: what all its prices have in common may answer what all its products
-  have in common (correlated random effects: Mundlak 1978). Relative prices then teach the response. Where the log tells
-  dissimilarities (see dissimilarity.py), it is the mean regular price, and cuts of all prices teach them.
-* The regular price: with planned promotions only the list price answers demand, and cuts from it are as good as random.
+* The mean price move of a category in a period: the common part of its prices may respond to the common part of its
+  demand (correlated random effects: Mundlak 1978), so that the response is identified by relative prices. Where
+  dissimilarities are estimated (see dissimilarity.py), the control is the mean regular price instead, and cuts of all
+  prices identify the dissimilarities.
+* The regular price: with planned promotions only the list price is endogenous, and cuts from it are as good as random.
   On synthetic markets whose prices follow hidden demand (data=synthetic seed=101, confounding 0.2 and 0.4, true types)
   mean sensitivities are 31 and 50 % too low with the first control alone, and 7 and 17 % with this one too.
 * With instruments, which move the price and not demand, such as the unit cost: the residual of the price given the
-  instruments carries all that answers demand, and with it in the utility the price is as good as random (control
-  function: Petrin & Train 2010, eq. 5-7). It then stands for the regular price.
+  instruments carries the endogenous part, and with it in the utility the price is as good as random (control function:
+  Petrin & Train 2010, eq. 5-7). It replaces the control by the regular price.
 """
 
 import logging
@@ -145,7 +146,10 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
     cuts = pl.col("price") - pl.col("listed")
     moved, cut = moves.select(moved=pl.col("price").pow(2).sum(), cut=cuts.pow(2).sum()).row(0)
     if cut < LEAST_CUTS * moved:
-        log.info("cuts make %.0f %% of the price moves, too few to teach alone: all moves teach", 100 * cut / moved)
+        log.info(
+            "promotional cuts are %.0f %% of the price moves, too few: the price response is learned from all moves",
+            100 * cut / moved,
+        )
         return None
     return moves["listed"]
 

@@ -1,16 +1,16 @@
-"""A learned covariance of the coefficients of segments: what they share, how they differ, what that leaves unexplained.
+"""The estimated covariance of the coefficients of segments: common variation, differences, and a departure from both.
 
-A covariance over S segments has S² entries for few products to teach. So it has three parts. Two are compound symmetry,
-in which all segments are alike: one covariance of appeal and log sensitivity in the direction (1, …, 1) / √S that
-segments share, and another one in all S − 1 directions of their differences. The third is the departure from that. It
-counts as far as sampling noise does not explain it (shrinkage towards a structured target: Ledoit & Wolf 2004, "A
-well-conditioned estimator for large-dimensional covariance matrices"). Without that the widths are fitted to noise: of
-36 segments whose log sensitivities differed by .05, the learned standard deviation was .39 (2026-11).
+A covariance over S segments has S² entries, too many for few products. So it is structured in three parts. Two are
+compound symmetry, in which all segments are alike: one covariance of appeal and log sensitivity in the direction (1, …,
+1) / √S that segments share, and another one in all S − 1 directions of their differences. The third is the departure
+from that. It counts as far as sampling noise does not explain it (shrinkage towards a structured target: Ledoit & Wolf
+2004, "A well-conditioned estimator for large-dimensional covariance matrices"). Without that the widths are fitted to
+noise: of 36 segments whose log sensitivities differed by .05, the learned standard deviation was .39 (2026-11).
 
-EM (Laird 1982) needs hundreds of passes where single products or periods tell little. The reason: a step covers only
-that share of the distance to the evidence's maximum which the log, and not the prior, tells of a width. So each step is
-divided by that share. Segments share much of which the log tells much, and differ by what it tells little of: each of
-the three parts has a share of its own.
+EM (Laird 1982) needs hundreds of passes if single products or periods carry little information. The reason: a step
+covers only a share of the distance to the maximum of the marginal likelihood, the share of the information on a width
+that comes from the log and not from the prior. So each step is divided by that share. The log says much about what
+segments have in common and little about their differences, so that each of the three parts has its own share.
 """
 
 from dataclasses import dataclass

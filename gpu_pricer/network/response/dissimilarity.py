@@ -1,22 +1,22 @@
-"""How far prices move purchases from other products of the category, and how far from buying none: a nested logit.
+"""The dissimilarity γ of each category: the nesting parameter of a nested logit (McFadden 1978).
 
-The response model is a multinomial logit: a price cut takes buyers from rivals and from those who would not have bought
-in proportion to their numbers. In a nested logit (McFadden 1978) the category is a nest with a dissimilarity γ: with V
-the sum of exp(utility) over the category, somebody buys in it with the odds V^γ. At γ = 1 it is the multinomial logit
-again, at 0 prices only move buyers between products. With x what prices and promotions add to log V,
+The response model is a multinomial logit: a price cut draws buyers from the other products and from the outside option
+in proportion to their probabilities. In a nested logit the category is a nest with a dissimilarity γ: with V the sum of
+exp(utility) over the category, a visit buys in it with the odds V^γ. γ = 1 is the multinomial logit; at γ = 0 prices
+only move buyers between products. With x what prices and promotions add to log V,
 
     logit Q[w] = level + γ · x[w] + season[w],   γ ~ Normal(1, spread²)
 
-is the chance to buy anything of the category, and so (γ − 1) x adds to the utility of all its products (see model.py).
-γ is an unknown of the category in the equations of the response (see equations.py): a pass solves them for γ last, so
-that sensitivities, levels, seasons and controls move along with it, and its posterior variance has theirs. Shocks of
-products are left out of x, because they are learned from the same purchases. The spread is learned from all
-categories; where the log tells nothing, γ stays at 1.
+is the logit of the probability of any purchase in the category, so that (γ − 1) x adds to the utility of all its
+products (see model.py). γ is an unknown of the category in the normal equations of the response (see equations.py). A
+pass solves for γ last, so that sensitivities, levels, seasons and controls are estimated jointly with it and its
+posterior variance includes theirs. Shocks of products are left out of x, because they are estimated from the same
+purchases. The spread is estimated from all categories; without information in the log γ stays at 1.
 
-The mean price move of a category as a control (see controls.py) would take the place of γ: either lets the moves that
-all prices share have a response of their own. So its place takes the mean regular price, and cuts teach γ; without a
-control of regular prices none is learned. On synthetic markets (data=synthetic seed=101, 30 categories) with γ = .2, .6
-and 1 everywhere, the mean is .25, .67 and 1.00. Before γ was solved together with the response it was .30, .71 and
+The mean price move of a category as a control (see controls.py) would absorb γ, because either gives the common part of
+the prices a response of its own. So the mean regular price replaces that control, and cuts identify γ; without a
+control of regular prices no γ is estimated. On synthetic markets (data=synthetic seed=101, 30 categories) with γ = .2,
+.6 and 1 everywhere, the mean is .25, .67 and 1.00. Before γ was solved together with the response it was .30, .71 and
 1.00, with the mean price move as the control .54, .97 and 1, and with neither .41, .57 and .80 (2026-11).
 """
 
@@ -163,8 +163,8 @@ class Nests:
         state.nest_variance.masked_fill_(is_logit, 0.0)
         left = int((value < 1).sum())
         log.info(
-            "dissimilarity of %d categories: %.2f on average, spread %.2f, Bayes factor of nests %.2g; "
-            "%d have left 1, and of %d the log tells no difference from 1",
+            "dissimilarity of %d categories: mean %.2f, spread %.2f, Bayes factor of the nested logit %.2g; "
+            "it differs from 1 in %d; in %d the log does not identify it",
             len(value), float(value.mean()), self.spread, factor, left, len(value) - left,
         )  # fmt: skip
 

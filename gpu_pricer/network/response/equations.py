@@ -1,11 +1,12 @@
 """The normal equations of the response model, solved product by product and category by category.
 
-Given μ, categories are independent, and given a category's coefficients, seasons and movers (see score.py) so are its
-products. So every product's equations are solved, eliminated from its category's, and those from the equations of μ, at
-a cost that is linear in the products.
+Given μ, categories are independent; given a category's coefficients, seasons and movers (see score.py), so are its
+products. So each product's unknowns are eliminated from its category's equations, and each category's from those of μ
+(block elimination), at a cost that is linear in the number of products.
 
-That a mover ξ is the mean of its products' coefficients, ξ = Σ s z, holds by a multiplier λ: a further unknown of the
-category, with which its equations are those of a saddle point. Without nests there is neither.
+A mover ξ is the mean of its products' coefficients, ξ = Σ s z. A Lagrange multiplier λ enforces this: another unknown
+of the category, whose equations are then those of a saddle point. Without nests there are neither movers nor
+multipliers.
 """
 
 from dataclasses import dataclass

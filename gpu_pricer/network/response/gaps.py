@@ -1,15 +1,16 @@
 """Gaps: periods in which a product was missing on the shelf although its earlier sales put it there.
 
-A log does not say what was on the shelf, and the periods before a gap know nothing of it (see data/shelf.py). A product
-that would have sold ten units and sold none was not there. Taken for a zero at the usual price, a gap widens the shocks
-of all products and sends the buyers of the product to its rivals for no reason that the model knows of.
+A sales log does not record availability, and the earlier periods that define the shelf cannot foresee a gap (see
+data/shelf.py). A product that was expected to sell ten units and sold none was not there. Counted as a zero at the
+usual price, a gap widens the estimated shocks of all products, and the switch of its buyers to other products looks
+random.
 
-Whether a period without a sale is a gap follows from how often that happens and from how rare it would be on the shelf
-(a mixture, as zero-inflated counts: Lambert 1992). The shock of the product in that period is unknown: what the periods
-beside it let expect is integrated out. A product that is on the shelf at the end and sells no more may have left: these
-last periods are no gaps, because its shock says so to the periods to come.
+Whether a period without a sale is a gap follows from the frequency of gaps and from the probability of no sale if the
+product was available (a zero-inflated count model: Lambert 1992). The unknown shock of the product in that period is
+integrated out, given the neighbouring periods. The last periods of a product that stopped selling are no gaps: it may
+have been delisted, and its shock must carry this to the priced period.
 
-On synthetic markets (data=synthetic, seeds 101 to 107, true types) a fortieth of the shelf is gaps. Learned
+On synthetic markets (data=synthetic, seeds 101 to 107, true types) 1 in 40 product-periods is a gap. Learned
 sensitivities are 4 to 5 % too low with them, 1 to 3 % without. On Complete Journey, one shelf for a chain, 17 of 65,739
 periods are gaps (2026-11).
 """

@@ -103,7 +103,9 @@ def load_response_data(
     users = _user_log(tables, taught, periods, torch.from_numpy(category))
     tells_nests = nested and has_empty and rows["regular"].null_count() == 0
     if nested and has_empty and not tells_nests:
-        log.info("the dissimilarity of every category is 1: without cuts that teach alone, the log cannot tell it")
+        log.info(
+            "the dissimilarity of every category is 1: it is identified only where promotional cuts alone are used"
+        )
     shared = "regular" if tells_nests else "move"
     grid = _grid(
         taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, shared, context, users, has_empty

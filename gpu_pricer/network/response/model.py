@@ -7,8 +7,8 @@ Of product j of category g for segment s in period w, at the relative price move
     z[j] = (a[·, j], β[·, j], δ[j]) ~ Normal(θ[g], product covariance),   θ[g] ~ Normal(μ, category covariance)
 
 Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
-there are many. A shock is what moves a product in one period and no table shows: without it every buyer would count as
-independent news about prices. All covariances are learned.
+there are many. A shock moves a product in one period for a reason that is in no table: without shocks every purchase
+would count as independent evidence on the price response. All covariances are estimated.
 """
 
 from dataclasses import dataclass, replace

@@ -3,8 +3,9 @@
 A pass solves the normal equations of all products, categories and of μ (see equations.py): a Newton step of everything
 at once, at a cost that is linear in the products.
 
-What is sought is not the mode of log sensitivities but the mean of a Gaussian approximation (variational Bayes: Opper &
-Archambeau 2009): the mode is 10 % too high where the log says little, because b = exp(β) bends. Two terms mend that:
+The search finds the mean of a Gaussian approximation of the posterior, not the mode of the log sensitivities
+(variational Bayes: Opper & Archambeau 2009): with little data the mode is 10 % too high, because b = exp(β) is convex.
+Two terms correct that:
 the mean of exp(β) in every utility, and in the gradient of β the share of its information that comes from the log.
 """
 

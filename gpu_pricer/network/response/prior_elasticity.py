@@ -1,4 +1,4 @@
-"""Published price elasticities as knowledge beside the log: a prior on the mean response of every category.
+"""Published price elasticities as an informative prior on the mean response of every category.
 
 Bijmolt, van Heerde & Pieters (2005) collect 1,851 price elasticities of 81 studies, on average −2.62. A quarter to a
 third of an elasticity of units lies in the units per choice (Bell, Chiang & Padmanabhan 1999).

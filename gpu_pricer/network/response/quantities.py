@@ -1,4 +1,4 @@
-"""How many units a choice takes: outcomes of the response model beside the choices themselves.
+"""The units per choice, and how they respond to prices.
 
 The units of a product are its choices times the units per choice. So the likelihood of units is that of choices times
 that of units given choices, and the two responses to a price add up: of every product b by the choices, and κ by the
@@ -88,11 +88,11 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     """
     quantities, grid = quantities_of(grid, users), replace(grid, offset=grid.unit_offset, bend=1.0)
     if quantities is None:
-        log.info("every purchase is of one unit: units answer prices as purchases do")
+        log.info("every purchase is of one unit: the quantity sensitivity is 0")
         return None
     response = pooled_response(grid, quantities)
     if response.is_none:
-        log.info("units per choice do not answer prices: %.3f, give or take %.3f, of all products alike", *response)
+        log.info("the quantity sensitivity is 0: a common one for all products would be %.3f ± %.3f", *response)
         quantities = replace(quantities, start_sensitivity=0.0)
     if start is not None and start.counts.start_sensitivity != quantities.start_sensitivity:
         start = None

@@ -1,16 +1,16 @@
-"""What the log says of the unknowns of a block of categories: gradient and information of its likelihood.
+"""Gradient and information of the log likelihood for the unknowns of a block of categories.
 
-The information of the multinomial logit is taken by its diagonal N p (1 − p); what that leaves out are products of two
-choice probabilities. In a nest these are not small: (γ − 1) x adds to the utility of all products of a category (see
-dissimilarity.py), and x follows the coefficients of each of them. The gradient has all of that. The information has it
-by way of K = S + C more unknowns of a category, the movers of x: the means over its products, each by its share in x,
-of their log sensitivities and effects. It is exact for a move of all products alike; what it leaves out of other moves
-is that a product's share in x changes from one period to the next.
+The information of the multinomial logit is approximated by its diagonal N p (1 − p), without the products of two choice
+probabilities. In a nest these are not small: (γ − 1) x adds to the utility of all products of a category (see
+dissimilarity.py), and x depends on the coefficients of each of them. The gradient includes this exactly. The
+information includes it through K = S + C further unknowns of a category, the *movers* of x: the means of its products'
+log sensitivities and effects, weighted by the products' shares in x. That is exact if all products move alike; for
+other moves it ignores that a product's share in x changes between periods.
 
-That the gradient is exact matters. With r (s + (γ − 1) s̄) as the gradient of every product, r its residual, s its slope
-and s̄ the mean slope of its category, which is exact in sum, the residuals of products whose rivals are cut moved their
-own sensitivities: on Complete Journey the spread of log b within categories grew from .51 to its bound of 1, mean b
-fell from .91 to .76 and held-out likelihood with it (2026-11).
+The gradient must be exact. An earlier form, r (s + (γ − 1) s̄) with the residual r, the slope s and the category's mean
+slope s̄, is exact only in sum over the products. With it the residuals of products whose rivals had price cuts moved
+their own sensitivities: on Complete Journey the spread of log b within categories grew from .51 to its bound of 1, mean
+b fell from .91 to .76 and held-out likelihood with it (2026-11).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""How much of each step of a search is taken: less where one leads back, more while they lead on.
+"""The share of each Newton step that is taken (damping): less after a step that reverses the last one, else more.
 
-Steps that are too long lead beyond the answer, and the next ones back. So they can swing around it for ever. On a
-synthetic log of a million lines the variance of log sensitivities swung by a factor of e, and no fit settled in 80
+Steps that are too long overshoot, and the next ones go back, so that the search may oscillate for ever. On a synthetic
+log of a million lines the variance of log sensitivities swung by a factor of e, and no fit settled in 80
 passes; now the first takes 38 and the next 9 (2026-11).
 """
 

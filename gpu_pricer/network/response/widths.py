@@ -1,4 +1,4 @@
-"""The prior widths of the response model, which the log teaches (empirical Bayes: see covariance.py)."""
+"""The prior widths of the response model, estimated from the log by empirical Bayes (see covariance.py)."""
 
 from dataclasses import dataclass, replace
 

@@ -1,8 +1,8 @@
-"""What choices tell of a user's price response: scores of a multinomial logit with the user's own choice probabilities.
+"""Scores of a user's price response from a multinomial logit with the user's own choice probabilities.
 
-Who buys milk every week can hardly buy it more often: bought with probability p, it varies and answers prices by
-p (1 − p), and the products of a category take purchases from each other. Independent counts with the same means would
-vary more, so that less of the differences between users would stand out from chance.
+Someone who buys milk every week can hardly buy it more often: a purchase of probability p has variance and price
+response in proportion to p (1 − p), and the products of a category are substitutes. Independent counts with the same
+means would have a larger variance, so that fewer differences between users would be distinguishable from chance.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How many classes and segments, and how much tastes count: what best predicts price response in periods held out."""
+"""The numbers of classes and segments and the weight of tastes that best predict price response in hold-out periods."""
 
 import logging
 from dataclasses import dataclass
@@ -50,14 +50,14 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choi
     held_out = HeldOut.of(judged)
     classes, taste_weight = _choose_classes(held_out, counts, seed)
     if classes == 1:
-        log.info("segments: 1, since no more predict price response better")
+        log.info("segments: 1, because more do not predict price response better")
         return Choice(1, taste_weight, 1)
     folds = [fit_classes(others, classes, taste_weight, seed) for others in held_out.learned]
     gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in counts}
     segments = _number_of_segments(gains, scores.products)
     log.info(
-        "segments: %d, from %d classes in which tastes count %.2f beside price response "
-        "(held-out log likelihood %+.3f a user over one segment, %+.3f with as many as predict best)",
+        "segments: %d, from %d latent classes with the weight %.2f on purchases beside price response "
+        "(hold-out log likelihood per user %+.3f against one segment, %+.3f with the best number)",
         segments, classes, taste_weight, gains[segments].mean(), max(gain.mean() for gain in gains.values()),
     )  # fmt: skip
     return Choice(classes, taste_weight, segments)

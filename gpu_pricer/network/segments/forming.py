@@ -1,4 +1,4 @@
-"""Customer segments: users by how they are expected to answer prices and what they buy; segment ids that stay.
+"""Customer segments: groups of users with similar expected price response, and stable segment ids.
 
 Segments never depend on who the users are. A new training's segments take the ids of the last training's segments that
 share the most members with them.
@@ -114,7 +114,9 @@ def form_segments(
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
         by_fold = [parts.segments_of(with_taste_prior(scores.of_folds(left))) for left in others]
     if parts.count < formed.count:
-        log.info("segments: %d, since not every one of %d kept enough members", parts.count, formed.count)
+        log.info(
+            "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count
+        )
     return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
 
 

@@ -1,8 +1,9 @@
-"""Levels with which users together buy as much of every product as the average household.
+"""Calibration of levels: all users together are expected to buy as much of every product as the average household.
 
-The average household expects the right sales of products of every size. The network's users together do not: loyalty
-expects too much of what sells often, and too little of what sells seldom (1.08 and .75 of what was bought in the test
-weeks of Complete Journey, November 2026). So users tell who buys, and the average household how much.
+The average household predicts the sales of large and small products well. The sum over the network's users does not:
+loyalty makes it too high for best sellers and too low for slow sellers (1.08 and .75 of what was bought in the test
+weeks of Complete Journey, November 2026). So the network decides who buys, and the average household how much is
+bought.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""Segments of users of like expected price response: a partition of the places at which latent classes put them.
+"""Segments of users with similar expected price response: k-means on the users' places among the latent classes.
 
-Latent classes say what kinds of response there are; few users are of one kind for certain. A user's place is the mean
-of the classes, weighted by how likely the user belongs to each. It is what the purchases let expect of the user, and
-shrunk as far as they tell little. Users of the same most likely class may have places far apart.
+Few users belong to one class for certain. A user's place is the mean of the classes, weighted by the posterior class
+probabilities: the user's expected response, shrunk towards the mean where purchases say little. Two users with the same
+most likely class can have places far apart.
 """
 
 import warnings

@@ -1,8 +1,8 @@
-"""What users' pasts add to the appeal of every product of some categories: loyalty and habits.
+"""The contribution of users' purchase histories, loyalty and habit, to the appeal of the products of some categories.
 
-Nearly all pairs of a user and a product were never bought, nor most pairs of a user and a category (94 of 100 on the
-example log). What the past adds there follows from the user, the category and what everybody buys of the product. So
-only what was bought is computed pair by pair.
+Nearly all pairs of a user and a product have no purchase, and most pairs of a user and a category have none (94 of 100
+on the example log). There the contribution follows from the user, the category and the product's total sales. Only
+pairs with purchases are computed one by one.
 """
 
 from dataclasses import dataclass

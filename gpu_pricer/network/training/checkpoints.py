@@ -47,9 +47,9 @@ def checkpoint_to_resume(checkpoints: ModelCheckpoint, inputs: str, module: nn.M
         if state["best_model_path"]:
             _checked(directory / BEST, inputs, module)
     except ValueError as error:
-        log.warning("%s cannot be resumed, %s: training starts afresh", last, error)
+        log.warning("%s cannot be resumed, %s: training starts from the beginning", last, error)
         return None
-    log.info("training goes on from %s", last)
+    log.info("training continues from %s", last)
     return last
 
 

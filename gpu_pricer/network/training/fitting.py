@@ -197,11 +197,11 @@ def _best(checkpoint: ModelCheckpoint, start: dict[str, Tensor], start_loss: flo
     """
     loss = float(checkpoint.best_model_score or 0)
     if loss < start_loss:
-        log.info("validation log loss %.5f, %.5f before gradients", loss, start_loss)
+        log.info("validation log loss %.5f, before gradient descent %.5f", loss, start_loss)
         found = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         return dict(found), loss
     log.warning(
-        "learning tastes does not pay: validation log loss %.5f, %.5f before; loyalty and response stay as they are",
+        "gradient descent is discarded: validation log loss %.5f, before it %.5f; only loyalty and response are used",
         loss, start_loss,
     )  # fmt: skip
     return start, start_loss

@@ -37,7 +37,7 @@ def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
     held_out = data.calendar.periods[data.calendar.trained_periods :]
     if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
         log.warning(
-            "init_from has learned tastes from sales up to %s, and %s on are held out: their scores flatter",
+            "init_from has learned tastes from sales up to %s, but %s and later are held out: scores will be too good",
             saved.settings.tastes_until, held_out[0],
         )  # fmt: skip
 
@@ -64,9 +64,9 @@ def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
             f"init_from must share something with these tables, found {summary} and layers of other shapes: "
             "train with init_from=null, or with that network's model"
         )
-    log.info("training starts from a network that fits %s, and %d layers", summary, shared.layers)
+    log.info("training starts from the parameters of another network: %s, and %d layers", summary, shared.layers)
     if shared.left:
-        log.info("what it learned of another shape is left: %s", ", ".join(shared.left))
+        log.info("not copied, because the shapes differ: %s", ", ".join(shared.left))
 
 
 def _count(axes: Sequence[Labels]) -> int:

@@ -1,6 +1,6 @@
-"""Levels that move, of products whose price response is not learned: the process, and where they are by now.
+"""Moving levels of products without a price response of their own: the process, and the present levels.
 
-Products that teach price response have shocks instead, which are learned with it (network/response).
+Products whose price response is estimated have shocks instead, which are estimated with it (network/response).
 """
 
 import logging
@@ -50,8 +50,8 @@ def learn_process(purchases: PeriodSales) -> tuple[LevelProcess, float]:
     found = minimize(loss, CENTRE, method="Nelder-Mead", options={**TOLERANCE, "initial_simplex": simplex}).x
     process = _process(found)
     log.info(
-        "levels of products that teach no response: a purchase keeps %.2f of its weight a period, attributes count as "
-        "%.1f expected purchases, new products sell %.2f times what they say",
+        "levels of products without a price response of their own: a purchase keeps %.2f of its weight per period, the "
+        "prior from attributes counts as %.1f purchases, new products sell %.2f times that prior",
         process.discount, process.prior, np.exp(found[2]),
     )  # fmt: skip
     return process, float(found[2])

@@ -72,7 +72,10 @@ def learn_market(
     first = fit_response(known.grid, known.log.pooled(known.grid), config.fit, start)
     gaps = find_gaps(first)
     if bool(gaps.any()):
-        log.info("%d periods of products are gaps: nothing was sold where much was expected", int(gaps.sum()))
+        log.info(
+            "%d product-periods are gaps, in which the product was missing: no sale where many were expected",
+            int(gaps.sum()),
+        )
         known = replace(known, grid=without_gaps(known.grid, gaps))
     pooled = _respond(known, data, config, first)
     scores, slope = _of_users(pooled, known)

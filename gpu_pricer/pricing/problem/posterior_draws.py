@@ -33,7 +33,7 @@ def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
     categories = pl.DataFrame({"category_id": kept}).with_row_index("category")
     if len(kept) < len(category_id):
         log.warning(
-            "%d of %d categories have no draws in posterior.parquet: their price sensitivity is taken for certain",
+            "%d of %d categories have no draws in posterior.parquet: their price sensitivity is treated as known",
             len(category_id) - len(kept), len(category_id),
         )  # fmt: skip
     deviation = _deviations(artefact.posterior, segments, categories)

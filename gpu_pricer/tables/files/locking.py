@@ -40,7 +40,7 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
     except BlockingIOError as error:
         raise InputError(f"{path.parent} must be free to {purpose}, found it in use: {_owner(path)}: wait") from error
     except OSError as error:
-        log.warning("nothing guards %s against a second job (%s)", path.parent, error)
+        log.warning("%s cannot be locked against a second job (%s)", path.parent, error)
         yield
         return
     try:
@@ -62,7 +62,7 @@ def in_turn(path: Path) -> Iterator[None]:
     try:
         file = _acquired(path, fcntl.LOCK_EX, math.inf)
     except OSError as error:
-        log.warning("nothing lets this task wait for others in %s (%s)", path.parent, error)
+        log.warning("%s cannot be locked, so that this task does not wait for others (%s)", path.parent, error)
         yield
         return
     try:

@@ -103,7 +103,7 @@ def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
         if not directory.exists():
             fresh.rename(directory)
         elif not exchange(fresh, directory):
-            log.info("%s cannot be replaced in one step on its file system: two renames do it", directory)
+            log.info("%s cannot be exchanged in one step on its file system: it is replaced by two renames", directory)
             _swap(fresh, directory, stale)
     try:
         sync(directory.parent)

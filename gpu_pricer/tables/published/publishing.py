@@ -112,7 +112,7 @@ def commit_version(
                 f"only one publisher may commit to {shown(prices)} at a time, found: {first_line(error)}: nothing was "
                 "published, run it again"
             ) from error
-        log.warning("%s is published, but Delta could not tidy its log: %s", version.run, first_line(error))
+        log.warning("%s is published, but Delta could not clean up its log: %s", version.run, first_line(error))
     return number
 
 

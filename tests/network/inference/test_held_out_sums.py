@@ -97,4 +97,7 @@ def test_more_occasions_than_can_be_predicted_leave_the_sample(trained, market, 
     with caplog.at_level(logging.INFO), pytest.raises(FileNotFoundError):
         written(trained, tmp_path / "sums.parquet")
 
-    assert "3,600 held-out occasions are too many to predict: expected sales are sums of a sample" in caplog.text
+    assert (
+        "3,600 hold-out occasions are too many to predict all: expected sales are estimated from a sample"
+        in caplog.text
+    )

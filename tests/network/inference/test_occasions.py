@@ -172,4 +172,4 @@ def test_prices_beyond_the_support_count_as_the_nearest_and_are_counted(network,
     assert chances[0] == pytest.approx(chances[1])
     assert chances[2] == pytest.approx(chances[3])
     assert chances[1] > float(predict(inside, past)[0]) > chances[2]
-    assert caplog.text.count("1 of 1 offers have prices outside those that the demand was learned from") == 2
+    assert caplog.text.count("1 of 1 offers have prices outside the range that the demand was learned from") == 2

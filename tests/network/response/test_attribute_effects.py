@@ -126,7 +126,7 @@ def test_the_search_settles_with_attributes_as_without(caplog):
         fit_response(market.grid, market.counts, CONFIG, attributes=effects_of(market))
 
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
-    assert "attributes of products tell log price sensitivities inside a category" in caplog.text
+    assert "attributes of products explain log price sensitivities within a category" in caplog.text
 
 
 def test_effects_and_spread_are_those_of_a_regression_with_free_categories():

@@ -191,7 +191,7 @@ def test_prices_that_never_move_leave_logits(caplog):
         fit = fitted(market, grid)[0]
 
     assert fit.state.dissimilarity.tolist() == [1.0] * grid.categories
-    assert "0 have left 1, and of 14 the log tells no difference from 1" in caplog.text
+    assert "it differs from 1 in 0; in 14 the log does not identify it" in caplog.text
 
 
 def test_a_single_product_has_nothing_to_switch_to():

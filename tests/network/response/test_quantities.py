@@ -106,7 +106,7 @@ def test_units_that_do_not_answer_prices_have_no_response_in_any_segment_and_it_
     segment = torch.zeros(1, market.grid.periods, dtype=torch.int64)
     of_segments = fit_segments_quantities(fit, log, segment, 2, CONFIG)
 
-    assert caplog.messages[0].startswith("units per choice do not answer prices: ")
+    assert caplog.messages[0].startswith("the quantity sensitivity is 0: ")
     for found in (fit, of_segments):
         assert not found.sensitivity.any()
         assert not found.category_sensitivity().any()
@@ -192,7 +192,7 @@ def test_log_of_single_units_has_no_response_and_says_so(caplog):
     caplog.set_level("INFO")
 
     assert fit_quantities(market.grid, replace(log, units=None), CONFIG) is None
-    assert caplog.messages == ["every purchase is of one unit: units answer prices as purchases do"]
+    assert caplog.messages == ["every purchase is of one unit: the quantity sensitivity is 0"]
 
 
 def test_score_is_the_gradient_of_the_poisson_likelihood():

@@ -158,7 +158,7 @@ def test_fewer_segments_than_asked_for_are_said(two_types, caplog):
     with caplog.at_level("INFO"):
         found = formed(two_types, count=6, min_members=90)
 
-    assert f"segments: {found.count}, since not every one of 6 kept enough members" in caplog.text
+    assert f"segments: {found.count}; others of the 6 had fewer than train.segments.min_members users" in caplog.text
 
 
 def test_more_segments_than_users_are_refused(two_types):

@@ -118,7 +118,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     with caplog.at_level("INFO"):
         resumed = fit_network(*learning, SAMPLED, CPU, continued(tmp_path), seed=1)
 
-    assert "training goes on from" in caplog.text
+    assert "training continues from" in caplog.text
     for name, value in uninterrupted.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
 
@@ -186,7 +186,7 @@ def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
 
     (said,) = [record.getMessage() for record in caplog.records if "checkpoints" in record.name]
     assert reason in said
-    assert said.endswith(": training starts afresh")
+    assert said.endswith(": training starts from the beginning")
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(again.state_dict()[key], value, rtol=1e-3, atol=2e-3)
 
@@ -224,7 +224,7 @@ def test_training_starts_afresh_in_a_folder_that_was_moved(learning, trained_onc
 
     fit_network(*learning, config, CPU, continued(tmp_path), seed=1)
 
-    assert f"last.ckpt was written in {folder / 'checkpoints'}: training starts afresh" in caplog.text
+    assert f"last.ckpt was written in {folder / 'checkpoints'}: training starts from the beginning" in caplog.text
 
 
 def test_a_checkpoint_of_another_configuration_is_not_resumed(learning, trained_once, tmp_path, caplog):
@@ -233,7 +233,7 @@ def test_a_checkpoint_of_another_configuration_is_not_resumed(learning, trained_
 
     fit_network(*learning, config, CPU, continued(tmp_path), seed=2)
 
-    assert "last.ckpt is of other choices or another configuration: training starts afresh" in caplog.text
+    assert "last.ckpt is of other choices or another configuration: training starts from the beginning" in caplog.text
 
 
 def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(learning, tmp_path, monkeypatch):

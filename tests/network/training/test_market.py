@@ -36,5 +36,7 @@ def test_a_period_in_which_a_product_that_sells_much_sold_nothing_is_off_the_she
     grid = market.known.grid
     place = data.products.table["product_id"].gather(grid.row.numpy()).to_list().index(best)
     assert grid.on_shelf[place, 5:8].tolist() == [1.0, 0.0, 1.0]
-    assert "1 periods of products are gaps: nothing was sold where much was expected" in caplog.text
+    assert (
+        "1 product-periods are gaps, in which the product was missing: no sale where many were expected" in caplog.text
+    )
     assert market.household.fit.grid is grid

@@ -127,7 +127,7 @@ def test_file_system_without_locks_is_named(lock, monkeypatch, caplog):
     monkeypatch.setattr(fcntl, "flock", refuse)
 
     assert acquire(lock)
-    assert "work against a second job ([Errno 37] No locks available)" in caplog.text
+    assert "work cannot be locked against a second job ([Errno 37] No locks available)" in caplog.text
 
 
 def test_those_who_wait_in_turn_wait_longer_than_patience(lock):
@@ -146,4 +146,4 @@ def test_nobody_waits_on_a_file_system_without_locks(lock, monkeypatch, caplog):
     monkeypatch.setattr(fcntl, "flock", refuse)
 
     with in_turn(lock):
-        assert "nothing lets this task wait for others in" in caplog.text
+        assert "so that this task does not wait for others" in caplog.text

@@ -77,7 +77,7 @@ def test_a_file_system_without_exchanges_needs_two_renames_and_the_log_says_so(t
 
     assert (tmp_path / "data" / "table.parquet").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert "data cannot be replaced in one step on its file system" in caplog.text
+    assert "data cannot be exchanged in one step on its file system" in caplog.text
 
 
 def test_the_directory_is_there_at_every_moment(tmp_path, monkeypatch):

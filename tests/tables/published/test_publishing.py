@@ -326,7 +326,7 @@ def test_error_of_delta_after_the_commit_is_no_failure(tmp_path, monkeypatch, ca
     assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
-    assert "second is published, but Delta could not tidy its log: no checkpoint" in caplog.text
+    assert "second is published, but Delta could not clean up its log: no checkpoint" in caplog.text
 
 
 @pytest.mark.parametrize("error", [OSError("no room"), DeltaError("no room"), InputError("no room")])
@@ -339,7 +339,7 @@ def test_trouble_after_the_commit_is_no_failure_and_a_rerun_mends_it(tmp_path, m
         assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
-    assert "second is published, but not all followed: no room: publish it again" in caplog.text
+    assert "second is published, but a later step failed: no room: publish it again" in caplog.text
     assert publish(tmp_path, tmp_path / "second", USUAL) == "second"
     assert (tmp_path / "_current").readlink() == Path("second")
 
