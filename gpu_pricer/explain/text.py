@@ -172,12 +172,7 @@ def _limits(found: Explanation, binding: str | None) -> list[str]:
         ends = (f"{price:,.2f} ({rule_words(rule)})" for price, rule in (found.low, found.high))
         lines.append("  from {} to {}".format(*ends))
     if binding is not None:
-<<<<<<< HEAD
         lines.append(f"  {_rule(binding)}")
-=======
-        rule = f"limiting rule: {rule_words(binding)} ({binding})"
-        lines.append("  no rule limits this price" if binding == "none" else f"  {rule}")
->>>>>>> 73e7435 (Say messages and docstrings in the field's words)
     if found.family:
         lines.append(f"  one price for the whole family: {', '.join(map(str, found.family))}")
     least, most = found.support
@@ -195,7 +190,7 @@ def _rule(binding: str) -> str:
         return "no rule limits this price"
     if is_overruled(binding):
         return f"the price breaks a rule that a later one overrules: {broken_rule_words(binding)} ({binding})"
-    return f"the rule that sets the price: {rule_words(binding)} ({binding})"
+    return f"limiting rule: {rule_words(binding)} ({binding})"
 
 
 def _choices(found: Explanation, currency: str) -> list[str]:

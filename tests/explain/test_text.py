@@ -56,7 +56,7 @@ def test_prices_at_the_ends_of_what_is_allowed_are_not_marked_as_beyond(reach, i
     ("binding", "said"),
     [
         ("none", "no rule limits this price"),
-        ("ceiling", "the rule that sets the price: ceiling of the product (ceiling)"),
+        ("ceiling", "limiting rule: ceiling of the product (ceiling)"),
         (
             "max_decrease_broken",
             "the price breaks a rule that a later one overrules: largest decrease (max_decrease_broken)",
@@ -87,7 +87,7 @@ def test_limits_are_said_in_numbers_that_a_person_reads(measure, required, achie
 
     lines = limit_lines([effect], FREE, {"status": "met", "constraints": {"keep": entry}}, PARTS, "EUR")
 
-    assert f"  keep asks for {said}:" in lines
+    assert f"  keep requires {said}:" in lines
 
 
 def test_limits_that_do_not_bind_are_said_to_add_nothing():
