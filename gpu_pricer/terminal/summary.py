@@ -203,7 +203,7 @@ def _asked(entries: list[dict[str, Any]]) -> str:
     share, prices = shares.pop(), "anchor" if first.get("relative_to") == ANCHOR_PRICES else "today's"
     if shares or share is None:
         return f"{asked} a set amount"
-    return f"{asked} {share:.1%} of that at {prices} prices"
+    return f"{asked} {share:.1%} of the level at {prices} prices"
 
 
 def _advice(outlook: Outlook | None) -> list[str]:

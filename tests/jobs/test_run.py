@@ -263,8 +263,8 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     catalog = first_run.directory / "work/data/products.parquet"
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
-    said = "limit units (units at least 98.0% of that at today's prices): 6 met; 4 of them cost profit, most in c, b, e"
-    assert f"  {said}\n" in closing
+    limit = "limit units (units at least 98.0% of the level at today's prices)"
+    assert f"  {limit}: 6 met; 4 of them cost profit, most in c, b, e\n" in closing
     assert "  limit rate (margin rate at least 20.0%): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing

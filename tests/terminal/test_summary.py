@@ -30,16 +30,16 @@ def limit(required, today, measure="units", kind="at_least", **told):
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ([limit(98.0, 100.0), limit(49.0, 50.0)], "units at least 98.0% of that at today's prices"),
+        ([limit(98.0, 100.0), limit(49.0, 50.0)], "units at least 98.0% of the level at today's prices"),
         ([limit(98.0, 100.0), limit(60.0, 50.0)], "units at least a set amount"),
         ([limit(10.0, -5.0, "profit")], "profit at least a set amount"),
         ([limit(1.0, 1.02, "price_index", "at_most", base=1.0, relative_to="anchor_prices")],
-         "price index at most 100.0% of that at anchor prices"),
+         "price index at most 100.0% of the level at anchor prices"),
         ([limit(0.22, 0.2, "margin_rate", relative_to=None)], "margin rate at least 22.0%"),
         ([limit(0.22, 0.2, "margin_rate"), limit(0.22, -0.1, "margin_rate")], "margin rate at least 22.0%"),
         ([limit(0.22, 0.2, "margin_rate"), limit(0.25, 0.2, "margin_rate")], "margin rate at least a set rate"),
         ([limit(0.19, 0.2, "margin_rate", base=0.2, relative_to="current_prices")],
-         "margin rate at least 95.0% of that at today's prices"),
+         "margin rate at least 95.0% of the level at today's prices"),
     ],
 )  # fmt: skip
 def test_line_on_a_limit_says_what_it_asks_for(entries, said):
@@ -51,10 +51,13 @@ def test_line_on_a_limit_says_what_it_asks_for(entries, said):
     [
         ({"measure": "margin_rate", "required": 0.45, "relative_to": None}, "margin rate at least 45.0%"),
         ({"measure": "units", "required": 1200.0, "relative_to": None}, "units at least 1,200.00"),
-        ({"measure": "price_index", "required": 0.35, "relative_to": None}, "price index at least 100.0% of that at today's prices"),
+        (
+            {"measure": "price_index", "required": 0.35, "relative_to": None},
+            "price index at least 100.0% of the level at today's prices",
+        ),
         (
             {"measure": "units", "required": 0.35, "relative_to": "anchor_prices"},
-            "units at least 100.0% of that at anchor prices",
+            "units at least 100.0% of the level at anchor prices",
         ),
     ],
 )
