@@ -67,7 +67,7 @@ def test_unknown_users_and_products_are_judged_and_counted_once(predict, offers)
 
     assert predicted.drop("probability").equals(strange)
     assert predicted["probability"].is_between(0, 1, closed="none").all()
-    warnings = [line for line in log if "not seen in training" in line]
+    warnings = [line for line in log if "not in the training data" in line]
     assert len(warnings) == 2
     assert (
         "products were not in the training data: 0 are predicted by their attributes, 1 as the average" in warnings[0]
