@@ -10,6 +10,7 @@ from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
 BAR = 24  # characters of the longest bar
 DIGITS = 4  # of currency, in the sum of an effective cost
+OFF_SHELF = "The product is off the shelf: nobody can buy it, so that no price earns more than another."
 
 MEANINGS = {
     "unit_cost": "what a unit costs",
@@ -29,11 +30,7 @@ def explanation_lines(title: str, found: Explanation, binding: str | None, curre
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
-        *(
-            []
-            if found.is_on_shelf
-            else ["The product is off the shelf: nobody can buy it, so that no price earns more than another."]
-        ),
+        *([] if found.is_on_shelf else [OFF_SHELF]),
         "",
         *_parts(found),
         "",

@@ -172,7 +172,7 @@ def test_price_of_a_product_off_the_shelf_is_said_to_be_one(gpu_pricer, shop):
         for product in ("p007", "p001")
     )
 
-    assert gone.out.splitlines()[1].startswith("It is off the shelf")
+    assert gone.out.splitlines()[1].startswith("The product is off the shelf")
     assert "off the shelf" not in sold.out
 
 

@@ -211,7 +211,7 @@ def test_scarce_stock_is_named(gpu_pricer, limited):
 
     ended = gpu_pricer("explain", f"product={prices['product_id'][0]}", "segment=s000", "paths.shards=prices/plain")
 
-    line = next(line for line in ended.out.splitlines() if "its stock is scarce: a unit of it is worth" in line)
+    line = next(line for line in ended.out.splitlines() if "the stock is scarce: the shadow price of a unit is" in line)
     worth, charge = numbers(line)
     assert worth == pytest.approx(prices["stock_price"][0], abs=5e-5)
     added = next(line for line in ended.out.splitlines() if line.endswith("its scarce stock"))

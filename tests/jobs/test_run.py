@@ -218,7 +218,7 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
 def test_closing_lines_advise_price_tests_where_most_categories_identify_nothing(first_run, vague, said):
     closing = closing_of(first_run, Outlook(None, False, None, vague=vague, categories=60, published=0, inelastic=0))
 
-    assert ("most of these categories (31 of 60) do not identify a price response: run price tests" in closing) == said
+    assert ("most of these categories (31 of 60) do not identify a price response: run a price test" in closing) == said
 
 
 @pytest.mark.parametrize("published", [0, 7])

@@ -169,4 +169,4 @@ def test_training_starts_from_the_network_of_a_work_folder(gpu_pricer, refused, 
     ended = gpu_pricer("train", *TINY, data, f"init_from={trained_work}")
 
     assert (ended.status, ended.said) == (0, [])
-    assert any("fits 20 of 20 products, 100 of 100 users" in line for line in ended.log)
+    assert any("another network: 20 of 20 products, 100 of 100 users" in line for line in ended.log)

@@ -56,7 +56,7 @@ def test_revenue_and_profit_of_a_price_are_after_vat(desk):
     row = 3
     plain, after_vat = (
         market.consequence(row, today[market.products, None]).category
-        for market in (CategoryMarket(problem, row), CategoryMarket(taxed, row))
+        for market in (CategoryMarket(sold, row, np.full(24, np.inf)) for sold in (problem, taxed))
     )
 
     assert after_vat.units == plain.units > 0
