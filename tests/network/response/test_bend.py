@@ -41,7 +41,7 @@ def test_a_log_of_few_purchases_tells_no_bend(caplog):
         bend = learned_bend(drawn.pooled, drawn.log, torch.ones(40))
 
     assert bend == 0
-    assert caplog.text.rstrip().endswith(": 0.00")
+    assert caplog.text.rstrip().endswith("taken as 0.00")
 
 
 def test_prices_that_rest_tell_no_bend():

@@ -214,7 +214,7 @@ def test_regular_price_is_no_control_where_cuts_are_too_few_to_teach(caplog):
         found = regular_price_control(rows, PLANNED)
 
     assert found is None
-    assert "too few to teach alone: all moves teach" in caplog.text
+    assert "too few: the price response is learned from all moves" in caplog.text
 
 
 def answering_market(seed, cut=0.0, cost_spread=0.0, products=9, weeks=40):

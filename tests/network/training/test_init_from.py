@@ -94,7 +94,8 @@ def test_tastes_of_periods_that_are_held_out_now_are_said_to_flatter(yesterday, 
     warn_of_foresight(start, replace(data, calendar=fewer))
 
     assert (
-        f"from sales up to {data.calendar.periods[13]}, and {data.calendar.periods[13]} on are held out" in caplog.text
+        f"from sales up to {data.calendar.periods[13]}, but {data.calendar.periods[13]} and later are held out"
+        in caplog.text
     )
 
 
@@ -108,7 +109,7 @@ def test_a_second_market_with_other_ids_takes_words_and_layers_and_is_none_the_w
         warm, _ = validation_loss(data, household, tmp_path / "warm", 50, read_start(yesterday[2]))
     cold, _ = validation_loss(data, household, tmp_path / "cold", 50)
 
-    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 11 layers" in caplog.text
+    assert "another network: 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 11 layers" in caplog.text
     assert warm < cold + 0.002  # loyalty and levels, which tell most here, start from the market's own log in both
 
 

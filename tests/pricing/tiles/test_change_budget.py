@@ -10,13 +10,12 @@ from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 
 
 def chosen_by_hand(changes, budget):
-    """The places of the changes taken one by one, dearest cell first, until one does not fit; (where, cells, value)."""
+    """Places of the changes (where, cells, value) taken one by one, dearest cell first, if they fit what is left."""
     taken, left = [], budget
     for where, cells, _ in sorted(changes, key=lambda change: (-Fraction(change[2], change[1]), change[0])):
-        if cells > left:
-            break
-        taken.append(where)
-        left -= cells
+        if cells <= left:
+            taken.append(where)
+            left -= cells
     return sorted(taken)
 
 
