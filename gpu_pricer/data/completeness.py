@@ -6,6 +6,7 @@ The last whole period decides levels and the prices of today, so what is missing
 import logging
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
 
 import polars as pl
 
@@ -41,14 +42,13 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
     """Raise InputError where the last period has too few lines; warn of its days without one that usually have some.
 
     lines: of every whole period, with their time, by its first day in order. A day is compared with the same day of
-    those periods. Usual numbers below LEAST_OF_PERIOD and
-    LEAST_OF_DAY say nothing.
+    the periods before. Usual numbers below LEAST_OF_PERIOD and LEAST_OF_DAY say nothing.
     """
     *earlier, last = lines
     before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
     if not before or rule.least_share == 0:
         return
-    usual, found = _median([lines[period].height for period in before]), lines[last].height
+    usual, found = median([lines[period].height for period in before]), lines[last].height
     if usual >= LEAST_OF_PERIOD and found < rule.least_share * usual:
         raise InputError(
             f"the last whole period, {last}, must have {rule.least_share:.0%} of the usual number of sales lines, "
@@ -56,7 +56,7 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
         )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
-    usual_of_day = {day: _median([days.get(day, 0) for days in known]) for days in known for day in days}
+    usual_of_day = {day: median([days.get(day, 0) for days in known]) for days in known for day in days}
     missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_OF_DAY and day not in own]
     if missing:
         log.warning(
@@ -65,11 +65,6 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             ", ".join(str(last + timedelta(days=day)) for day in missing), len(before),
             ", ".join(f"{usual_of_day[day]:,.0f}" for day in missing),
         )  # fmt: skip
-
-
-def _median(counts: list[int]) -> float:
-    """Return the median of whole numbers."""
-    return float(pl.Series(counts).median())  # type: ignore[arg-type]
 
 
 def _lines_by_day(lines: pl.DataFrame, period: date) -> dict[int, int]:

@@ -1,6 +1,5 @@
 """pricetest: a catalog whose price response is unknown -> prices for some periods from which it is learned."""
 
-import logging
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.versions.outlook import VAGUE
 from gpu_pricer.versions.price_test import PlannedTest, chosen_products, expected_outcome, planned_test
 from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
-
-log = logging.getLogger(__name__)
 
 FOLDER = "price_test"
 """In paths.work."""
@@ -98,15 +95,15 @@ def _lines(problem: PricingProblem, planned: PlannedTest, folder: Path, first: d
     last = first + timedelta(days=periods * info.period_days - 1)
     stays = f"; {planned.fixed:,} more have a single price by the policy" if planned.fixed else ""
     every_night = next_command("score", f"policy.overrides={folder}", without=("day", "pricetest"))
-    cost = outlook.profit / outlook.profit_today - 1 if outlook.profit_today > 0 else float("nan")
+    change = f" ({outlook.profit / outlook.profit_today - 1:+.1%})" if outlook.profit_today > 0 else ""
     return [
         f"a price test of {len(planned.rows):,} products in {len(outlook.error):,} categories{stays}",
         f"  {periods} periods of {info.period_days} days, from {first} to {last}: {folder}",
         f"  expected profit of these categories per period {outlook.profit:,.2f} {info.currency}, at today's prices "
-        f"{outlook.profit_today:,.2f} ({cost:+.1%}), by the demand that the test is to correct",
+        f"{outlook.profit_today:,.2f}{change}, by the demand that the test is to correct",
         f"  the error of a category's elasticity will be at least {np.median(outlook.error):.0%} for half of them, "
-        f"below {VAGUE:.0%} for at most {np.count_nonzero(outlook.error < VAGUE):,}: twice the size, or four times the "
-        "periods, halves it",
+        f"below {VAGUE:.0%} for at most {np.count_nonzero(outlook.error < VAGUE):,}: twice the size or four times the "
+        "periods halve it",
         f"every night: {every_night}",
         "after the test: prepare and train on the log that has it",
     ]

@@ -82,8 +82,8 @@ def overrides_on(path: Path, day: date) -> Path | None:
     """Return the file of prices set by hand that holds on a day.
 
     path: a file, which holds on every day, or a folder of files that are named by the first day on which they hold,
-    such as 2026-12-07.csv; the next one replaces a file. None before the first. InputError for other names
-    and for two files of one day.
+    such as 2026-12-07.csv; the next one replaces a file. None before the first. InputError for other names and
+    for two files of one day.
     """
     if not path.is_dir():
         return path

@@ -43,8 +43,8 @@ class CategoryMarket:
         totals = self.problem.totals(self.demand, self.index, self.index + 1, price.astype(np.float64))
         asked = self.problem.products.sales(totals, self.products)
         sold = asked.served(served_share(asked.units, self.limit))
-        revenue = sold.revenue * self.problem.products.net_share[self.products]
-        units, profit = sold.units, revenue - sold.cost
+        net_share = self.problem.products.net_share[self.products]
+        units, revenue, profit = sold.units, sold.revenue * net_share, sold.profit(net_share)
         mine = row - self.products.start
         own = Sales(float(units[mine]), float(revenue[mine]), float(profit[mine]))
         return Consequence(own, Sales(float(units.sum()), float(revenue.sum()), float(profit.sum())))

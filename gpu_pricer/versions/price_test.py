@@ -166,7 +166,7 @@ def _profit(problem: PricingProblem, first: int, last: int, price: np.ndarray) -
     rows = problem.product_slice(first, last)
     demand = in_double(problem.demand.tile(rows.start, rows.stop))
     sales = problem.products.sales(problem.totals(demand, first, last, price[:, None]), rows)
-    return float((sales.revenue * problem.products.net_share[rows] - sales.cost).sum())
+    return float(sales.profit(problem.products.net_share[rows]).sum())
 
 
 def _steps(periods: int, sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

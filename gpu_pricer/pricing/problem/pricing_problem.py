@@ -39,6 +39,10 @@ class ProductSales(NamedTuple):
         """Return the sales of which stock serves a share [n]."""
         return ProductSales(share * self.units, share * self.revenue, share * self.cost)
 
+    def profit(self, net_share: np.ndarray) -> np.ndarray:
+        """Return the profit after VAT in currency [n]; net_share [n]: see ProblemProducts."""
+        return self.revenue * net_share - self.cost
+
 
 @dataclass(frozen=True)
 class ProblemProducts:

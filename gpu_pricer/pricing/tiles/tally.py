@@ -50,8 +50,8 @@ def tally_of(tile: SolvedTile) -> Tally:
         revenue_new=float(new.revenue.sum()),
         net_revenue_new=float((new.revenue * share).sum()),
         base_revenue_new=float(base_price @ new.units),
-        profit_today=float((at_today.revenue * share - at_today.cost).sum()),
-        profit_new=float((new.revenue * share - new.cost).sum()),
+        profit_today=float(at_today.profit(share).sum()),
+        profit_new=float(new.profit(share).sum()),
     )
 
 
