@@ -50,7 +50,9 @@ def write_canonical(
         "users": pl.DataFrame({"user_id": np.arange(users), "age": ["old", "young"] * (users // 2)}),
         "shelf": shelf_table(category, days, price, base, display),
         "choices": choices_table(picked, is_kept, days).with_columns(outside_rate=pl.lit(keep_zeros)),
-        "visits": pl.DataFrame({"user_id": np.arange(users)}).join(pl.DataFrame({"period": days}), how="cross"),
+        "visits": pl.DataFrame({"user_id": np.arange(users)})
+        .join(pl.DataFrame({"period": days}), how="cross")
+        .with_columns(price_group=pl.lit(0, pl.UInt16)),
         "categories": pl.DataFrame({"category_id": named(np.arange(categories))}).with_columns(
             choices_per_purchase=pl.lit(1.0), units_per_choice=pl.lit(1.0)
         ),

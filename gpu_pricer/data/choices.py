@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.tables.schemas import UNIT_COUNT
+from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, UNIT_COUNT, USUAL
 
 OCCASION = ("user_id", "period", "category_id")
 """What identifies an occasion in transactions."""
@@ -53,8 +53,18 @@ class ChoiceRule:
 
 
 def visits_of(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return user_id and period of every visit, sorted by period."""
-    return lines.select("user_id", "period").unique().sort("period", "user_id")
+    """Return user_id, period and price_group of every visit, sorted by period and user.
+
+    A user who saw several groups' prices in a period is of the one with the most lines, the first of equally many.
+    Lines without price_group are at the usual prices.
+    """
+    if PRICE_GROUP not in lines.columns:
+        visits = lines.select("user_id", "period").unique().sort("period", "user_id")
+        return visits.with_columns(pl.lit(USUAL, GROUP_NUMBER).alias(PRICE_GROUP))
+    counts = lines.group_by("period", "user_id", PRICE_GROUP).len()
+    ordered = counts.sort("period", "user_id", "len", PRICE_GROUP, descending=[False, False, True, False])
+    first = ordered.unique(["period", "user_id"], keep="first", maintain_order=True)
+    return first.select("user_id", "period", PRICE_GROUP)
 
 
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:

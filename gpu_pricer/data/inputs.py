@@ -22,7 +22,7 @@ from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.checking import EXAMPLES, Checked, check
 from gpu_pricer.tables.periods import Period, by_period
 from gpu_pricer.tables.reading import collect, conform
-from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
+from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, GroupPrices, Offers, Products, Transactions, Users
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "transactions": Transactions,
     "offers": Offers,
     "context": Context,
+    "group_prices": GroupPrices,
 }
 CELLS_ARE_READABLE = "cells_are_readable"
 """The rule that rows of text break that hold a cell of another kind than their column."""
@@ -260,7 +261,7 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
 def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -> dict[str, pl.Expr]:
     """Return the rules beyond a table's own schema: products are known and lines are plausible."""
     rules: dict[str, pl.Expr] = {}
-    if name in (*LINES, "context"):
+    if name in (*LINES, "context", "group_prices"):
         known = frames["products"]["product_id"].drop_nulls().unique()
         rules["product_is_known"] = pl.col("product_id").is_in(known.implode())
     if name in LINES:

@@ -16,7 +16,7 @@ from gpu_pricer.tables.periods import by_period
 class ChoicesByPeriod:
     """The choices of a log, which are the purchases and the occasions without purchase.
 
-    visits: user_id, period. sums: by period, what its purchases add up to (occasion_sums). zeros: the sampled
+    visits: from visits_of. sums: by period, what its purchases add up to (occasion_sums). zeros: the sampled
     occasions without purchase; None: those that the offers table shows. bought, nothing: how many choices are of a
     product, and of nothing. always_bought: the categories of which every occasion bought, in order; none without an
     outside option.

@@ -36,7 +36,7 @@ class PeriodLog:
         return [period for period, shelf in self.shelves.items() if shelf.is_empty()]
 
     def visits(self) -> pl.DataFrame:
-        """Return user_id and period of every visit that found a shelf, sorted by period and user."""
+        """Return the visits that found a shelf, as visits_of does."""
         gaps = set(self.without_shelf)
         return pl.concat([visits_of(part.clear() if period in gaps else part) for period, part in self.lines.items()])
 

@@ -19,6 +19,8 @@ from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import PeriodLog, period_log
+from gpu_pricer.data.price_groups import KEY as GROUP_KEY
+from gpu_pricer.data.price_groups import group_names, group_shelf, with_group_numbers
 from gpu_pricer.data.shelf import (
     KEY,
     ShelfRule,
@@ -39,6 +41,7 @@ from gpu_pricer.tables.schemas import (
     Catalog,
     Categories,
     Choices,
+    GroupShelf,
     Offers,
     Sales,
     Shelf,
@@ -55,6 +58,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "products": Catalog,
     "users": Users,
     "shelf": Shelf,
+    "group_shelf": GroupShelf,
     "choices": Choices,
     "visits": Visits,
     "sales": Sales,
@@ -65,7 +69,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "begun_visits": Visits,
     "begun_categories": BegunCategories,
 }
-"""The tables that `prepare` writes; those of a period that has begun only where one teaches."""
+"""The tables that `prepare` writes; those of a period that has begun only where one teaches, and the group_shelf only
+where users of price groups saw prices of their own."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
 
     seed: of the sample of occasions without purchase.
     """
-    sales, is_offers = _sales(inputs, rules), "offers" in inputs.tables
+    names = group_names(inputs.sales, inputs.tables.get("group_prices"))
+    sales, is_offers = with_group_numbers(_sales(inputs, rules), names), "offers" in inputs.tables
     calendar = rules.period.calendar(*_days(sales))
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
@@ -151,7 +157,15 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         "shoppers": pl.concat([daily_shoppers(part) for part in days]),
         "categories": category_rates(sums, categories["category_id"], rules.choices.shrinkage),
     } | begun
-    return Canonical(tables, choices, _summary(inputs, tables, sales, choices, calendar, rules))
+    if names:
+        visits = pl.concat([tables[name] for name in ("visits", "begun_visits") if name in tables])
+        priced = offered.filter(has_unit_price(offered)).select("product_id")
+        lines, shown = (
+            rows.join(priced, on="product_id", how="semi", maintain_order="left") for rows in (sales, offers)
+        )
+        tables["group_shelf"] = _group_shelf(lines, shown, visits, names, inputs, rules)
+    summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names}
+    return Canonical(tables, choices, summary)
 
 
 def _joined(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -180,6 +194,16 @@ def _offered(
         pairs.append(price_pairs(lines, rule.tolerance))
     offered = with_unit_prices(offered, pl.concat(pairs), rule)
     return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered)
+
+
+def _group_shelf(
+    sales: pl.DataFrame, shelf: pl.DataFrame, visits: pl.DataFrame, names: list[str], inputs: Inputs, rules: Preparation
+) -> pl.DataFrame:
+    """Return the canonical group_shelf; sales, shelf: of the products with a unit price. names: of the price groups."""
+    modal = pl.concat([modal_prices(part, GROUP_KEY) for part in period_blocks(sales)])
+    told = inputs.tables.get("group_prices")
+    told = None if told is None else with_group_numbers(told, names)
+    return group_shelf(shelf, visits, modal, told, rules.period, _shelf_rule(inputs, rules))
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:

@@ -6,6 +6,8 @@ that rows sort as their texts do. Ids that are integers stay what they are.
 
 import polars as pl
 
+from gpu_pricer.tables.schemas import PRICE_GROUP
+
 ID_OWNERS = {"product_id": "products", "user_id": "users"}
 """The columns whose ids are shortened, and the table that each id has its type from."""
 
@@ -18,7 +20,8 @@ def type_as_given(dtype: pl.DataType) -> pl.DataType:
 def with_short_ids(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return the rows with ids of text as Categorical."""
     schema = rows.collect_schema()
-    return rows.with_columns(pl.col(name).cast(pl.Categorical) for name in ID_OWNERS if schema.get(name) == pl.String)
+    shortened = (name for name in (*ID_OWNERS, PRICE_GROUP) if schema.get(name) == pl.String)
+    return rows.with_columns(pl.col(name).cast(pl.Categorical) for name in shortened)
 
 
 def with_ordered_ids(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -34,5 +37,5 @@ def with_ordered_ids(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 def with_ids_as_given(table: pl.DataFrame) -> pl.DataFrame:
     """Return the table with ids and categories as text where they are short."""
-    names = [name for name in (*ID_OWNERS, "category_id") if name in table.columns]
+    names = [name for name in (*ID_OWNERS, "category_id", PRICE_GROUP) if name in table.columns]
     return table.with_columns(pl.col(name).cast(type_as_given(table.schema[name])) for name in names)

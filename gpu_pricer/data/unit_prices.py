@@ -11,7 +11,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.schemas import category_key, has_unit_price
+from gpu_pricer.tables.schemas import PRICE_GROUP, category_key, has_unit_price
 
 log = logging.getLogger(__name__)
 
@@ -103,13 +103,15 @@ def with_constant_prices(modal: pl.DataFrame, products: pl.DataFrame) -> pl.Data
 def price_pairs(sales: pl.DataFrame, tolerance: float) -> pl.DataFrame:
     """Return product_id, lines, pairs and agreeing: how many lines follow another in the period, and agree with it.
 
-    sales: product_id, period, time, user_id, price, of any periods that are whole.
+    sales: product_id, period, time, user_id, price and optionally price_group, of any periods that are whole. Lines of
+    two price groups are not compared.
     """
-    before = pl.col("price").shift().over(KEY)
+    key = (*KEY, *(name for name in (PRICE_GROUP,) if name in sales.columns))
+    before = pl.col("price").shift().over(key)
     ratio = pl.min_horizontal("price", before) / pl.max_horizontal("price", before)
     return (
-        sales.select(*KEY, "time", "user_id", "price")
-        .sort(*KEY, "time", "user_id", "price")
+        sales.select(*key, "time", "user_id", "price")
+        .sort(*key, "time", "user_id", "price")
         .with_columns(ratio=pl.when(before.is_not_null()).then(ratio))
         .group_by("product_id")
         .agg(lines=pl.len(), pairs=pl.col("ratio").count(), agreeing=(pl.col("ratio") >= 1 - tolerance).sum())

@@ -44,7 +44,7 @@ class RatedVisits:
 class SampledZeros:
     """The sampled occasions without purchase, and the rates of the occasions with one.
 
-    visits: user_id, period, sorted by period. categories: [G], in order. zeros, buying: for each category the sampled
+    visits: from visits_of. categories: [G], in order. zeros, buying: for each category the sampled
     visits without a purchase of it, and all visits with one. ends: by period, the first row of its visits and the row
     after its last. product_id: the type of a product's id, which an occasion without purchase has none of.
     """
@@ -70,7 +70,7 @@ class SampledZeros:
         return purchases.join(rates, on=("user_id", "category_id"), how="left", maintain_order="left")
 
     def _occasions(self, visits: list[RatedVisits], period: date) -> pl.DataFrame:
-        """Return user_id, period, category_id and outside_rate of those of a category's visits [G] in the period."""
+        """Return category_id and outside_rate beside the columns of those of a category's visits [G] in the period."""
         kept = [part.between(*self.ends.get(period, (0, 0))) for part in visits]
         log_rate = np.concatenate([part.log_rate for part in kept])
         return self.visits[np.concatenate([part.rows for part in kept])].with_columns(
@@ -133,7 +133,7 @@ def sampled_zeros(
     """Return the sampled occasions without purchase.
 
     An occasion without purchase is a visit that bought nothing of a category in a period whose shelf has the category.
-    buyers: for each period of the shelves, from buying_visits. visits: user_id, period, sorted. shelves: category_id
+    buyers: for each period of the shelves, from buying_visits. visits: from visits_of. shelves: category_id
     and product_id, by period.
     """
     categories = pl.concat([shelf["category_id"].unique() for shelf in shelves.values()]).unique().sort()

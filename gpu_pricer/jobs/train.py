@@ -169,7 +169,7 @@ def _respond(
     if settings.told is None:
         membership = form_segments(market.scores, settings.segments, visits, settings.seed, chosen)
     else:
-        membership = settings.told.membership(data)
+        membership = settings.told.membership(data, known.grid.columns.count)
     if previous is not None:
         membership = _with_ids_of(previous, data.users.table, membership)
     by_period, count, fit = membership.by_period, membership.count, settings.response.fit

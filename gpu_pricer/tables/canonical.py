@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.further_columns import set_apart
-from gpu_pricer.tables.schemas import Catalog, Context, Shelf, Users
+from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL, Catalog, Context, Shelf, Users
 
 SHELF_OWN = frozenset({*Shelf.column_names(), *Context.column_names()})
 """The columns of a shelf, or of offers, that have a meaning of their own."""
@@ -22,9 +22,20 @@ OWN: dict[str, Collection[str]] = {
 
 
 def read_canonical(directory: Path, name: str) -> pl.DataFrame:
-    """Return a canonical table of the directory, the further columns of products, users and shelves set apart."""
+    """Return a canonical table of the directory, the further columns of products, users and shelves set apart.
+
+    Visits of older tables, which know no price groups, are at the usual prices.
+    """
     table = pl.read_parquet(directory / f"{name}.parquet")
+    if name.endswith("visits") and PRICE_GROUP not in table.columns:
+        return table.with_columns(pl.lit(USUAL, GROUP_NUMBER).alias(PRICE_GROUP))
     return set_apart(table, OWN[name]) if name in OWN else table
+
+
+def read_group_shelf(directory: Path) -> pl.DataFrame | None:
+    """Return the canonical group_shelf of the directory, None where nobody saw prices of a group."""
+    path = directory / "group_shelf.parquet"
+    return pl.read_parquet(path) if path.is_file() else None
 
 
 def read_summary(directory: Path) -> dict[str, Any] | None:

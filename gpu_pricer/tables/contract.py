@@ -6,7 +6,7 @@ Print them with python -m gpu_pricer.tables.contract.
 import dataframely as dy
 
 from gpu_pricer.tables.price_table import DETAIL_COLUMNS, PRICE_OF, PriceTable, WidePriceTable
-from gpu_pricer.tables.schemas import Context, Events, Offers, Products, Transactions, Users
+from gpu_pricer.tables.schemas import Context, Events, GroupPrices, Offers, Products, Transactions, Users
 
 INPUTS = {
     "transactions": Transactions,
@@ -14,6 +14,7 @@ INPUTS = {
     "users": Users,
     "offers": Offers,
     "context": Context,
+    "group_prices": GroupPrices,
 }
 
 

@@ -123,7 +123,9 @@ def fit_of_types(market: Market, data: ChoiceData, truth: DemandArtefact, settin
     typed = users.join(truth.user_segments, on="user_id", how="left", maintain_order="left")["segment_id"]
     number = typed.replace_strict(types, np.arange(len(types)), return_dtype=pl.Int64).to_numpy(writable=True)
     grid = market.known.grid
-    counts = market.known.log.counts(grid, torch.from_numpy(number)[:, None].expand(-1, grid.periods), len(types))
+    counts = market.known.log.counts(
+        grid, torch.from_numpy(number)[:, None].expand(-1, grid.columns.periods), len(types)
+    )
     return fit_response(grid, counts, settings.response.fit, market.household.fit)
 
 

@@ -11,7 +11,7 @@ from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
 
-TABLES = ("transactions", "products", "users", "offers", "context")
+TABLES = ("transactions", "products", "users", "offers", "context", "group_prices")
 
 
 @dataclass(frozen=True)

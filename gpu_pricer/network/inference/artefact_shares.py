@@ -58,7 +58,9 @@ def artefact_shares(
         place[response.grid.row] = torch.arange(len(response.grid.row))
         is_taught = place[product] >= 0
         taught = place[product][is_taught]
-        learned = response.utility()[taught, :, period[rows][is_taught]].T.float()
+        when = period[rows][is_taught]
+        column = response.grid.columns.find(when, torch.zeros_like(when))
+        learned = response.utility()[taught, :, column].T.float()
         beyond = (move - supported)[is_taught]
         utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
     share = torch.empty(len(rows), len(utility))

@@ -24,9 +24,10 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, su
     place[quantities.grid.row] = torch.arange(len(quantities.grid.row))
     is_known = place[product] >= 0
     known, period = place[product][is_known], data.sets.period_of_rows()[first:][is_known]
+    column = quantities.grid.columns.find(period, torch.zeros_like(period))
     move = data.shelf.price_move(first + is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
     beyond = bent(move, quantities.grid.bend) - bent(move.clamp(low, high), quantities.grid.bend)
-    log_units = quantities.utility()[known, :, period] + quantities.sensitivity[:, known].T * beyond[:, None]
+    log_units = quantities.utility()[known, :, column] + quantities.sensitivity[:, known].T * beyond[:, None]
     units[is_known] = log_units.exp().float()
     return units

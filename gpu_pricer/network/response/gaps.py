@@ -30,10 +30,11 @@ NODES = 9  # of the quadrature over a shock
 
 
 def find_gaps(fit: Fit) -> Tensor:
-    """Return the periods that are likelier gaps than not, bool [P, W]; fit: of all users as one segment."""
+    """Return the cells of periods that are likelier gaps than not, bool [P, W]; fit: of all users as one segment."""
     assert isinstance(fit.counts, Counts)
-    sold = fit.counts.bought.sum(1)
-    expected = (fit.counts.visits.sum(1)[fit.grid.category] * fit.grid.on_shelf) > 0
+    columns = fit.grid.columns
+    sold = columns.sum_by_period(fit.counts.bought.sum(1))
+    expected = columns.sum_by_period(fit.counts.visits.sum(1)[fit.grid.category] * fit.grid.on_shelf) > 0
     is_zero, none = expected & (sold == 0), _chance_of_no_sale(fit, fit.counts.visits)
     rate = FIRST_RATE
     for _ in range(STEPS):
@@ -41,7 +42,7 @@ def find_gaps(fit: Fit) -> Tensor:
         rate = max(float(gap.sum() / expected.sum()), LEAST_RATE)
     last = int(expected.any(0).nonzero().max())
     sells_later = sold.flip(1).cumsum(1).flip(1) > 0
-    return (gap > 0.5) & (sells_later | ~expected[:, last, None])
+    return ((gap > 0.5) & (sells_later | ~expected[:, last, None]))[:, columns.period]
 
 
 def without_gaps(grid: Grid, gaps: Tensor) -> Grid:
@@ -53,13 +54,14 @@ def without_gaps(grid: Grid, gaps: Tensor) -> Grid:
 
 
 def _chance_of_no_sale(fit: Fit, visits: Tensor) -> Tensor:
-    """Return the probability that nobody chooses a product that is on the shelf, [P, W]; visits [G, S, W]."""
+    """Return the probability that nobody chooses a product in a period on the shelf, [P, periods]; visits [G, S, W]."""
     grid = fit.grid
     shock, spread = fit.widths.shock.given_others(fit.state.shock)
     beside = replace(fit.state, shock=shock)
-    expected = (grid.shares(utility(grid, beside, fit.layout)) * visits[grid.category]).sum(1)
+    of_columns = (grid.shares(utility(grid, beside, fit.layout)) * visits[grid.category]).sum(1)
+    expected = grid.columns.sum_by_period(of_columns)
     node, weight = np.polynomial.hermite_e.hermegauss(NODES)
     none = torch.zeros_like(expected)
     for place, share in zip(node, weight / weight.sum(), strict=True):
-        none += share * torch.exp(-expected * torch.exp(place * spread[grid.span_of_periods()]))
+        none += share * torch.exp(-expected * torch.exp(place * spread[grid.columns.span_of_periods()]))
     return none

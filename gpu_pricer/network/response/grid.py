@@ -1,7 +1,7 @@
 """Every taught product in every period: prices, context, and what each segment bought, as dense tensors.
 
 P is the number of products that teach, in the order of their categories, G that of the categories, W that of the
-periods and S that of the segments.
+columns, which are the periods and their price groups (see grid_columns.py), and S that of the segments.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.model.price_bend import bent
+from gpu_pricer.network.response.grid_columns import GridColumns
 
 FLOAT = torch.float64
 LARGEST_UTILITY = 30.0
-MOST_SPANS = 256  # a pass costs the cube of their number
 AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside a large log
 BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80 unknowns a product, which caches hold
 
@@ -24,7 +24,8 @@ BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80
 class Grid:
     """The P × W cells of the taught products.
 
-    row [P]: rows of the products in the artefact. category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0.
+    columns: the periods and price groups of the W columns. row [P]: rows of the products in the artefact. category [P]:
+    ascending numbers from 0. on_shelf [P, W]: 1 or 0.
     move [P, W]: price / reference price − 1. context [P, W, C]: what else moves the appeal; the last `controls` columns
     are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
     of the appeal; unit_offset [P, W]: of the log of the units per choice. has_outside_option: whether buying nothing is
@@ -32,6 +33,7 @@ class Grid:
     Off the shelf all values are 0. bend: of the response to prices, see model/price_bend.py.
     """
 
+    columns: GridColumns
     row: Tensor
     category: Tensor
     on_shelf: Tensor
@@ -50,30 +52,21 @@ class Grid:
         return int(self.category[-1]) + 1
 
     @property
-    def periods(self) -> int:
-        """Return W."""
-        return self.move.shape[1]
-
-    @property
     def bent_move(self) -> Tensor:
         """Return by what sensitivities are multiplied in the cells, [P, W]."""
         return bent(self.move, self.bend) if self.bend else self.move
 
     @property
     def spans(self) -> int:
-        """Return V, the number of spans of equally many periods that have a season and a shock each."""
-        return min(self.periods, MOST_SPANS)
-
-    def span_of_periods(self) -> Tensor:
-        """Return the span of every period, [W]."""
-        return torch.arange(self.periods) * self.spans // self.periods
+        """Return V, see GridColumns."""
+        return self.columns.spans
 
     def sum_by_span(self, values: Tensor) -> Tensor:
-        """Return the sums [n, k, V] of values [n, k, W] over the periods of each span."""
-        if self.spans == self.periods:
+        """Return the sums [n, k, V] of values [n, k, W] over the columns of each span."""
+        if self.spans == self.columns.count:
             return values
         zeros = torch.zeros(*values.shape[:2], self.spans, dtype=values.dtype)
-        return zeros.index_add(2, self.span_of_periods(), values)
+        return zeros.index_add(2, self.columns.spans_of(), values)
 
     def sum_by_category(self, values: Tensor) -> Tensor:
         """Return the sums [G, …] of values [P, …] over the products of each category."""
@@ -194,15 +187,15 @@ class Counts:
 class UserLog:
     """What U users did, for counting by any membership.
 
-    user, product, period [N]: of every choice of a taught product; count [N]: how many choices it stands for. units
+    user, product, column [N]: of every choice of a taught product; count [N]: how many choices it stands for. units
     [N]: taken in these choices, None where every purchase is of one unit. All are numbers of four bytes. visits [U, W]:
-    occasions in each period, of every open category. seen: None where every visit looks at every category; else the
+    occasions in each column, of every open category. seen: None where every visit looks at every category; else the
     occasions that the log holds, as a log of the same users whose `product` is the category.
     """
 
     user: Tensor
     product: Tensor
-    period: Tensor
+    column: Tensor
     count: Tensor
     units: Tensor | None
     visits: Tensor
@@ -212,7 +205,7 @@ class UserLog:
         """Yield the choices some at a time, in order, as logs of all users; their counts and units are float64."""
         for start in range(0, len(self.user), AT_ONCE):
             here = slice(start, start + AT_ONCE)
-            parts = {name: getattr(self, name)[here] for name in ("user", "product", "period")}
+            parts = {name: getattr(self, name)[here] for name in ("user", "product", "column")}
             units = None if self.units is None else self.units[here].to(FLOAT)
             yield replace(self, **parts, count=self.count[here].to(FLOAT), units=units)
 
@@ -230,7 +223,7 @@ class UserLog:
         sums = torch.zeros(self.visits.numel(), dtype=FLOAT)
         for part in self.seen.blocks():
             here = (part.product == category).nonzero().squeeze(1)
-            sums.index_add_(0, part.user[here].long() * self.visits.shape[1] + part.period[here], part.count[here])
+            sums.index_add_(0, part.user[here].long() * self.visits.shape[1] + part.column[here], part.count[here])
         return sums.view(self.visits.shape)
 
     def pooled(self, grid: Grid) -> Counts:
@@ -238,21 +231,21 @@ class UserLog:
         return self.counts(grid, torch.zeros(self.visits.shape, dtype=torch.int64), 1)
 
     def counts(self, grid: Grid, segment: Tensor, segments: int) -> Counts:
-        """Return the counts of the segments [U, W] that each user belongs to in each period, from 0 to segments − 1."""
-        periods = grid.periods
-        bought = _scatter(self, segment, (len(grid.row), segments, periods))
+        """Return the counts of the segments [U, W] that each user belongs to in each column, from 0 to segments − 1."""
+        columns = grid.columns.count
+        bought = _scatter(self, segment, (len(grid.row), segments, columns))
         if self.seen is not None:
-            return Counts(bought, _scatter(self.seen, segment, (grid.categories, segments, periods)))
-        period = torch.arange(periods).expand_as(segment)
-        visits = torch.zeros(segments * periods, dtype=FLOAT)
-        visits.index_add_(0, (segment * periods + period).flatten(), self.visits.flatten())
-        return Counts(bought, visits.view(1, segments, periods) * grid.is_open()[:, None])
+            return Counts(bought, _scatter(self.seen, segment, (grid.categories, segments, columns)))
+        column = torch.arange(columns).expand_as(segment)
+        visits = torch.zeros(segments * columns, dtype=FLOAT)
+        visits.index_add_(0, (segment * columns + column).flatten(), self.visits.flatten())
+        return Counts(bought, visits.view(1, segments, columns) * grid.is_open()[:, None])
 
 
 def _scatter(log: UserLog, segment: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Return the counts of a log [products or categories, S, W]."""
     sums = torch.zeros(shape[0] * shape[1] * shape[2], dtype=FLOAT)
     for part in log.blocks():
-        flat = (part.product.long() * shape[1] + segment[part.user, part.period]) * shape[2] + part.period
+        flat = (part.product.long() * shape[1] + segment[part.user, part.column]) * shape[2] + part.column
         sums.index_add_(0, flat, part.count)
     return sums.view(shape)

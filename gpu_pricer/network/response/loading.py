@@ -18,11 +18,13 @@ from gpu_pricer.network.response.controls import (
     with_known_prices,
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
-from gpu_pricer.tables.schemas import CHOICE_COUNT, UNIT_COUNT
+from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.tables.schemas import CHOICE_COUNT, PRICE_GROUP, UNIT_COUNT
 
 log = logging.getLogger(__name__)
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
+SHELF_CELLS = ("on_shelf", "move", "regular", "surprise")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class ResponseTables:
 
     products: product_id, category_id, reference_price and has_unit_price (false: it does not teach) in the order of the
     artefact's rows, sorted by category.
-    shelf, choices, visits: as `prepare` writes them. Choices are several times the lines of the log, so they stay in
-    their file until it is known which of them count.
+    shelf, group_shelf, choices, visits: as `prepare` writes them; group_shelf: None where nobody saw prices of a group.
+    Choices are several times the lines of the log, so they stay in their file until it is known which of them count.
     users: user_id, in the order in which users are numbered. context: the scale of the shelf's context columns.
     periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
     begun: category_id, odds and units, what the last period has shown of itself so far; None where it is whole.
@@ -40,6 +42,7 @@ class ResponseTables:
 
     products: pl.DataFrame
     shelf: pl.DataFrame
+    group_shelf: pl.DataFrame | None
     choices: pl.LazyFrame
     visits: pl.DataFrame
     users: pl.Series
@@ -91,25 +94,28 @@ def load_response_data(
     taught = rows.select("row").unique().sort("row").with_row_index("product")
     rows = rows.join(taught, on="row")
     periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
+    own = _prices_of_groups(tables, rows, periods)
+    columns = _columns(own, periods.height)
     where = (rows["product"].to_numpy(), _index(rows, periods))
-    names = [*context, "regular", "surprise"]
-    cells = {name: np.zeros((taught.height, periods.height)) for name in ("move", *names)}
-    for name, values in cells.items():
-        values[where] = rows[name].fill_null(0.0).to_numpy()
-    on_shelf = np.zeros((taught.height, periods.height))
-    on_shelf[where] = 1.0
+    cells = {}
+    for name in (*SHELF_CELLS, *context):
+        of_periods = np.zeros((taught.height, periods.height))
+        of_periods[where] = rows[name].fill_null(0.0).to_numpy() if name in rows.columns else 1.0
+        cells[name] = torch.from_numpy(of_periods)[:, columns.period]
+    if own.height:
+        column = columns.find(*(_tensor(own[name]) for name in ("index", PRICE_GROUP)))
+        cells["move"][_tensor(own["product"]), column] = torch.from_numpy(own["move"].to_numpy(writable=True))
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
     has_empty = tables.choices.select(pl.col("product_id").null_count()).collect(engine="streaming").item() > 0
-    users = _user_log(tables, taught, periods, torch.from_numpy(category))
+    users = _user_log(tables, taught, periods, columns, torch.from_numpy(category))
     tells_nests = nested and has_empty and rows["regular"].null_count() == 0
     if nested and has_empty and not tells_nests:
         log.info(
             "the dissimilarity of every category is 1: it is identified only where promotional cuts alone are used"
         )
     shared = "regular" if tells_nests else "move"
-    grid = _grid(
-        taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, shared, context, users, has_empty
-    )
+    numbers = torch.from_numpy(taught["row"].to_numpy().astype(np.int64)), torch.from_numpy(category)
+    grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
     return ResponseData(whole, users, context, tells_nests)
 
@@ -119,8 +125,9 @@ def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
     categories = tables.products["category_id"].gather(grid.row.numpy()).to_frame()
     rates = categories.join(begun, on="category_id", how="left", maintain_order="left")
     odds, units = torch.zeros_like(grid.offset), torch.zeros_like(grid.offset)
+    last = grid.columns.period == grid.columns.periods - 1
     for known, name in ((odds, "odds"), (units, "units")):
-        known[:, -1] = torch.from_numpy(rates[name].log().to_numpy(writable=True))
+        known[:, last] = torch.from_numpy(rates[name].log().to_numpy(writable=True))[:, None]
     return replace(grid, offset=odds * grid.on_shelf, unit_offset=units * grid.on_shelf, periods_ahead=0)
 
 
@@ -144,28 +151,56 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     ), context
 
 
+def _prices_of_groups(tables: ResponseTables, rows: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
+    """Return product, index (of the period), price_group and move of the prices of groups that differ from the shelf's.
+
+    rows: of the taught products on the shelf.
+    """
+    if tables.group_shelf is None:
+        return pl.DataFrame()
+    taught = rows.select("product", "period", "product_id", "reference_price")
+    own = tables.group_shelf.join(taught, on=("product_id", "period")).join(periods, on="period")
+    move = pl.col("price") / pl.col("reference_price") - 1
+    return own.select("product", "index", PRICE_GROUP, move=move)
+
+
+def _columns(own: pl.DataFrame, periods: int) -> GridColumns:
+    """Return the columns: those of the periods, and of the price groups in `own`, which is of _prices_of_groups."""
+    usual = GridColumns.of_periods(periods)
+    if own.is_empty():
+        return usual
+    pairs = own.select("index", PRICE_GROUP).unique()
+    period = torch.cat([usual.period, _tensor(pairs["index"])])
+    group = torch.cat([usual.price_group, _tensor(pairs[PRICE_GROUP])])
+    order = torch.argsort(period * (group.max() + 1) + group)
+    return GridColumns(period[order], group[order])
+
+
 def _grid(
-    taught: pl.DataFrame,
-    category: Tensor,
-    on_shelf: Tensor,
-    cells: dict[str, np.ndarray],
+    columns: GridColumns,
+    numbers: tuple[Tensor, Tensor],
+    cells: dict[str, Tensor],
     shared: str,
     context: list[str],
     log: UserLog,
     has_outside_option: bool,
 ) -> Grid:
-    """Return the grid; shared: of which cells the mean over a category is a control."""
-    values = {name: torch.from_numpy(cell) for name, cell in cells.items()}
-    sold = log.sold(taught.height)
-    columns = [values[name] for name in context]
-    controls = [category_move(values[shared], on_shelf, sold, category), values["regular"], values["surprise"]]
+    """Return the grid; numbers: row and category [P]. cells [P, W]: by name, SHELF_CELLS and the context.
+
+    shared: of which cells the mean over a category is a control.
+    """
+    row, category = numbers
+    sold, on_shelf = log.sold(len(row)), cells["on_shelf"]
+    driven = [cells[name] for name in context]
+    controls = [category_move(cells[shared], on_shelf, sold, category), cells["regular"], cells["surprise"]]
     controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
     return Grid(
-        row=torch.from_numpy(taught["row"].to_numpy().astype(np.int64)),
+        columns=columns,
+        row=row,
         category=category,
         on_shelf=on_shelf,
-        move=values["move"],
-        context=torch.stack([*columns, *controls, *([] if columns or controls else [values["move"] * 0])], dim=2),
+        move=cells["move"],
+        context=torch.stack([*driven, *controls, *([] if driven or controls else [cells["move"] * 0])], dim=2),
         controls=len(controls),
         offset=torch.zeros_like(on_shelf),
         unit_offset=torch.zeros_like(on_shelf),
@@ -174,7 +209,9 @@ def _grid(
     )
 
 
-def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFrame, category: Tensor) -> UserLog:
+def _user_log(
+    tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFrame, columns: GridColumns, category: Tensor
+) -> UserLog:
     """Return the log of the taught products.
 
     Where no occasion was left out by sampling, occasions are those that the choices hold, because an offers table may
@@ -186,15 +223,19 @@ def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFram
     of_product = ids.lazy().select("product_id", "product")
     bought = choices.drop_nulls("product_id").join(of_product, on="product_id", maintain_order="left")
     visits = tables.visits.filter(tables.teaches()).join(number, on="user_id")
-    came = torch.zeros(number.height, periods.height, dtype=FLOAT)
-    came[_tensor(visits["user"]), torch.from_numpy(_index(visits, periods))] = 1.0
+    place = _tensor(visits["user"]), torch.from_numpy(_index(visits, periods))
+    column = columns.find(torch.arange(periods.height), torch.zeros(periods.height, dtype=torch.int64))
+    column = column.int().repeat(number.height, 1)  # of every user in every period
+    column[place] = columns.find(place[1], _tensor(visits[PRICE_GROUP])).int()
+    came = torch.zeros(number.height, columns.count, dtype=FLOAT)
+    came[place[0], column[place].long()] = 1.0
     seen = None
     if choices.select((pl.col("outside_rate") == 1.0).all()).collect(engine="streaming").item():
         of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
         is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
         looks = choices.filter(is_known).join(of_category.lazy(), on="category_id", maintain_order="left")
-        seen = _log(_numbered(looks, "category", number), tables, came, None)
-    return _log(_numbered(bought, "product", number), tables, came, seen)
+        seen = _log(_numbered(looks, "category", number), tables, column, came, None)
+    return _log(_numbered(bought, "product", number), tables, column, came, seen)
 
 
 def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.LazyFrame:
@@ -205,8 +246,12 @@ def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.LazyFra
     )
 
 
-def _log(rows: pl.LazyFrame, tables: ResponseTables, visits: Tensor, seen: UserLog | None) -> UserLog:
+def _log(
+    rows: pl.LazyFrame, tables: ResponseTables, column_of: Tensor, visits: Tensor, seen: UserLog | None
+) -> UserLog:
     """Return the log of numbered rows; units are None where every purchase is of one.
+
+    column_of [U, periods]: the column of the grid that a user is in. visits: as in UserLog.
 
     They are read one period at a time, because the text of ids takes several times the memory of the numbers, and
     written where they stay: there are at most as many as choices.
@@ -220,7 +265,7 @@ def _log(rows: pl.LazyFrame, tables: ResponseTables, visits: Tensor, seen: UserL
         here = slice(first, first + part.height)
         for column, name in ((user, "user"), (place, "place"), (count, "count"), (units, "units")):
             column[here] = torch.from_numpy(part[name].to_numpy(writable=True).astype(column.numpy().dtype))
-        when[here] = period
+        when[here] = column_of[user[here].long(), period]
         first, is_single = here.stop, is_single and bool(part["is_single"].all())
     columns = user[:first], place[:first], when[:first], count[:first]
     return UserLog(*columns, None if is_single else units[:first], visits, seen)

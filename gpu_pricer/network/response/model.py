@@ -165,7 +165,7 @@ def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     In a nest it is the utility of a multinomial logit with the nest's choice probabilities at the period's prices.
     """
     effect = (grid.context * state.z[:, None, layout.effect]).sum(2)
-    common = effect + (state.season[grid.category] + state.shock)[:, grid.span_of_periods()] + grid.offset
+    common = effect + (state.season[grid.category] + state.shock)[:, grid.columns.spans_of()] + grid.offset
     response = state.sensitivity(layout)[:, :, None] * grid.bent_move[:, None]
     nest = nest_effect(grid, state, layout)[grid.category]
     return state.z[:, layout.appeal, None] - response + common[:, None] + nest
@@ -175,7 +175,7 @@ def nest_effect(grid: Grid, state: State, layout: Layout) -> Tensor:
     """Return what the dissimilarity adds to the utility of all products of a category, [G, S, W]: (γ − 1) x."""
     shortfall = state.dissimilarity - 1
     if not bool(shortfall.any()):
-        return torch.zeros(grid.categories, layout.segments, grid.periods, dtype=FLOAT)
+        return torch.zeros(grid.categories, layout.segments, grid.columns.count, dtype=FLOAT)
     return shortfall[:, None, None] * inclusive_values(grid, state, layout)[1]
 
 

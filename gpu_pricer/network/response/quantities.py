@@ -154,21 +154,21 @@ def pooled_response(grid: Grid, quantities: Quantities) -> PooledResponse:
 def quantities_of(grid: Grid, users: UserLog, segment: Tensor | None = None, segments: int = 1) -> Quantities | None:
     """Return the quantities of segments, of all users as one segment by default; None if every purchase is of one unit.
 
-    segment [U, W]: the segment of each user in each period.
+    segment [U, W]: the segment of each user in each column of the grid.
     """
     if users.units is None:
         return None
     segment = torch.zeros(users.visits.shape, dtype=torch.int64) if segment is None else segment
-    products, periods = len(grid.row), grid.periods
+    products, columns = len(grid.row), grid.columns.count
     variance = dispersion(users, products)
-    units, count = (torch.zeros(products * segments * periods, dtype=FLOAT) for _ in range(2))
+    units, count = (torch.zeros(products * segments * columns, dtype=FLOAT) for _ in range(2))
     for part in users.blocks():
         assert part.units is not None
-        of_segment = part.product.long() * segments + segment[part.user, part.period]
-        scale, cell = variance[part.product], of_segment * periods + part.period
+        of_segment = part.product.long() * segments + segment[part.user, part.column]
+        scale, cell = variance[part.product], of_segment * columns + part.column
         units.index_add_(0, cell, part.units / scale)
         count.index_add_(0, cell, part.count / scale)
-    shape = products, segments, periods
+    shape = products, segments, columns
     return Quantities(units.view(shape), count.view(shape))
 
 

@@ -37,9 +37,9 @@ class BlockPurchases:
     @classmethod
     def of(cls, log: UserLog, rows: Tensor, products: slice, slope: Tensor, fold: Tensor) -> "BlockPurchases":
         """Return those rows [n] of the log, all of them of the products; slope [P, W], fold [W]: of the periods."""
-        user, product, period = (values[rows].long() for values in (log.user, log.product, log.period))
+        user, product, column = (values[rows].long() for values in (log.user, log.product, log.column))
         count = log.count[rows].double()
-        return cls(fold, fold[period], user, product - products.start, count, count * slope[product, period])
+        return cls(fold, fold[column], user, product - products.start, count, count * slope[product, column])
 
     @property
     def folds(self) -> int:

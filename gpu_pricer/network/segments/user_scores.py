@@ -98,10 +98,10 @@ class UserScores:
 @single_thread()
 def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     """Return the scores of the users of the log; pooled: the response of all users as one segment."""
-    grid, periods = pooled.grid, pooled.grid.periods
+    grid, periods = pooled.grid, pooled.grid.columns.periods
     cells = cells_of(grid, pooled.state, pooled.layout)
     share, slope = cells.share[:, 0], cells.slope[:, 0]
-    fold = torch.arange(periods) % min(FOLDS, periods)
+    fold = grid.columns.period % min(FOLDS, periods)
     folds = int(fold.max()) + 1
     groups = CategoryGroups(folds, len(log.visits), min(grid.categories, GROUPS))
     for found in category_scores(grid, log, share, slope, fold):
@@ -149,6 +149,6 @@ def _bought(log: UserLog, products: Tensor, is_inside: Tensor, count: int) -> cs
     """Return the choices [U, J] of the products in the periods that are inside [W]."""
     numbers = torch.arange(len(products), dtype=torch.int32)
     column = torch.full((count,), -1, dtype=torch.int32).index_put((products,), numbers).index_select(0, log.product)
-    kept = (column >= 0) & is_inside.index_select(0, log.period)
+    kept = (column >= 0) & is_inside.index_select(0, log.column)
     place = (log.user[kept].numpy(), column[kept].numpy())
     return csr_array((log.count[kept].double().numpy(), place), shape=(len(log.visits), len(products)))

@@ -93,17 +93,18 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     """
     data, grid, state, widths = network.data, fit.grid, fit.state, fit.widths
     count, row, place = data.calendar.count, grid.row, _taught_categories(network, fit)
-    span = grid.span_of_periods()[:count]
+    span = grid.columns.span_of_periods()[:count]
     season, next_season = _forecast(state.season, widths.season, grid.periods_ahead)
     shock, next_shock = _forecast(state.shock, widths.shock, grid.periods_ahead)
     network.next_season.zero_()[place] = next_season
     network.next_shock.zero_()[row, 0] = next_shock
     kept = grid.context.shape[2] - grid.controls
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
+    usual = grid.columns.find(torch.arange(count), torch.zeros(count, dtype=torch.int64))
     of_category = torch.zeros(data.categories.count, count)
     of_product = torch.zeros(data.products.count, count)
-    of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0, :count].float()
-    of_product[row] = shock[:, span] + (controls + grid.offset)[:, :count].float()
+    of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0, usual].float()
+    of_product[row] = shock[:, span] + (controls + grid.offset)[:, usual].float()
     period, product = data.sets.period_of_rows(), data.shelf.product
     network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])
 

@@ -21,7 +21,7 @@ from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from gpu_pricer.network.training.average_household import AverageHousehold
 from gpu_pricer.network.training.told import Told
-from gpu_pricer.tables.canonical import read_canonical
+from gpu_pricer.tables.canonical import read_canonical, read_group_shelf
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def learn_market(
         taught=range(calendar.history_periods, calendar.trained_periods if is_whole else len(periods)),
         begun=None if is_whole else pl.read_parquet(directory / "begun_categories.parquet"),
         shelf=_log_table(directory, "shelf", is_whole),
+        group_shelf=read_group_shelf(directory),
         choices=_choices(directory, is_whole),
         visits=_log_table(directory, "visits", is_whole),
     )

@@ -25,8 +25,8 @@ class Told:
     types: pl.DataFrame
     shocks: pl.DataFrame
 
-    def membership(self, data: ChoiceData) -> Membership:
-        """Return the types as segments, numbered from the most users down."""
+    def membership(self, data: ChoiceData, columns: int) -> Membership:
+        """Return the types as segments, numbered from the most users down; columns: of the grid."""
         typed = data.users.table.select("user_id").join(self.types, on="user_id", how="left", maintain_order="left")
         if typed["segment_id"].null_count():
             raise InputError(
@@ -34,7 +34,7 @@ class Told:
             )
         order = typed["segment_id"].value_counts(sort=True)["segment_id"]
         segment = typed["segment_id"].replace_strict(order, np.arange(len(order)), return_dtype=pl.Int64).to_numpy()
-        by_period = torch.from_numpy(segment.copy())[:, None].expand(-1, len(data.calendar.with_begun))
+        by_period = torch.from_numpy(segment.copy())[:, None].expand(-1, columns)
         return Membership(segment, by_period, len(order))
 
     def with_shocks(self, known: ResponseData, data: ChoiceData) -> ResponseData:
@@ -42,10 +42,13 @@ class Told:
         taught = data.products.table.select("product_id")[known.grid.row.numpy()].with_row_index("product")
         periods = pl.DataFrame({"period": data.calendar.with_begun}).with_row_index("index")
         rows = self.shocks.join(taught, on="product_id").join(periods, on="period")
-        offset = torch.zeros_like(known.grid.offset)
+        columns = known.grid.columns
+        offset = torch.zeros(len(known.grid.row), columns.periods, dtype=known.grid.offset.dtype)
         place = (torch.from_numpy(rows[name].cast(pl.Int64).to_numpy(writable=True)) for name in ("product", "index"))
         offset[tuple(place)] = torch.from_numpy(rows["shock"].cast(pl.Float64).to_numpy(writable=True))
-        return replace(known, grid=replace(known.grid, offset=known.grid.offset + offset * known.grid.on_shelf))
+        return replace(
+            known, grid=replace(known.grid, offset=known.grid.offset + offset[:, columns.period] * known.grid.on_shelf)
+        )
 
 
 def read_told(folder: Path) -> Told:

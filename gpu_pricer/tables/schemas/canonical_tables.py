@@ -11,6 +11,8 @@ COST_SOURCES = ("given", "assumed")
 """Whether the shop gave a product's cost, or `prepare` computed it from data.catalog.cost_ratio."""
 COST_SHIFTERS = ("cost",)
 """Context columns that move prices but not demand: instruments, never features (Berry 1994)."""
+PRICE_GROUP, USUAL, GROUP_NUMBER = "price_group", 0, pl.UInt16
+"""The column that says whose prices a user saw, the number of the usual ones, and the type of such numbers."""
 CHOICE_COUNT = (
     pl.when(pl.col("product_id").is_not_null()).then("weight").otherwise(1 / pl.col("outside_rate")).cast(pl.Float64)
 )
@@ -71,6 +73,21 @@ class Shelf(dy.Schema):
         return pl.struct("period", "product_id").is_unique()
 
 
+class GroupShelf(dy.Schema):
+    """Canonical shelf of the price groups: one row per price that differs from the one price of product and period."""
+
+    period = dy.Date(description="first day of the period")
+    price_group = dy.UInt16(min=1, description="number of the group in summary.json, from 1")
+    product_id = id_column("as given")
+    price = dy.Float64(min_exclusive=0, description="the price that the group saw")
+
+    product_is_given = is_given("product_id")
+
+    @dy.rule()
+    def product_is_unique_in_a_period_of_a_group(cls) -> pl.Expr:
+        return pl.struct("period", "price_group", "product_id").is_unique()
+
+
 class Choices(dy.Schema):
     """Canonical choices: what one user chose on one occasion; product_id is null where nothing was bought."""
 
@@ -93,6 +110,7 @@ class Visits(dy.Schema):
 
     user_id = id_column("as given")
     period = dy.Date(description="first day of the period")
+    price_group = dy.UInt16(description="whose prices the user saw: number of a group in summary.json, 0: the usual")
 
 
 class Sales(dy.Schema):

@@ -19,6 +19,12 @@ def id_column(description: str) -> dy.Any:
     return dy.Any(description=description, metadata=metadata)
 
 
+def group_column() -> dy.Any:
+    """Return the optional column that says whose prices a user saw."""
+    metadata: dict[str, Any] = {"id": True, "optional": True}
+    return dy.Any(description="whose prices the user saw, such as a segment; null: the usual ones", metadata=metadata)
+
+
 def time_column(description: str) -> dy.Datetime:
     """Return a column of dates or times."""
     return dy.Datetime(nullable=True, time_unit="us", description=description)

@@ -4,6 +4,7 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.tables.schemas.columns import (
+    group_column,
     id_column,
     is_flag_where_given,
     is_given,
@@ -31,6 +32,7 @@ class Transactions(dy.Schema):
     net_weight = number_column(
         "weight of the line; quantity and prices are then taken per unit of weight", optional=True
     )
+    price_group = group_column()
 
     user_is_given = is_given("user_id")
     product_is_given = is_given("product_id")
@@ -117,6 +119,7 @@ class Offers(dy.Schema):
     quantity = number_column("units bought; 0: seen and not bought")
     list_price = number_column("unit price before discounts", optional=True)
     weight = number_column("inverse sampling rate of the occasion; null or absent: 1", optional=True)
+    price_group = group_column()
     display = share_column("share of stores that displayed it, 0 to 1")
     mailer = share_column("share of stores that advertised it, 0 to 1")
 
@@ -176,3 +179,17 @@ class Context(dy.Schema):
     mailer_is_a_share = is_share("mailer")
     competitor_price_is_positive = is_positive_where_given("competitor_price")
     cost_is_positive = is_positive_where_given("cost")
+
+
+class GroupPrices(dy.Schema):
+    """One row per change of a product's price in a price group, which stays until the next one."""
+
+    price_group = id_column("a group of users who see the same prices")
+    product_id = id_column("the product")
+    time = time_column("from when the price holds: Date or Datetime, on the clock of the store")
+    price = number_column("unit price in this group, above 0")
+
+    price_group_is_given = is_given("price_group")
+    product_is_given = is_given("product_id")
+    time_is_given = is_given("time")
+    price_is_positive = is_positive("price")

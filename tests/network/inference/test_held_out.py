@@ -46,6 +46,7 @@ def response_of(data, tables):
         periods=data.calendar.periods,
         taught=taught,
         begun=None,
+        group_shelf=None,
         **tables,
     )
     known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3, nested=False)

@@ -116,7 +116,7 @@ def _mover_shares(market, state):
     """Return the share of every product in the movers of x, [P, S + C]."""
     grid, segments = market.grid, market.layout.segments
     own = np.zeros((len(grid.row), segments + grid.context.shape[2]))
-    for g, s, w in np.ndindex(grid.categories, segments, grid.periods):
+    for g, s, w in np.ndindex(grid.categories, segments, grid.columns.periods):
         of_lift = lift_of(grid, state, segments, g, s, w)[1] if _is_open(grid, g, w) else {}
         chosen = {k: _choice(market, state, k, s, w) for k in of_lift}
         weight = sum(float(market.counts.visits[g, s, w]) * p * (1 - p) for p in chosen.values())
@@ -142,7 +142,7 @@ def autoregressive_covariance(process, periods):
 def dense_system(market, state, widths, common_precision):
     """Return the system at a state, the information of the choices taken by its diagonal N p (1 − p)."""
     grid, layout = market.grid, market.layout
-    products, categories, periods, width = len(grid.row), grid.categories, grid.periods, layout.width
+    products, categories, periods, width = len(grid.row), grid.categories, grid.columns.periods, layout.width
     size = (products + categories) * (width + periods) + width
     dense = Dense(np.zeros((size, size)), np.zeros(size), products, categories, width, periods)
     category, segments = grid.category.tolist(), layout.segments
@@ -220,8 +220,8 @@ def log_posterior(market, state, widths, common_precision):
     priors = (
         (state.z - state.theta[grid.category], widths.product.numpy()),
         (state.theta - state.mu, widths.category.numpy()),
-        (state.season, autoregressive_covariance(widths.season, grid.periods)),
-        (state.shock, autoregressive_covariance(widths.shock, grid.periods)),
+        (state.season, autoregressive_covariance(widths.season, grid.columns.periods)),
+        (state.shock, autoregressive_covariance(widths.shock, grid.columns.periods)),
         ((state.mu - state.mu_start)[None], np.diag(1 / common_precision.numpy())),
     )
     if widths.elasticity is not None:

@@ -7,6 +7,7 @@ import torch
 
 from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.grid import Counts, Grid
+from gpu_pricer.network.response.grid_columns import GridColumns
 from gpu_pricer.network.response.model import Layout, start_state
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import Widths
@@ -71,6 +72,7 @@ def draw_market(seed, recipe=Recipe()):
     utility += season[category][:, None]
     return Market(
         Grid(
+            columns=GridColumns.of_periods(periods),
             row=torch.arange(products),
             category=torch.from_numpy(category),
             on_shelf=torch.from_numpy(on_shelf),

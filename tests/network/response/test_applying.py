@@ -272,7 +272,7 @@ def test_recent_context_is_the_mean_of_the_last_periods_on_the_shelf_and_0_for_c
     found = recent_context(grid, 3)
 
     for j in range(len(grid.row)):
-        offered = [w for w in range(grid.periods - 3, grid.periods) if grid.on_shelf[j, w]]
+        offered = [w for w in range(grid.columns.periods - 3, grid.columns.periods) if grid.on_shelf[j, w]]
         expected = np.mean([float(grid.context[j, w, 0]) for w in offered]) if offered else 0.0
         assert found[j].tolist() == pytest.approx([expected, 0.0])
 

@@ -19,6 +19,7 @@ from gpu_pricer.network.response.controls import (
 )
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid
+from gpu_pricer.network.response.grid_columns import GridColumns
 from tests.network.response.drawn import autoregression, choose
 
 BY_COST = EndogeneityConfig(["cost"], planned_promotions=False, folds=4)
@@ -248,6 +249,7 @@ def answering_market(seed, cut=0.0, cost_spread=0.0, products=9, weeks=40):
 def error_of_mean_log_sensitivity(move, category, counts, control):
     control = np.zeros(tuple(move.shape)) if control is None else np.reshape(control, tuple(move.shape))
     grid = Grid(
+        columns=GridColumns.of_periods(move.shape[1]),
         row=torch.arange(len(move)),
         category=category,
         on_shelf=torch.ones_like(move),

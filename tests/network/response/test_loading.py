@@ -41,6 +41,7 @@ def tables_of(directory, keep_zeros):
         .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left")
         .with_columns(has_unit_price=pl.lit(True)),
         shelf=shelf.filter(~is_away),
+        group_shelf=None,
         choices=choices.filter(~is_away.fill_null(False)).lazy(),
         visits=visits.filter(pl.Series(rng.random(visits.height) < 0.8)) if keep_zeros < 1 else visits,
         users=users["user_id"].reverse(),

@@ -33,7 +33,7 @@ def draw_quantities(response, seed=0, recipe=RECIPE, extra=EXTRA):
     product, period = (place.repeat_interleave(count.flatten()) for place in _places(*count.shape))
     mean = extra * (1 + market.grid.move[product, period].numpy()) ** -response
     units = torch.from_numpy(1.0 + rng.poisson(mean))
-    user, visits = torch.zeros_like(product), torch.ones(1, market.grid.periods, dtype=torch.float64)
+    user, visits = torch.zeros_like(product), torch.ones(1, market.grid.columns.periods, dtype=torch.float64)
     return market, UserLog(user, product, period, torch.ones_like(units), units, visits, None)
 
 
@@ -73,7 +73,7 @@ def test_products_whose_units_answer_more_are_told_apart():
     parts = [(weak, ~is_strong[weak.product]), (strong, is_strong[strong.product])]
     joined = {
         name: torch.cat([getattr(part, name)[kept] for part, kept in parts])
-        for name in ("user", "product", "period", "count", "units")
+        for name in ("user", "product", "column", "count", "units")
     }
 
     fit = fit_quantities(market.grid, UserLog(**joined, visits=weak.visits, seen=None), CONFIG)
@@ -84,9 +84,9 @@ def test_products_whose_units_answer_more_are_told_apart():
 
 def test_segments_answer_each_by_their_own_units():
     (market, low), (_, high) = (draw_quantities(response) for response in (0.4, 1.6))
-    parts = {name: torch.cat([getattr(log, name) for log in (low, high)]) for name in ("product", "period", "count")}
+    parts = {name: torch.cat([getattr(log, name) for log in (low, high)]) for name in ("product", "column", "count")}
     user = torch.cat([torch.zeros_like(low.user), torch.ones_like(high.user)])
-    visits = torch.ones(2, market.grid.periods, dtype=torch.float64)
+    visits = torch.ones(2, market.grid.columns.periods, dtype=torch.float64)
     log = UserLog(user=user, **parts, units=torch.cat([low.units, high.units]), visits=visits, seen=None)
     pooled = fit_quantities(market.grid, log, CONFIG)
 
@@ -103,7 +103,7 @@ def test_units_that_do_not_answer_prices_have_no_response_in_any_segment_and_it_
     caplog.set_level("INFO")
 
     fit = fit_quantities(market.grid, log, CONFIG)
-    segment = torch.zeros(1, market.grid.periods, dtype=torch.int64)
+    segment = torch.zeros(1, market.grid.columns.periods, dtype=torch.int64)
     of_segments = fit_segments_quantities(fit, log, segment, 2, CONFIG)
 
     assert caplog.messages[0].startswith("the quantity sensitivity is 0: ")
@@ -231,7 +231,7 @@ def test_selling_by_tens_adds_no_information():
 def test_order_of_the_purchases_says_nothing(seed):
     market, log = draw_quantities(1.0, recipe=replace(RECIPE, sizes=(3, 2), visits=400))
     order = torch.randperm(len(log.user), generator=torch.Generator().manual_seed(seed))
-    names = ("user", "product", "period", "count", "units")
+    names = ("user", "product", "column", "count", "units")
     shuffled = replace(log, **{name: getattr(log, name)[order] for name in names})
 
     first, second = (fit_quantities(market.grid, rows, CONFIG).sensitivity for rows in (log, shuffled))

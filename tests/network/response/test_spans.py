@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from gpu_pricer.network.response import grid as module
+from gpu_pricer.network.response import grid_columns as module
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from tests.network.segments.user_log import draw
@@ -15,7 +15,12 @@ def test_periods_of_a_span_that_are_alike_count_like_one(monkeypatch):
     counts = drawn.log.pooled(drawn.grid)
     cut = Counts(*(part.repeat_interleave(3, dim=2) / 3 for part in (counts.bought, counts.visits)))
     cells = {name: getattr(drawn.grid, name).repeat_interleave(3, dim=1) for name in ("on_shelf", "move", "offset")}
-    longer = replace(drawn.grid, context=drawn.grid.context.repeat_interleave(3, dim=1), **cells)
+    longer = replace(
+        drawn.grid,
+        columns=module.GridColumns.of_periods(24),
+        context=drawn.grid.context.repeat_interleave(3, dim=1),
+        **cells,
+    )
     expected = fit_response(drawn.grid, counts, FitConfig(10, 0.01, None))
 
     monkeypatch.setattr(module, "MOST_SPANS", 8)
@@ -31,7 +36,7 @@ def test_spans_have_as_equally_many_periods_as_can_be(monkeypatch):
     monkeypatch.setattr(module, "MOST_SPANS", 7)
     grid = draw(sensitivity=(2.5,), periods=24).grid
 
-    span = grid.span_of_periods()
+    span = grid.columns.span_of_periods()
 
     assert span.unique().tolist() == list(range(7))
     assert sorted(span.bincount().unique().tolist()) == [3, 4]

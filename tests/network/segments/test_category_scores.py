@@ -21,7 +21,7 @@ def test_scores_take_few_bytes_for_a_choice():
     share, slope = (values[:, 0].repeat(COPIES, 1) for values in (cells.share, cells.slope))
     category = torch.cat([drawn.grid.category + k * CATEGORIES for k in range(COPIES)])
     grid = replace(drawn.grid, category=category, row=torch.arange(COPIES * PRODUCTS))
-    fold = torch.arange(grid.periods) % 4
+    fold = torch.arange(grid.columns.periods) % 4
     for times in (2, 6):
         log = _copied(drawn.log, times)
         with PeakBytes() as made:
@@ -35,7 +35,7 @@ def test_scores_take_few_bytes_for_a_choice():
 
 def _copied(log: UserLog, times: int) -> UserLog:
     """Return the log with every choice so many times, for each copy of the products."""
-    user, product, period = (values.int().repeat(times) for values in (log.user, log.product, log.period))
+    user, product, period = (values.int().repeat(times) for values in (log.user, log.product, log.column))
     product = (product + PRODUCTS * torch.arange(COPIES, dtype=torch.int32)[:, None]).flatten()
     return UserLog(
         user.repeat(COPIES), product, period.repeat(COPIES), torch.ones(len(product)), None, log.visits, None

@@ -6,6 +6,7 @@ import torch
 
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
+from gpu_pricer.network.response.grid_columns import GridColumns
 from gpu_pricer.network.segments import choice_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -35,6 +36,7 @@ def draw(sensitivities, taste):
     tensors = [torch.from_numpy(values) for values in place]
     log = UserLog(*tensors, torch.ones(len(place[0])).double(), None, torch.ones(USERS, PERIODS).double(), None)
     grid = Grid(
+        columns=GridColumns.of_periods(PERIODS),
         row=torch.arange(len(CATEGORY)),
         category=torch.from_numpy(CATEGORY),
         on_shelf=torch.ones(len(CATEGORY), PERIODS).double(),
@@ -60,7 +62,7 @@ def log_likelihood(pooled, log, user, phi):
     slope = -pooled.sensitivity[0].numpy()[:, None] * pooled.grid.move.numpy()
     mine = log.user.numpy() == user
     bought = np.zeros((len(CATEGORY), PERIODS))
-    np.add.at(bought, (log.product.numpy()[mine], log.period.numpy()[mine]), 1.0)
+    np.add.at(bought, (log.product.numpy()[mine], log.column.numpy()[mine]), 1.0)
     value = np.zeros((4, 2))
     for number in range(2):
         own, n, s = weight[number == CATEGORY], bought[number == CATEGORY], slope[number == CATEGORY]

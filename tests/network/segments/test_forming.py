@@ -95,9 +95,9 @@ def _surprise(scores, by_fold, count):
 def test_purchases_of_a_fold_do_not_move_their_user_in_its_periods(two_types):
     log, few = two_types.log, 6
     before = formed(two_types, count=2)
-    is_moved = (log.user < few) & (torch.from_numpy(FOLD)[log.period] == 1)
+    is_moved = (log.user < few) & (torch.from_numpy(FOLD)[log.column] == 1)
     cheap = _periods_by_price(two_types)
-    moved = replace(log, period=torch.where(is_moved, cheap[log.product], log.period))
+    moved = replace(log, column=torch.where(is_moved, cheap[log.product], log.column))
 
     users = pl.DataFrame({"user_id": np.arange(len(before.segment))})
     after = keep_ids(table(users["user_id"], before.segment), users, formed(replace(two_types, log=moved), count=2))

@@ -30,7 +30,7 @@ def log_of_seen(log):
     """The log of users who saw a category on some of their visits, at least on those on which they bought of it."""
     looks = torch.from_numpy(np.random.default_rng(1).random((CATEGORIES, *log.visits.shape)) < 0.5) * log.visits
     bought = torch.zeros_like(looks)
-    bought.index_put_((log.product // SIZE, log.user, log.period), log.count, accumulate=True)
+    bought.index_put_((log.product // SIZE, log.user, log.column), log.count, accumulate=True)
     looks = torch.maximum(looks, bought)
     category, user, period = looks.nonzero(as_tuple=True)
     order = torch.from_numpy(np.random.default_rng(2).permutation(len(user)))
@@ -44,7 +44,7 @@ def occasions(log):
     if log.seen is None:
         return np.repeat(log.visits.numpy()[None], CATEGORIES, axis=0)
     found, seen = np.zeros((CATEGORIES, *log.visits.shape)), log.seen
-    np.add.at(found, (seen.product.numpy(), seen.user.numpy(), seen.period.numpy()), seen.count.numpy())
+    np.add.at(found, (seen.product.numpy(), seen.user.numpy(), seen.column.numpy()), seen.count.numpy())
     return found
 
 
@@ -62,7 +62,7 @@ def log_likelihoods(drawn, phi):
     slope = -drawn.pooled.sensitivity[0].numpy()[:, None] * drawn.grid.move.numpy()
     bought = np.zeros((USERS, PRODUCTS, PERIODS))
     log = drawn.log
-    np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.period.numpy()), log.count.numpy())
+    np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.column.numpy()), log.count.numpy())
     value, looks = np.zeros((4, USERS, CATEGORIES)), occasions(log)
     for user, g in np.ndindex(USERS, CATEGORIES):
         here, visits = category == g, looks[g, user]

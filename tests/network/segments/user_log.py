@@ -7,6 +7,7 @@ import torch
 
 from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
+from gpu_pricer.network.response.grid_columns import GridColumns
 
 CATEGORIES, SIZE, PERIODS, OCCASIONS = 3, 4, 24, 4
 PRODUCTS = CATEGORIES * SIZE
@@ -59,6 +60,7 @@ def draw(
     user, product, period, count = (torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True))
     log = UserLog(user, product, period, count.double(), None, torch.from_numpy(visits).double(), None)
     grid = Grid(
+        columns=GridColumns.of_periods(periods),
         row=torch.arange(PRODUCTS),
         category=torch.from_numpy(category),
         on_shelf=torch.from_numpy(on_shelf),

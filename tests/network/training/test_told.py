@@ -19,7 +19,7 @@ def told(market):
 
 
 def test_types_are_segments_numbered_from_the_most_users_down(market, told):
-    membership = told.membership(market[1])
+    membership = told.membership(market[1], 5)
 
     assert membership.count == 2
     assert membership.segment.tolist() == [int(user % 4 == 0) for user in market[1].users.table["user_id"]]
@@ -28,7 +28,7 @@ def test_types_are_segments_numbered_from_the_most_users_down(market, told):
 
 def test_a_user_without_a_type_is_refused(market, told):
     with pytest.raises(InputError, match=r"train.told must have the type of every user, 1 lack one"):
-        Told(told.types.head(299), told.shocks).membership(market[1])
+        Told(told.types.head(299), told.shocks).membership(market[1], 5)
 
 
 def test_a_told_shock_is_a_known_part_of_the_appeal(market, tables, told):
