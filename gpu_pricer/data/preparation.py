@@ -19,7 +19,6 @@ from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import PeriodLog, period_log
-from gpu_pricer.data.price_groups import KEY as GROUP_KEY
 from gpu_pricer.data.price_groups import group_names, group_shelf, with_group_numbers
 from gpu_pricer.data.shelf import (
     KEY,
@@ -158,12 +157,15 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         "categories": category_rates(sums, categories["category_id"], rules.choices.shrinkage),
     } | begun
     if names:
-        visits = pl.concat([tables[name] for name in ("visits", "begun_visits") if name in tables])
-        priced = offered.filter(has_unit_price(offered)).select("product_id")
-        lines, shown = (
-            rows.join(priced, on="product_id", how="semi", maintain_order="left") for rows in (sales, offers)
+        came = pl.concat([tables[name] for name in ("visits", "begun_visits") if name in tables])
+        priced = offers.join(
+            offered.filter(has_unit_price(offered)), on="product_id", how="semi", maintain_order="left"
         )
-        tables["group_shelf"] = _group_shelf(lines, shown, visits, names, inputs, rules)
+        told = with_group_numbers(inputs.tables["group_prices"], names)
+        tables["group_shelf"] = group_shelf(priced, came, told, rules.period)
+        log.info(
+            "%s prices of %s price groups differ from the shelf's", f"{tables['group_shelf'].height:,}", len(names)
+        )
     summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names}
     return Canonical(tables, choices, summary)
 
@@ -194,16 +196,6 @@ def _offered(
         pairs.append(price_pairs(lines, rule.tolerance))
     offered = with_unit_prices(offered, pl.concat(pairs), rule)
     return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered)
-
-
-def _group_shelf(
-    sales: pl.DataFrame, shelf: pl.DataFrame, visits: pl.DataFrame, names: list[str], inputs: Inputs, rules: Preparation
-) -> pl.DataFrame:
-    """Return the canonical group_shelf; sales, shelf: of the products with a unit price. names: of the price groups."""
-    modal = pl.concat([modal_prices(part, GROUP_KEY) for part in period_blocks(sales)])
-    told = inputs.tables.get("group_prices")
-    told = None if told is None else with_group_numbers(told, names)
-    return group_shelf(shelf, visits, modal, told, rules.period, _shelf_rule(inputs, rules))
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:

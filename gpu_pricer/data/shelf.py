@@ -42,16 +42,15 @@ class ShelfRule:
         require_integer("carry_periods", self.carry_periods, 0)
 
 
-def modal_prices(lines: pl.DataFrame, key: tuple[str, ...] = KEY) -> pl.DataFrame:
+def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
     """Return price, list_price and lines for each product_id and period with any line, sorted.
 
     price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule.
-    key: the columns of which each combination has a price.
     """
-    counts = lines.lazy().group_by(key).agg(pl.len().alias("lines"))
-    price, list_price = _mode(lines, "price", key), _mode(lines, "list_price", key)
-    modal = price.join(list_price, on=key, how="left").join(counts, on=key).sort(key)
-    return modal.select(*key, "price", "list_price", "lines").collect()
+    counts = lines.lazy().group_by(KEY).agg(pl.len().alias("lines"))
+    price, list_price = _mode(lines, "price"), _mode(lines, "list_price")
+    modal = price.join(list_price, on=KEY, how="left").join(counts, on=KEY).sort(KEY)
+    return modal.select(*KEY, "price", "list_price", "lines").collect()
 
 
 def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
@@ -119,14 +118,14 @@ def with_context(shelf: pl.DataFrame, contexts: list[pl.DataFrame]) -> pl.DataFr
     )
 
 
-def _mode(lines: pl.DataFrame, column: str, key: tuple[str, ...]) -> pl.LazyFrame:
+def _mode(lines: pl.DataFrame, column: str) -> pl.LazyFrame:
     return (
         lines.lazy()
         .filter(pl.col(column).is_not_null())
-        .group_by(*key, column)
+        .group_by(*KEY, column)
         .len()
-        .sort(*key, "len", column, descending=[*(False for _ in key), True, False])
-        .unique(key, keep="first", maintain_order=True)
+        .sort(*KEY, "len", column, descending=[False, False, True, False])
+        .unique(KEY, keep="first", maintain_order=True)
         .drop("len")
     )
 

@@ -13,7 +13,14 @@ from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabular
 from gpu_pricer.data.sources.cells import DECIMAL, TEXT
 from gpu_pricer.errors import InputError
 
-KIN = {"transactions": "lines", "offers": "lines", "products": "products", "context": "products", "users": "users"}
+KIN = {
+    "transactions": "lines",
+    "offers": "lines",
+    "products": "products",
+    "context": "products",
+    "group_prices": "products",
+    "users": "users",
+}
 """Tables of one kin have the same ids, so only a file's name can tell them apart."""
 WITH_CONTEXT = ("offers", "context")
 LEAST_SHARED = 0.9

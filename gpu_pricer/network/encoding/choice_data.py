@@ -93,6 +93,16 @@ class ChoiceData(OnDevice):
         before, lately = self.visits_before(period), self.visits_before(max(period - recent, 0))
         return np.asarray((before - lately + before / max(period, 1)) / (min(recent, period) + 1))
 
+    def groups_of_users(self, period: int) -> Tensor:
+        """Return the price group in which the choices show each user in a period, [U]; 0: at the usual prices."""
+        group = torch.zeros(self.users.count, dtype=torch.int64)
+        if not bool(self.sets.price_group.any()):
+            return group
+        for index in self._choices_from(self.sets.period == period).split(AT_ONCE):
+            own = self.sets.price_group[self.choices.choice_set[index]]
+            group.scatter_reduce_(0, self.choices.user[index].long(), own, "amax")
+        return group
+
     def fingerprint(self) -> str:
         """Return a hash of everything that training sees: it differs for other data and for another split."""
         calendar, tensors = self.calendar, self.tensors()

@@ -11,6 +11,7 @@ from gpu_pricer.network.encoding.columns import to_tensor
 from gpu_pricer.network.encoding.numbering import numbered_choices
 from gpu_pricer.network.encoding.purchase_events import Purchases
 from gpu_pricer.tables.periods import by_period
+from gpu_pricer.tables.schemas import PRICE_GROUP, USUAL
 
 CHOICE_TYPES = {
     "user": torch.int32,
@@ -23,10 +24,10 @@ CHOICE_TYPES = {
 """What is read of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
 
-def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> LoggedChoices:
+def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame, visits: pl.DataFrame) -> LoggedChoices:
     """Return the choices of a file as numbers, by period and then by user, so that those of a visit stand together.
 
-    shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
+    shelf: from numbered_shelf. users: user_id, in the order of their row numbers. visits: canonical.
     InputError if the choices are older than their sizes. They are read and numbered one period at a time, because their
     text takes several times the memory of the numbers.
     """
@@ -37,7 +38,10 @@ def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> Logged
     columns = {name: torch.empty(most, dtype=dtype) for name, dtype in CHOICE_TYPES.items()}
     first, is_one = 0, True  # whether every occasion weighs 1
     for period, on_shelf in by_period(shelf).items():
-        rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
+        is_now = pl.col("period") == period
+        came = visits.filter(is_now).select("user_id", PRICE_GROUP)
+        rows = choices.filter(is_now).collect().join(came, on="user_id", how="left", maintain_order="left")
+        rows = numbered_choices(rows.with_columns(pl.col(PRICE_GROUP).fill_null(USUAL)), on_shelf, users)
         rows = rows.with_columns(chosen="shelf_row", log_kept=pl.col("outside_rate").log())
         part = slice(first, first + rows.height)
         for name, column in columns.items():

@@ -13,7 +13,7 @@ from gpu_pricer.network.encoding.on_device import OnDevice
 
 @dataclass(frozen=True)
 class ShelfRows(OnDevice):
-    """The R shelf rows, one per product and period on the shelf, sorted by period, then category, then product.
+    """The R shelf rows, one per product and choice set, sorted by period, price group, category and product.
 
     product [R]: the product's row number.
     price_ratio [R]: price / reference price.
@@ -39,7 +39,8 @@ class ChoiceSets(OnDevice):
     """The G choice sets: what a category had on the shelf in a period, as a run of consecutive shelf rows.
 
     start [G + 1]: choice set g consists of the shelf rows from start[g] to start[g + 1] - 1.
-    category [G], period [G]: row numbers.
+    category [G], period [G]: row numbers. price_group [G]: 0 at the usual prices, which each category on the shelf of a
+    period has; else a group of users who saw other prices of it.
     choices [G]: how many of the logged choices were made from the set, as float.
     outside [G]: the utility of buying nothing, 0; -inf where that is not an option.
     """
@@ -47,6 +48,7 @@ class ChoiceSets(OnDevice):
     start: Tensor
     category: Tensor
     period: Tensor
+    price_group: Tensor
     choices: Tensor
     outside: Tensor
 
@@ -62,6 +64,17 @@ class ChoiceSets(OnDevice):
     def period_of_rows(self) -> Tensor:
         """Return the period of every shelf row, [R]."""
         return self.period[self.of_rows()]
+
+    def is_usual(self) -> Tensor:
+        """Return whether every shelf row is at the usual price, bool [R]."""
+        return (self.price_group == 0)[self.of_rows()]
+
+    def rows_seen(self, period: int, price_group: int = 0) -> Tensor:
+        """Return the shelf rows [r] of a period as users of a price group saw them, ascending."""
+        is_own = (self.period == period) & (self.price_group == price_group)
+        other = self.category[is_own] if price_group else self.category[:0]
+        is_usual = (self.period == period) & (self.price_group == 0) & ~torch.isin(self.category, other)
+        return (is_own | is_usual)[self.of_rows()].nonzero().squeeze(1)
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ from gpu_pricer.network.encoding.numbering import (
 from gpu_pricer.network.encoding.purchase_events import Purchases
 from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.canonical import read_canonical, read_summary
+from gpu_pricer.tables.canonical import read_canonical, read_group_shelf, read_summary
 from gpu_pricer.tables.further_columns import FURTHER, name_apart
 from gpu_pricer.tables.periods import Split
-from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
+from gpu_pricer.tables.schemas import COST_SHIFTERS, PRICE_GROUP, PROMOTIONS, Shelf, Users
 
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
@@ -118,7 +118,10 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     users = _described(directory, "users").sort("user_id")
     categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf = numbered_shelf(shelf, products, categories, periods)
+    shelf, visits = (
+        numbered_shelf(shelf, read_group_shelf(directory), products, categories, periods),
+        read_canonical(directory, "visits"),
+    )
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
     return Tables(
@@ -126,8 +129,8 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=read_choices(directory / "choices.parquet", shelf, users),
-        visits=pl.read_parquet(directory / "visits.parquet"),
+        choices=read_choices(directory / "choices.parquet", shelf, users, visits),
+        visits=visits,
         periods=periods,
         begun=_begun(directory),
         context=context,
@@ -181,6 +184,7 @@ def _choice_sets(tables: Tables, has_outside_option: bool) -> ChoiceSets:
         start=torch.from_numpy(start),
         category=to_tensor(sets["category"]),
         period=to_tensor(sets["period_index"]),
+        price_group=to_tensor(sets[PRICE_GROUP]),
         choices=torch.bincount(tables.choices.choice_set, minlength=sets.height).float(),
         outside=torch.full((sets.height,), 0.0 if has_outside_option else -torch.inf),
     )

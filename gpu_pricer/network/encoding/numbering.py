@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.tables.schemas import category_key, has_unit_price
+from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL, category_key, has_unit_price
 
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -48,36 +48,64 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
 
 def numbered_shelf(
-    shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
+    shelf: pl.DataFrame,
+    group_shelf: pl.DataFrame | None,
+    products: pl.DataFrame,
+    categories: pl.DataFrame,
+    periods: list[date],
 ) -> pl.DataFrame:
     """Return the shelf with row numbers of product, category, period and choice set, sorted by choice set.
 
+    A category has a choice set at the usual prices in every period, whose price_group is USUAL, and one more for each
+    price group that saw other prices of some of its products. shelf, group_shelf: canonical, None without price groups.
     products, categories: from numbered_products and numbered_categories.
     """
-    return (
+    rows = (
         shelf.drop("category_id")
         .join(
             products.select("product_id", "category_id", "reference_price").with_row_index("product"), on="product_id"
         )
         .join(categories.select("category_id").with_row_index("category"), on="category_id")
         .join(pl.DataFrame({"period": periods}).with_row_index("period_index"), on="period")
-        .sort("period_index", "category", "product")
-        .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
+        .with_columns(pl.lit(USUAL, GROUP_NUMBER).alias(PRICE_GROUP))
+    )
+    if group_shelf is not None:
+        rows = pl.concat([rows, _seen_by_groups(rows, group_shelf)])
+    numbers = ("period_index", PRICE_GROUP, "category")
+    return (
+        rows.sort(*numbers, "product")
+        .with_columns(choice_set=pl.struct(numbers).rle_id().cast(pl.Int64))
         .with_row_index("shelf_row")
     )
+
+
+def _seen_by_groups(rows: pl.DataFrame, group_shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return the shelf's rows as price groups saw them, of the categories of which they saw a price of their own."""
+    own = group_shelf.rename({"price": "own_price"})
+    priced = own.join(rows.select("period", "product_id", "category"), on=["period", "product_id"])
+    sets = priced.select("period", PRICE_GROUP, "category").unique()
+    seen = rows.drop(PRICE_GROUP).join(sets, on=["period", "category"])
+    seen = seen.join(own, on=["period", PRICE_GROUP, "product_id"], how="left")
+    return seen.with_columns(price=pl.coalesce("own_price", "price")).select(rows.columns)
 
 
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
 
-    They are sorted by user and choice set. shelf: from numbered_shelf. users: user_id, by row number.
+    They are sorted by user and choice set. choices: canonical, with the price_group of their visit. shelf: from
+    numbered_shelf. users: user_id, by row number.
     """
-    sets = shelf.select("period", "category_id", "choice_set").unique()
-    rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
+    key = ["period", PRICE_GROUP, "category_id"]
+    sets = shelf.select(*key, "choice_set").unique()
+    usual = sets.filter(pl.col(PRICE_GROUP) == USUAL).drop(PRICE_GROUP).rename({"choice_set": "usual_set"})
+    rows = shelf.select("choice_set", "product_id", pl.col("shelf_row").cast(pl.Int64))
     return (
         choices.join(users.select("user_id").with_row_index("user"), on="user_id")
-        .join(sets, on=["period", "category_id"])
-        .join(rows, on=["period", "product_id"], how="left")
+        .join(usual, on=["period", "category_id"])
+        .join(sets, on=key, how="left")
+        .with_columns(choice_set=pl.coalesce("choice_set", "usual_set"))
+        .drop("usual_set")
+        .join(rows, on=["choice_set", "product_id"], how="left")
         .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
         .with_columns(pl.col("shelf_row").fill_null(-1))
         .sort("user", "choice_set", "shelf_row", "weight", "size")  # an offers table may repeat the first three

@@ -20,6 +20,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 
 log = logging.getLogger(__name__)
 
+SUMS = ("probability", "expected_units", "artefact_probability", "artefact_expected_units")
 MOST_OCCASIONS = 10_000_000
 """Of more the network predicts the sample alone, so that time does not grow with the log."""
 
@@ -37,9 +38,10 @@ def write_held_out_sums(network: DemandNetwork, artefact: ArtefactShares, units:
     data = network.data
     if not (data.choices.log_kept[data.split()[2].long()] < 0).any():
         return
+    is_usual = data.sets.price_group == 0
     shelves = data.sets.period[data.sets.period >= data.calendar.validated_periods].unique().tolist()
     came = {period: _users_of(data, period) for period in shelves}
-    count = sum(len(users) * int((data.sets.period == period).sum()) for period, users in came.items())
+    count = sum(len(users) * int((is_usual & (data.sets.period == period)).sum()) for period, users in came.items())
     if count > MOST_OCCASIONS:
         log.info(
             "%s hold-out occasions are too many to predict all: expected sales are estimated from a sample",
@@ -58,36 +60,55 @@ def _users_of(data: ChoiceData, period: int) -> Tensor:
 
 def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, period: int, users: Tensor) -> pl.DataFrame:
     """Return the rows of write_held_out_sums of a period in which the users [n] came."""
-    data = network.data
-    rows = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
-    visits = torch.bincount(artefact.segment[users], minlength=artefact.share.shape[1])
-    of_segments = artefact.share[rows - artefact.first]
-    per_purchase = data.choices_per_purchase(data.sets.of_rows()[rows])[:, None]
-    bought, chosen = _network_sums(network, artefact, users, period, rows)
-    sums = {
-        "probability": bought,
-        "expected_units": chosen * units[rows - artefact.first],
-        "artefact_probability": purchase_probability(of_segments, per_purchase).double() * visits,
-        "artefact_expected_units": of_segments.double() * units[rows - artefact.first] * visits,
-    }
-    row, segment = (visits > 0).expand(len(rows), -1).nonzero().T
+    data, segments = network.data, artefact.share.shape[1]
+    group_of = data.groups_of_users(period)[users]
+    total = {name: torch.zeros(data.products.count, segments, dtype=torch.float64) for name in SUMS}
+    visits = torch.bincount(artefact.segment[users], minlength=segments)
+    for group in group_of.unique().tolist():
+        rows = data.sets.rows_seen(period, group)
+        sums = _sums_of_group(network, artefact, units, (period, group), users[group_of == group])
+        for name, values in sums.items():
+            total[name].index_add_(0, data.shelf.product[rows], values)
+    product = data.shelf.product[data.sets.rows_seen(period)]
+    row, segment = (visits > 0).expand(len(product), -1).nonzero().T
     return pl.DataFrame({
         "period": pl.Series([data.calendar.periods[period]]).new_from_index(0, len(row)),
-        "product_id": data.products.table["product_id"].gather(data.shelf.product[rows[row]].numpy()),
+        "product_id": data.products.table["product_id"].gather(product[row].numpy()),
         "segment_id": segment.numpy(),
-        **{name: value[row, segment].numpy() for name, value in sums.items()},
+        **{name: value[product[row], segment].numpy() for name, value in total.items()},
     })  # fmt: skip
 
 
+def _sums_of_group(
+    network: DemandNetwork, artefact: ArtefactShares, units: Tensor, seen: tuple[int, int], users: Tensor
+) -> dict[str, Tensor]:
+    """Return the sums of write_held_out_sums by shelf row and segment, [r, S] each, over users [n] of a price group.
+
+    seen: the period and the group, whose shelf rows they are.
+    """
+    data = network.data
+    rows = data.sets.rows_seen(*seen)
+    visits = torch.bincount(artefact.segment[users], minlength=artefact.share.shape[1])
+    of_segments = artefact.share[rows - artefact.first]
+    per_purchase = data.choices_per_purchase(data.sets.of_rows()[rows])[:, None]
+    bought, chosen = _network_sums(network, artefact, users, seen, rows)
+    return dict(zip(SUMS, (
+        bought,
+        chosen * units[rows - artefact.first],
+        purchase_probability(of_segments, per_purchase).double() * visits,
+        of_segments.double() * units[rows - artefact.first] * visits,
+    ), strict=True))  # fmt: skip
+
+
 def _network_sums(
-    network: DemandNetwork, artefact: ArtefactShares, users: Tensor, period: int, rows: Tensor
+    network: DemandNetwork, artefact: ArtefactShares, users: Tensor, seen: tuple[int, int], rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the network's sums of purchase probabilities and of choice shares by shelf row and segment, [r, S] each.
 
-    They are summed over the users [n]; rows [r]: all of the period.
+    They are summed over the users [n]; seen, rows [r]: as in _sums_of_group.
     """
     data, segments = network.data, artefact.share.shape[1]
-    members = Members(network, period_as_it_was(network, period)).of(users)
+    members = Members(network, period_as_it_was(network, *seen)).of(users)
     is_of = functional.one_hot(artefact.segment[users], segments).T.float()
     product, on_shelf = data.shelf.product[rows], members.point.availability > 0
     per_purchase = torch.ones(data.products.count)

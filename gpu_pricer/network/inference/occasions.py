@@ -91,6 +91,7 @@ def _choice_sets(rows: pl.DataFrame, has_outside_option: bool) -> ChoiceSets:
         start=torch.from_numpy(start),
         category=to_tensor(first["category"]),
         period=to_tensor(first["period_index"]),
+        price_group=torch.zeros(first.height, dtype=torch.int64),
         choices=torch.ones(first.height),
         outside=torch.full((first.height,), 0.0 if has_outside_option else -torch.inf),
     )

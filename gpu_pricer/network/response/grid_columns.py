@@ -50,10 +50,13 @@ class GridColumns:
     def find(self, period: Tensor, price_group: Tensor) -> Tensor:
         """Return the columns [n] in which the users of price groups [n] are in periods [n]."""
         groups = int(torch.cat([price_group, self.price_group]).max()) + 1
-        usual = torch.searchsorted(self.period, torch.arange(self.periods))
-        known = usual[:, None].repeat(1, groups)
+        known = torch.searchsorted(self.period, torch.arange(self.periods))[:, None].repeat(1, groups)
         known[self.period, self.price_group] = torch.arange(self.count)
         return known[period, price_group]
+
+    def usual(self) -> Tensor:
+        """Return the column of users at the usual prices in the period of every column, [W]."""
+        return torch.searchsorted(self.period, self.period)
 
     def sum_by_period(self, values: Tensor) -> Tensor:
         """Return the sums [n, periods] of values [n, W] over the columns of each period."""

@@ -113,7 +113,10 @@ def load_response_data(
         log.info(
             "the dissimilarity of every category is 1: it is identified only where promotional cuts alone are used"
         )
-    shared = "regular" if tells_nests else "move"
+    shared = cells["move"]
+    if tells_nests:  # a group's prices are regular ones to its users
+        usual = cells["move"][:, columns.usual()]
+        shared = cells["regular"] + (torch.log1p(cells["move"]) - torch.log1p(usual)) * cells["on_shelf"]
     numbers = torch.from_numpy(taught["row"].to_numpy().astype(np.int64)), torch.from_numpy(category)
     grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
@@ -180,19 +183,19 @@ def _grid(
     columns: GridColumns,
     numbers: tuple[Tensor, Tensor],
     cells: dict[str, Tensor],
-    shared: str,
+    shared: Tensor,
     context: list[str],
     log: UserLog,
     has_outside_option: bool,
 ) -> Grid:
     """Return the grid; numbers: row and category [P]. cells [P, W]: by name, SHELF_CELLS and the context.
 
-    shared: of which cells the mean over a category is a control.
+    shared [P, W]: of whose values the mean over a category is a control.
     """
     row, category = numbers
     sold, on_shelf = log.sold(len(row)), cells["on_shelf"]
     driven = [cells[name] for name in context]
-    controls = [category_move(cells[shared], on_shelf, sold, category), cells["regular"], cells["surprise"]]
+    controls = [category_move(shared, on_shelf, sold, category), cells["regular"], cells["surprise"]]
     controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
     return Grid(
         columns=columns,

@@ -52,10 +52,15 @@ def _tensor(column: pl.Series) -> Tensor:
 
 
 def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
-    """Return a past period as it looked just before: the last prices and promotions, with the period's own shelf."""
+    """Return a past period as it looked just before: the last prices and promotions, with the period's own shelf.
+
+    Prices are the usual ones, which no price group has for itself.
+    """
     data = network.data
-    row_period = data.sets.period_of_rows()
-    earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
+    row_period, is_usual = data.sets.period_of_rows(), data.sets.is_usual()
+    earlier, now = (
+        (is_usual & of_period).nonzero().squeeze(1) for of_period in (row_period < period, row_period == period)
+    )
     last = torch.full((data.products.count,), -1).scatter_reduce(0, data.shelf.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
     return MarketPoint(
@@ -67,13 +72,13 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
     )
 
 
-def period_as_it_was(network: DemandNetwork, period: int) -> MarketPoint:
-    """Return a past period with its own prices, promotions, shelf, season and shocks.
+def period_as_it_was(network: DemandNetwork, period: int, price_group: int = 0) -> MarketPoint:
+    """Return a past period with its own prices, promotions, shelf, season and shocks, as users of a price group saw it.
 
     Products off the shelf have their reference price, and nothing beside it.
     """
     data = network.data
-    row = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
+    row = data.sets.rows_seen(period, price_group)
     product = data.shelf.product[row]
     low, high = (network.support[product] - 1).T
 
@@ -93,7 +98,7 @@ def _recent_context(network: DemandNetwork, before: int) -> Tensor:
     """Return the mean context of every product over the last carry_periods, 0 if it was never on the shelf, [P, C]."""
     data = network.data
     shelf, period = data.shelf, data.sets.period_of_rows()
-    recent = (period >= before - network.config.carry_periods) & (period < before)
+    recent = (period >= before - network.config.carry_periods) & (period < before) & data.sets.is_usual()
     product = shelf.product[recent]
     total = torch.zeros(data.products.count, shelf.context.shape[1]).index_add(0, product, shelf.context[recent])
     count = torch.zeros(data.products.count, 1).index_add(0, product, torch.ones(len(product), 1))

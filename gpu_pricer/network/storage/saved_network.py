@@ -75,7 +75,7 @@ class SavedNetwork:
     The names of attributes carry the prefix of canonical.set_apart, here and in the vocabularies.
     categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on),
     purchase_rate (the average user's purchases in a visit), support_low and support_high (see price_support.py).
-    shelf: product_id, period and effect, the shelf effect of every row of the log that taught.
+    shelf: product_id, period and effect, the shelf effect of every row at the usual prices of the log that taught.
     centre [S, D]: the segments' centres in the coordinates in which users are compared, in the order of segment_id.
     fingerprint: hash of the parameters' file.
     """
@@ -129,7 +129,8 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     categories = data.categories.table.with_columns(pl.Series(k, v.numpy()) for k, v in of_category.items())
     write_table(categories, directory / "categories.parquet")
     effect = pl.Series("effect", network.shelf_effect.detach().numpy())
-    write_table(_shelf_keys(data).with_columns(effect), directory / "shelf.parquet")
+    is_usual = pl.Series(data.sets.is_usual().numpy())
+    write_table(_shelf_keys(data).with_columns(effect).filter(is_usual), directory / "shelf.parquet")
 
 
 def read_network(directory: Path) -> SavedNetwork:

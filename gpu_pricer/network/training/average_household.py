@@ -92,21 +92,21 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     Seasons and shocks are those that the period before lets expect, as in any period that is predicted.
     """
     data, grid, state, widths = network.data, fit.grid, fit.state, fit.widths
-    count, row, place = data.calendar.count, grid.row, _taught_categories(network, fit)
-    span = grid.columns.span_of_periods()[:count]
+    row, place, columns = grid.row, _taught_categories(network, fit), grid.columns
+    span = columns.spans_of()
     season, next_season = _forecast(state.season, widths.season, grid.periods_ahead)
     shock, next_shock = _forecast(state.shock, widths.shock, grid.periods_ahead)
     network.next_season.zero_()[place] = next_season
     network.next_shock.zero_()[row, 0] = next_shock
     kept = grid.context.shape[2] - grid.controls
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
-    usual = grid.columns.find(torch.arange(count), torch.zeros(count, dtype=torch.int64))
-    of_category = torch.zeros(data.categories.count, count)
-    of_product = torch.zeros(data.products.count, count)
-    of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0, usual].float()
-    of_product[row] = shock[:, span] + (controls + grid.offset)[:, usual].float()
-    period, product = data.sets.period_of_rows(), data.shelf.product
-    network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])
+    of_category = torch.zeros(data.categories.count, columns.count)
+    of_product = torch.zeros(data.products.count, columns.count)
+    of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0].float()
+    of_product[row] = shock[:, span] + (controls + grid.offset).float()
+    column = columns.find(data.sets.period, data.sets.price_group)[data.sets.of_rows()]
+    product = data.shelf.product
+    network.shelf_effect.copy_(of_category[data.products.category[product], column] + of_product[product, column])
 
 
 def _forecast(effects: Tensor, process: Autoregression, ahead: int) -> tuple[Tensor, Tensor]:

@@ -66,9 +66,13 @@ def period_sales(data: ChoiceData, sales: Sales, expected: Tensor, is_moving: Te
     """Return the purchases of the moving products, numbered in order; expected [r]: of the rows of the sales."""
     number = torch.cumsum(is_moving, 0) - 1
     kept = is_moving[sales.products]
-    period = data.sets.period[sales.sets[kept]].numpy()
-    columns = (number[sales.products[kept]].numpy(), expected[kept].numpy(), sales.bought[kept].numpy())
-    ends = np.searchsorted(period, np.arange(1, data.calendar.trained_periods))
+    cell = data.sets.period[sales.sets[kept]] * len(is_moving) + number[sales.products[kept]]
+    cell, place = torch.unique(cell, return_inverse=True)  # a product has a row for each price group of a period
+    sums = (
+        torch.zeros(len(cell), dtype=of.dtype).index_add(0, place, of) for of in (expected[kept], sales.bought[kept])
+    )
+    columns = ((cell % len(is_moving)).numpy(), *(of.numpy() for of in sums))
+    ends = np.searchsorted((cell // len(is_moving)).numpy(), np.arange(1, data.calendar.trained_periods))
     return PeriodSales(list(zip(*(np.split(column, ends) for column in columns), strict=True)), int(is_moving.sum()))
 
 

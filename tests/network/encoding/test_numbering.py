@@ -15,7 +15,8 @@ from tests.network.small import ENCODING
 
 MONDAY = date(2024, 1, 1)
 SHELF = pl.DataFrame({
-    "period": MONDAY, "product_id": [10, 11, 12], "category_id": "A", "choice_set": 0, "shelf_row": [0, 1, 2]
+    "period": MONDAY, "product_id": [10, 11, 12], "category_id": "A", "choice_set": 0, "shelf_row": [0, 1, 2],
+    "price_group": 0,
 })  # fmt: skip
 USERS = pl.DataFrame({"user_id": [1, 2]})
 
@@ -26,7 +27,7 @@ def choices_of(*offers):
               "weight": pl.Float64}  # fmt: skip
     log = pl.DataFrame(offers, schema=schema, orient="row").with_columns(period=pl.lit(MONDAY))
     parts = purchases_from_offers(log, SHELF), zeros_from_offers(log, SHELF)
-    choices = arranged(*(part.with_columns(outside_rate=pl.lit(1.0)) for part in parts))
+    choices = arranged(*(part.with_columns(outside_rate=pl.lit(1.0)) for part in parts)).with_columns(price_group=0)
     return numbered_choices(choices, SHELF, USERS)
 
 

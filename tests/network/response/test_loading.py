@@ -104,7 +104,7 @@ def test_counts_are_those_of_counting_row_by_row(tables):
     if not is_complete:
         shelf = {(category[p], week[day]) for p, day in tables.shelf.select("product_id", "period").iter_rows()
                  if p in taught}  # fmt: skip
-        for name, day in tables.visits.iter_rows():
+        for name, day in tables.visits.select("user_id", "period").iter_rows():
             for g in set(category.values()):
                 if week[day] in tables.taught and (g, week[day]) in shelf:
                     visits[g, membership[user[name], week[day]], week[day]] += 1
