@@ -13,6 +13,7 @@ from gpu_pricer.data.sources.synthetic import (
     DrawnMarket,
     Manager,
     People,
+    PriceGroups,
     Synthetic,
     Tastes,
 )
@@ -62,6 +63,7 @@ def small_source(truth: Path | str = "unused", seed: int = 0) -> Synthetic:
             cost_spread=0.0,
             pass_through=1.0,
         ),
+        groups=PriceGroups(count=0, formed_by="type", first_week=6, spread=0.07, wobble=0.03, renewal=0.2),
         baskets=Baskets(second_choice=0.15, extra_units=[0.05, 0.5], quantity_sensitivity=0.0),
     )
 

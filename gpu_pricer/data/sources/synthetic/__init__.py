@@ -5,6 +5,7 @@ The truth is saved as a demand artefact, so that estimates and prices can be com
 
 from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory
 from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes
+from gpu_pricer.data.sources.synthetic.price_groups import PriceGroups
 from gpu_pricer.data.sources.synthetic.sales import Baskets
 from gpu_pricer.data.sources.synthetic.source import DrawnMarket, Synthetic
 
@@ -15,6 +16,7 @@ __all__ = [
     "Manager",
     "MarketHistory",
     "People",
+    "PriceGroups",
     "Synthetic",
     "SyntheticMarket",
     "Tastes",

@@ -8,6 +8,7 @@ import numpy as np
 from gpu_pricer.checks import require_number, require_range
 from gpu_pricer.data.sources.synthetic.history import MarketHistory
 from gpu_pricer.data.sources.synthetic.market import SyntheticMarket, Tastes, draw_between
+from gpu_pricer.data.sources.synthetic.price_groups import GroupHistory
 
 DAYS = 7
 
@@ -60,33 +61,41 @@ class Sales:
         return units, self.baskets.quantity_sensitivity * extra / (1.0 + extra)
 
 
-def utility(market: SyntheticMarket, tastes: Tastes, history: MarketHistory, week: int) -> np.ndarray:
-    """Return the true utility [T, P] in one week; minus infinity if a product is not on the shelf."""
-    relative = _relative_price(market, history)[week]
+def utility(
+    market: SyntheticMarket, tastes: Tastes, history: MarketHistory, week: int, price: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the true utility [T, P] in one week; minus infinity if a product is not on the shelf.
+
+    price [P]: in cents, None for the usual one.
+    """
+    relative = (history.price[week] if price is None else price) / (100.0 * market.base_price) - 1.0
     promotion = tastes.display * history.display[week] + tastes.mailer * history.mailer[week]
     everyone = history.season[week] + history.shock[week] + promotion
     everyone = np.where(history.on_shelf[week], everyone, -np.inf)
     return market.appeal - market.sensitivity * relative + everyone
 
 
-def _relative_price(market: SyntheticMarket, history: MarketHistory) -> np.ndarray:
-    """Return price / base price − 1 of every week and product, [W, P]."""
-    return history.price / (100.0 * market.base_price) - 1.0
-
-
 def draw_sales(
-    market: SyntheticMarket, tastes: Tastes, history: MarketHistory, baskets: Baskets, rng: np.random.Generator
+    market: SyntheticMarket,
+    tastes: Tastes,
+    history: MarketHistory,
+    groups: GroupHistory,
+    baskets: Baskets,
+    rng: np.random.Generator,
 ) -> Sales:
     """Return the drawn lines of all weeks; a user's choices of one product in one visit are one line."""
     categories = len(market.category_start) - 1
     extra = draw_between(baskets.extra_units, categories, rng)
-    weeks = [
-        np.vstack([np.full(len(line[0]), week), line])
-        for week in range(len(history.price))
-        for line in [_draw_week(market, utility(market, tastes, history, week), baskets.second_choice, rng)]
-    ]
+    count = groups.price.shape[1]
+    kind = market.user_type * count + groups.of_user
+    weeks = []
+    for week, of_groups in enumerate(groups.price):
+        seen = [utility(market, tastes, history, week, price) for price in of_groups]
+        utilities = np.stack(seen, axis=1).reshape(-1, len(market.category))
+        line = _draw_week(market, kind, utilities, baskets.second_choice, rng)
+        weeks.append(np.vstack([np.full(len(line[0]), week), line]))
     week, user, product, day = np.concatenate(weeks, axis=1)
-    relative = _relative_price(market, history)[week, product]
+    relative = groups.price[week, groups.of_user[user], product] / (100.0 * market.base_price[product]) - 1.0
     quantity = 1 + rng.poisson(baskets.mean_extra_units(extra[market.category[product]], relative))
     key = (week * len(market.user_type) + user) * len(market.category) + product
     _, first, line = np.unique(key, return_index=True, return_inverse=True)
@@ -102,9 +111,9 @@ def draw_sales(
 
 
 def _draw_week(
-    market: SyntheticMarket, utilities: np.ndarray, second_choice: float, rng: np.random.Generator
+    market: SyntheticMarket, kind: np.ndarray, utilities: np.ndarray, second_choice: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return user, product and day [3, n] of one week's choices of a product."""
+    """Return user, product and day [3, n] of one week's choices of a product; kind [U]: whose utilities [T, P]."""
     start = market.category_start
     weight = np.exp(utilities)
     total = np.add.reduceat(weight, start[:-1], axis=1)
@@ -115,7 +124,7 @@ def _draw_week(
 
     visitor = np.flatnonzero(rng.random(len(market.visit_rate)) < market.visit_rate)
     day = rng.integers(0, DAYS, len(visitor))
-    occasion = market.user_type[visitor][:, None] * (len(start) - 1) + np.arange(len(start) - 1)
+    occasion = kind[visitor][:, None] * (len(start) - 1) + np.arange(len(start) - 1)
     draw = rng.random(occasion.shape)
     bought = (total / (nothing + total)).ravel()[occasion]
     is_bought = draw < bought

@@ -12,6 +12,7 @@ from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.data.sources.synthetic import tables
 from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory, draw_history
 from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes, draw_market
+from gpu_pricer.data.sources.synthetic.price_groups import PriceGroups, draw_groups
 from gpu_pricer.data.sources.synthetic.sales import Baskets, Sales, draw_sales
 from gpu_pricer.data.sources.synthetic.truth import true_demand
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
@@ -30,6 +31,7 @@ class Synthetic:
     assortment: Assortment
     tastes: Tastes
     manager: Manager
+    groups: PriceGroups
     baskets: Baskets
 
     def __post_init__(self) -> None:
@@ -43,7 +45,10 @@ class Synthetic:
         return []
 
     def tables(self) -> dict[str, RawTable]:
-        """Return transactions, products, users and context, and write the true demand to `truth`."""
+        """Return transactions, products, users, context and, with price groups, group_prices.
+
+        The true demand is written to `truth`.
+        """
         drawn = self.draw()
         write_artefact(drawn.truth, Path(self.truth))
         return {name: RawTable(rows.lazy(), f"synthetic {name}") for name, rows in drawn.tables.items()}
@@ -54,18 +59,20 @@ class Synthetic:
         Market, weeks and sales have random generators of their own, so that changing the manager does not change the
         demand.
         """
-        of_market, of_weeks, of_sales, of_labels = np.random.default_rng(self.seed).spawn(4)
+        of_market, of_weeks, of_sales, of_labels, of_groups = np.random.default_rng(self.seed).spawn(5)
         market = draw_market(self.people, self.assortment, self.tastes, of_market)
         history = draw_history(market, self.assortment, self.tastes, self.manager, self.weeks, of_weeks)
-        sales = draw_sales(market, self.tastes, history, self.baskets, of_sales)
+        groups = draw_groups(self.groups, market, history, of_groups)
+        sales = draw_sales(market, self.tastes, history, groups, self.baskets, of_sales)
         ids, start = tables.product_ids(market, of_labels), date.fromisoformat(self.start)
         return DrawnMarket(
             market=market,
             history=history,
             sales=sales,
             truth=true_demand(market, history, sales, ids, start, f"synthetic-{self.seed}", self.currency),
-            tables={
-                "transactions": tables.transactions_table(market, history, sales, ids, start),
+            tables=({"group_prices": tables.group_prices_table(groups, ids, start)} if self.groups.count else {})
+            | {
+                "transactions": tables.transactions_table(market, history, groups, sales, ids, start),
                 "products": tables.products_table(market, history, ids),
                 "users": tables.users_table(market, of_labels),
                 "context": tables.context_table(history, ids, start),

@@ -7,6 +7,7 @@ import polars as pl
 
 from gpu_pricer.data.sources.synthetic.history import MarketHistory
 from gpu_pricer.data.sources.synthetic.market import SyntheticMarket
+from gpu_pricer.data.sources.synthetic.price_groups import GroupHistory
 from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 
 FIRST_PRODUCT, FIRST_USER = 100_001, 500_001
@@ -31,23 +32,47 @@ def category_ids(market: SyntheticMarket) -> np.ndarray:
 
 
 def transactions_table(
-    market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, start: date
+    market: SyntheticMarket,
+    history: MarketHistory,
+    groups: GroupHistory,
+    sales: Sales,
+    ids: np.ndarray,
+    start: date,
 ) -> pl.DataFrame:
     """Return one line per user, product and visit, at the product's price of the week in currency.
 
-    ids [P]: the product ids. start: the first day of the log.
+    ids [P]: the product ids. start: the first day of the log. With several groups there is the column price_group.
     """
-    day = DAYS * sales.week + sales.day
-    return pl.DataFrame(
+    day, group = DAYS * sales.week + sales.day, groups.of_user[sales.user]
+    lines = pl.DataFrame(
         {
             "user_id": user_ids(market)[sales.user],
             "product_id": ids[sales.product],
             "time": _dates(start, day),
             "quantity": sales.quantity,
-            "price": history.price[sales.week, sales.product] / 100,
+            "price": groups.price[sales.week, group, sales.product] / 100,
             "list_price": history.list_price[sales.week, sales.product] / 100,
         }
-    ).sort("time", "user_id", "product_id")
+    )
+    if groups.price.shape[1] > 1:
+        is_own = pl.Series(sales.week >= groups.first_week)
+        lines = lines.with_columns(price_group=pl.when(is_own).then(pl.Series(group)))
+    return lines.sort("time", "user_id", "product_id")
+
+
+def group_prices_table(groups: GroupHistory, ids: np.ndarray, start: date) -> pl.DataFrame:
+    """Return every price of every group, from the first week in which it has its own; ids [P]: the product ids."""
+    weeks, count, products = groups.price.shape
+    week, group, product = np.indices((weeks - groups.first_week, count, products)).reshape(3, -1)
+    week += groups.first_week
+    return pl.DataFrame(
+        {
+            "price_group": group,
+            "product_id": ids[product],
+            "time": _dates(start, DAYS * week),
+            "price": groups.price[week, group, product] / 100,
+        }
+    )
 
 
 def products_table(market: SyntheticMarket, history: MarketHistory, ids: np.ndarray) -> pl.DataFrame:
