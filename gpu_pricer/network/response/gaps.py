@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import FLOAT, Counts, Grid
+from gpu_pricer.network.response.grid import CELLS, FLOAT, Counts, Grid
 from gpu_pricer.network.response.model import utility
 
 FIRST_RATE, LEAST_RATE, STEPS = 0.01, 1e-9, 50  # of gaps; EM's, which settles in a few
@@ -30,11 +30,10 @@ NODES = 9  # of the quadrature over a shock
 
 
 def find_gaps(fit: Fit) -> Tensor:
-    """Return the cells of periods that are likelier gaps than not, bool [P, W]; fit: of all users as one segment."""
+    """Return the periods that are likelier gaps than not, bool [P, W]; fit: of all users as one segment, W: periods."""
     assert isinstance(fit.counts, Counts)
-    columns = fit.grid.columns
-    sold = columns.sum_by_period(fit.counts.bought.sum(1))
-    expected = columns.sum_by_period(fit.counts.visits.sum(1)[fit.grid.category] * fit.grid.on_shelf) > 0
+    sold = fit.counts.bought.sum(1)
+    expected = (fit.counts.visits.sum(1)[fit.grid.category] * fit.grid.on_shelf) > 0
     is_zero, none = expected & (sold == 0), _chance_of_no_sale(fit, fit.counts.visits)
     rate = FIRST_RATE
     for _ in range(STEPS):
@@ -42,26 +41,24 @@ def find_gaps(fit: Fit) -> Tensor:
         rate = max(float(gap.sum() / expected.sum()), LEAST_RATE)
     last = int(expected.any(0).nonzero().max())
     sells_later = sold.flip(1).cumsum(1).flip(1) > 0
-    return ((gap > 0.5) & (sells_later | ~expected[:, last, None]))[:, columns.period]
+    return (gap > 0.5) & (sells_later | ~expected[:, last, None])
 
 
 def without_gaps(grid: Grid, gaps: Tensor) -> Grid:
     """Return the grid with its products off the shelf in their gaps, bool [P, W]."""
     is_there = (~gaps).to(FLOAT)
-    cut = ("on_shelf", "move", "offset", "unit_offset")
-    parts = {name: getattr(grid, name) * is_there for name in cut}
+    parts = {name: getattr(grid, name) * is_there for name in CELLS}
     return replace(grid, context=grid.context * is_there[:, :, None], **parts)
 
 
 def _chance_of_no_sale(fit: Fit, visits: Tensor) -> Tensor:
-    """Return the probability that nobody chooses a product in a period on the shelf, [P, periods]; visits [G, S, W]."""
+    """Return the probability that nobody chooses a product that is on the shelf, [P, W]; visits [G, S, W]."""
     grid = fit.grid
     shock, spread = fit.widths.shock.given_others(fit.state.shock)
     beside = replace(fit.state, shock=shock)
-    of_columns = (grid.shares(utility(grid, beside, fit.layout)) * visits[grid.category]).sum(1)
-    expected = grid.columns.sum_by_period(of_columns)
+    expected = (grid.shares(utility(grid, beside, fit.layout)) * visits[grid.category]).sum(1)
     node, weight = np.polynomial.hermite_e.hermegauss(NODES)
     none = torch.zeros_like(expected)
     for place, share in zip(node, weight / weight.sum(), strict=True):
-        none += share * torch.exp(-expected * torch.exp(place * spread[grid.columns.span_of_periods()]))
+        none += share * torch.exp(-expected * torch.exp(place * spread[grid.columns.spans_of()]))
     return none

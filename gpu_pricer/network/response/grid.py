@@ -6,7 +6,7 @@ columns, which are the periods and their price groups (see grid_columns.py), and
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from gpu_pricer.network.response.grid_columns import GridColumns
 FLOAT = torch.float64
 LARGEST_UTILITY = 30.0
 AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside a large log
+CELLS = ("on_shelf", "move", "offset", "unit_offset")  # fields of a Grid of shape [P, W]
 BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80 unknowns a product, which caches hold
 
 
@@ -82,6 +83,14 @@ class Grid:
         total = float(self.has_outside_option) + self.sum_by_category(weight)
         return weight / total.clamp(min=1e-30)[self.category]
 
+    def by_period(self, weight: Tensor) -> "Grid":
+        """Return the grid with a column for every period: the mean over its columns, weighted by `weight` [W]."""
+        columns = self.columns
+        share = weight.clamp(min=1e-9) / columns.sum_by_period(weight.clamp(min=1e-9)[None])[0, columns.period]
+        cells: dict[str, Any] = {name: columns.sum_by_period(getattr(self, name) * share) for name in CELLS}
+        context = [columns.sum_by_period(values * share) for values in self.context.unbind(2)]
+        return replace(self, columns=columns.of_periods(columns.periods), context=torch.stack(context, dim=2), **cells)
+
     def products_of(self, other: "Grid") -> tuple[Tensor, Tensor]:
         """Return the numbers here and there of the products that both grids have."""
         place = torch.searchsorted(other.row, self.row).clamp(max=len(other.row) - 1)
@@ -104,7 +113,7 @@ class Grid:
 
     def part(self, products: slice, categories: slice) -> "Grid":
         """Return the cells of a block from `blocks`, its categories numbered from 0."""
-        cut = ("row", "on_shelf", "move", "context", "offset", "unit_offset")
+        cut = ("row", "context", *CELLS)
         parts = {name: getattr(self, name)[products] for name in cut}
         return replace(self, category=self.category[products] - categories.start, **parts)
 
@@ -164,6 +173,12 @@ class Counts:
         if not isinstance(other, Counts):
             return False
         return torch.equal(self.bought, other.bought) and torch.equal(self.visits, other.visits)
+
+    def by_period(self, columns: GridColumns) -> "Counts":
+        """Return the counts of the periods, each the sum over its columns."""
+        return Counts(
+            *(columns.sum_by_period(of.flatten(0, 1)).view(*of.shape[:2], -1) for of in (self.bought, self.visits))
+        )
 
     def part(self, products: slice, categories: slice) -> "Counts":
         """Return the counts of a block of Grid.blocks."""

@@ -16,6 +16,7 @@ from gpu_pricer.network.response.bend import learned_bend
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.gaps import find_gaps, without_gaps
+from gpu_pricer.network.response.grid import Counts, Grid
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
@@ -70,8 +71,8 @@ def learn_market(
         known = told.with_shocks(known, data)
     if start is not None:
         known = replace(known, grid=replace(known.grid, bend=start.grid.bend))
-    first = fit_response(known.grid, known.log.pooled(known.grid), config.fit, start)
-    gaps = find_gaps(first)
+    first = fit_response(*_by_period(known), config.fit, start)
+    gaps = find_gaps(first)[:, known.grid.columns.period]
     if bool(gaps.any()):
         log.info(
             "%d product-periods are gaps, in which the product was missing: no sale where many were expected",
@@ -90,9 +91,22 @@ def learn_market(
 
 def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, start: Fit | None) -> Fit:
     """Return the response of all users as one segment."""
-    nests = Nests.of(known.grid) if known.tells_nests else None
-    counts, attributes = known.log.pooled(known.grid), AttributeEffects.of(data.products, known.grid)
-    return fit_response(known.grid, counts, config.fit, start, nests, attributes)
+    grid, counts = _by_period(known)
+    nests = Nests.of(grid) if known.tells_nests else None
+    fit = fit_response(grid, counts, config.fit, start, nests, AttributeEffects.of(data.products, grid))
+    return fit if grid is known.grid else replace(fit, grid=known.grid, counts=known.log.pooled(known.grid))
+
+
+def _by_period(known: ResponseData) -> tuple[Grid, Counts]:
+    """Return the grid and what all users as one segment did, price groups taken together.
+
+    Groups differ in tastes that last, and a shop may price by them: between the groups, one segment with the tastes of
+    all would take these for a response to prices. So it learns from what differs between periods alone.
+    """
+    grid, counts = known.grid, known.log.pooled(known.grid)
+    if grid.columns.count == grid.columns.periods:
+        return grid, counts
+    return grid.by_period(known.log.visits.sum(0)), counts.by_period(grid.columns)
 
 
 def _of_users(pooled: Fit, known: ResponseData) -> tuple[UserScores, Tensor]:

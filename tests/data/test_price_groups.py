@@ -1,0 +1,156 @@
+"""Price groups: whose prices a visit saw, and which prices these were."""
+
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.data.choices import visits_of
+from gpu_pricer.data.price_groups import MOST_GROUPS, group_names, group_shelf, with_group_numbers
+from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_unit_prices
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period
+
+MONDAY = date(2024, 1, 1)
+WEEK = Period("1w")
+TOLD = {"price_group": pl.UInt16, "product_id": pl.Int64, "time": pl.Datetime("us"), "price": pl.Float64}
+VISITS = {"user_id": pl.Int64, "period": pl.Date, "price_group": pl.UInt16}
+
+
+def told(*rows):
+    return pl.DataFrame(rows, schema=TOLD, orient="row")
+
+
+def shelf_of(*rows):
+    return pl.DataFrame(rows, schema=["period", "product_id", "price"], orient="row")
+
+
+def visits(*rows):
+    return pl.DataFrame(rows, schema=VISITS, orient="row")
+
+
+def week(number):
+    return MONDAY + timedelta(weeks=number)
+
+
+def at(number, day=0, hour=0):
+    return datetime(2024, 1, 1) + timedelta(weeks=number, days=day, hours=hour)
+
+
+def rows_of(shelf, came, prices):
+    return group_shelf(shelf, came, prices, WEEK).rows()
+
+
+def test_a_group_has_the_price_that_holds_in_the_middle_of_the_period():
+    shelf, came = shelf_of((week(0), 10, 2.0)), visits((1, week(0), 1))
+
+    before, after = (told((1, 10, at(-1), 3.0), (1, 10, at(0, 3, hour), 4.0)) for hour in (11, 13))
+
+    assert rows_of(shelf, came, before) == [(week(0), 1, 10, 4.0)]
+    assert rows_of(shelf, came, after) == [(week(0), 1, 10, 3.0)]
+
+
+def test_before_its_first_price_and_without_one_a_group_sees_the_shelf_s():
+    shelf = shelf_of((week(0), 10, 2.0), (week(0), 11, 5.0), (week(1), 10, 2.0))
+    came = visits((1, week(0), 1), (1, week(1), 1))
+
+    assert rows_of(shelf, came, told((1, 10, at(1), 3.0))) == [(week(1), 1, 10, 3.0)]
+
+
+def test_prices_are_kept_where_somebody_of_the_group_came_and_they_differ():
+    shelf = shelf_of((week(0), 10, 2.0), (week(0), 11, 5.0), (week(1), 10, 2.0), (week(1), 11, 5.0))
+    came = visits((1, week(0), 1), (2, week(0), 0), (3, week(1), 2))
+    prices = told((1, 10, at(0), 3.0), (1, 11, at(0), 5.0), (2, 10, at(0), 1.0), (2, 11, at(0), 4.0))
+
+    assert rows_of(shelf, came, prices) == [(week(0), 1, 10, 3.0), (week(1), 2, 10, 1.0), (week(1), 2, 11, 4.0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_prices_of_groups_are_those_of_looking_up_every_cell(seed):
+    rng = np.random.default_rng(seed)
+    shelf = shelf_of(
+        *((week(w), p, float(rng.integers(2, 5))) for w in range(5) for p in range(6) if rng.random() < 0.8)
+    )
+    came = visits(*((u, week(w), int(rng.integers(0, 4))) for w in range(5) for u in range(5)))
+    changes = [
+        (int(g), int(p), at(int(w), int(d)), float(price))
+        for g, p, w, d, price in zip(*(rng.integers(0, high, 60) for high in (4, 6, 5, 7, 6)), strict=True)
+        if price > 0
+    ]
+    changes = list({change[:3]: change for change in changes}.values())
+    expected = []
+    for day, product, price in shelf.rows():
+        for group in sorted({g for _, when, g in came.rows() if when == day} - {0}):
+            middle = datetime.combine(day, datetime.min.time()) + timedelta(days=3.5)
+            known = [c for c in changes if c[0] == group and c[1] == product and c[2] <= middle]
+            own = max(known, key=lambda change: change[2])[3] if known else price
+            expected += [(day, group, product, own)] if own != price else []
+
+    assert rows_of(shelf, came, told(*changes)) == sorted(expected)
+
+
+def test_a_visit_is_of_the_group_of_most_of_its_lines_and_of_the_first_of_equally_many():
+    lines = pl.DataFrame(
+        {
+            "user_id": [1, 1, 1, 2, 2, 3],
+            "period": [MONDAY] * 6,
+            "price_group": pl.Series([2, 2, 1, 2, 1, 0], dtype=pl.UInt16),
+        }
+    )
+
+    assert visits_of(lines).rows() == [(1, MONDAY, 2), (2, MONDAY, 1), (3, MONDAY, 0)]
+    assert visits_of(lines.drop("price_group")).rows() == [(user, MONDAY, 0) for user in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", [str, int])
+def test_groups_are_numbered_in_the_order_of_their_names_whatever_their_type(kind):
+    lines = pl.DataFrame({"price_group": [kind(7), None, kind(3), kind(7)]})
+    prices = pl.DataFrame({"price_group": [3, 5, 7]})
+
+    names = group_names(lines, prices)
+
+    assert names == ["3", "7"]
+    assert with_group_numbers(lines, names)["price_group"].to_list() == [2, 0, 1, 2]
+    assert with_group_numbers(prices, names)["price_group"].to_list() == [1, 0, 2]
+
+
+def test_a_log_without_groups_has_no_names_and_no_column():
+    lines = pl.DataFrame({"user_id": [1], "price_group": pl.Series([None], dtype=pl.String)})
+
+    assert group_names(lines, None) == group_names(lines.drop("price_group"), None) == []
+    assert with_group_numbers(lines, []).columns == ["user_id"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "prices", "message"),
+    [
+        (["a", "b"], ["a"], "group_prices must tell the prices of every price_group, found none of b: bring it"),
+        (["a"], None, "group_prices must tell the prices of every price_group, found none of a: bring it"),
+        ([None], ["a"], "group_prices needs the column price_group in transactions or offers, found no group there"),
+        (
+            [f"{n}" for n in range(MOST_GROUPS + 1)],
+            None,
+            "at most 64 different values, found 65, such as 0, 1, 10: join",
+        ),
+    ],
+)
+def test_groups_whose_prices_cannot_be_known_are_refused(groups, prices, message):
+    lines = pl.DataFrame({"price_group": pl.Series(groups, dtype=pl.String)})
+    table = None if prices is None else pl.DataFrame({"price_group": prices})
+
+    with pytest.raises(InputError, match=message):
+        group_names(lines, table)
+
+
+def test_prices_by_group_do_not_look_like_goods_sold_by_weight(lines):
+    rows = [{"price": 2.0 + (user % 6) / 4, "user_id": user, "week": user % 5} for user in range(120)]
+    sales = lines(*rows)
+    groups = sales.with_columns(price_group=(pl.col("user_id") % 6 + 1).cast(pl.UInt16))
+    products = pl.DataFrame({"product_id": [10], "category_id": ["A"], "has_unit_price": [None]})
+    products = products.with_columns(pl.col("has_unit_price").cast(pl.Float64))
+    rule = UnitPriceRule(min_agreement=0.3, tolerance=0.05, shrinkage=5)
+
+    assert with_unit_prices(products, price_pairs(groups, 0.05), rule)["has_unit_price"].to_list() == [1.0]
+    with pytest.raises(InputError, match="some product that sold must have a unit price"):
+        with_unit_prices(products, price_pairs(sales, 0.05), rule)
