@@ -10,15 +10,20 @@ import polars as pl
 
 from gpu_pricer.tables.periods import Split
 
+GROUPED = 6  # the first period in which groups see prices of their own
 SPLIT = Split(history_periods=0, validation_periods=3, test_periods=3)  # the default configuration's
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the tables were drawn from: appeal [U, P] and sensitivity [P] (per unit of price / reference)."""
+    """What the tables were drawn from: appeal [U, P] and sensitivity [P] (per unit of price / reference).
+
+    price [T, U, P]: what each user saw in each period.
+    """
 
     appeal: np.ndarray
     sensitivity: np.ndarray
+    price: np.ndarray
 
 
 def write_canonical(
@@ -29,21 +34,30 @@ def write_canonical(
     size: int = 5,
     periods: int = 20,
     keep_zeros: float = 1.0,
+    groups: int = 0,
 ) -> Drawn:
     """Write the tables that `prepare` would; every user visits every period.
 
     keep_zeros: share of the occasions without purchase that are kept. Product 0's price is always carried forward.
+    groups: from period GROUPED on, users in turn are at the usual prices and in so many price groups, which see the
+    products of all categories but the first at prices of their own, drawn in every period.
     """
     rng = np.random.default_rng(seed)
     products = categories * size
     category = np.repeat(np.arange(categories), size)
     appeal = rng.normal(-2.0, 0.7, products) + 0.5 * rng.normal(size=(users, 3)) @ rng.normal(size=(3, products))
-    drawn = Drawn(appeal, sensitivity=rng.uniform(1.5, 3.5, products))
+    sensitivity = rng.uniform(1.5, 3.5, products)
     base = rng.uniform(1, 6, products).round(2)
     days = [date(2024, 1, 1) + timedelta(weeks=w) for w in range(periods)]
     price = (base * np.exp(rng.normal(0, 0.15, (periods, products)))).round(2)
     display = (rng.random((periods, products)) < 0.1).astype(float)
-    picked = picked_products(rng, drawn, category, price, display)
+    is_grouped = np.arange(periods)[:, None] >= (GROUPED if groups else periods)
+    group = np.where(is_grouped, np.arange(users) % (groups + 1), 0)
+    apart = np.random.default_rng([seed, groups]).normal(0, 0.15, (periods, groups + 1, products))
+    apart[:, 0], apart[:, :, category == 0] = 0.0, 0.0
+    of_groups = (price[:, None] * np.exp(apart)).round(2)
+    drawn = Drawn(appeal, sensitivity, of_groups[np.arange(periods)[:, None], group])
+    picked = picked_products(rng, drawn, category, np.median(price, axis=0), display)
     is_kept = (picked >= 0) | (rng.random(picked.size) < keep_zeros).reshape(picked.shape)
     tables = {
         "products": products_table(category, price[-1], base),
@@ -52,11 +66,14 @@ def write_canonical(
         "choices": choices_table(picked, is_kept, days).with_columns(outside_rate=pl.lit(keep_zeros)),
         "visits": pl.DataFrame({"user_id": np.arange(users)})
         .join(pl.DataFrame({"period": days}), how="cross")
-        .with_columns(price_group=pl.lit(0, pl.UInt16)),
+        .sort("period", "user_id")
+        .with_columns(price_group=pl.Series(group.ravel(), dtype=pl.UInt16)),
         "categories": pl.DataFrame({"category_id": named(np.arange(categories))}).with_columns(
             choices_per_purchase=pl.lit(1.0), units_per_choice=pl.lit(1.0)
         ),
     }
+    if groups:
+        tables["group_shelf"] = group_shelf_table(days, price, of_groups)
     directory.mkdir(parents=True)
     for name, table in tables.items():
         table.write_parquet(directory / f"{name}.parquet")
@@ -72,13 +89,13 @@ def write_canonical(
 
 
 def picked_products(
-    rng: np.random.Generator, drawn: Drawn, category: np.ndarray, price: np.ndarray, display: np.ndarray
+    rng: np.random.Generator, drawn: Drawn, category: np.ndarray, reference: np.ndarray, display: np.ndarray
 ) -> np.ndarray:
-    """Return the product that each user picks, int [T, G, U], -1 for none. category [P]; price, display [T, P]."""
-    users, reference = len(drawn.appeal), np.median(price, axis=0)
-    picked = np.empty((len(price), category[-1] + 1, users), int)
-    for w in range(len(price)):
-        utility = drawn.appeal - drawn.sensitivity * (price[w] / reference - 1) + 0.5 * display[w]
+    """Return the product that each user picks, int [T, G, U], -1 for none. category, reference [P]; display [T, P]."""
+    users = len(drawn.appeal)
+    picked = np.empty((len(display), category[-1] + 1, users), int)
+    for w in range(len(display)):
+        utility = drawn.appeal - drawn.sensitivity * (drawn.price[w] / reference - 1) + 0.5 * display[w]
         for g in range(category[-1] + 1):
             columns = np.flatnonzero(category == g)
             noisy = np.concatenate([np.zeros((users, 1)), utility[:, columns]], axis=1)
@@ -117,6 +134,17 @@ def shelf_table(
         "category_id": named(np.tile(category, periods)), "price": price.ravel(),
         "list_price": np.tile(base, periods), "price_age": np.tile(np.where(ids == 0, 3, 0), periods),
         "display": display.ravel(), "mailer": 0.0,
+    })  # fmt: skip
+
+
+def group_shelf_table(days: list[date], price: np.ndarray, of_groups: np.ndarray) -> pl.DataFrame:
+    """Return the prices of groups [T, 1 + groups, P] from GROUPED on that differ from the usual ones [T, P]."""
+    period, group, product = np.nonzero(of_groups != price[:, None])
+    later = period >= GROUPED
+    period, group, product = period[later], group[later], product[later]
+    return pl.DataFrame({
+        "period": pl.Series(days).gather(period), "price_group": pl.Series(group, dtype=pl.UInt16),
+        "product_id": product, "price": of_groups[period, group, product],
     })  # fmt: skip
 
 

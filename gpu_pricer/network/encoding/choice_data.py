@@ -31,6 +31,8 @@ class ChoiceData(OnDevice):
 
     shelf [R], sets [G], choices [N], products [P], users [U], categories, calendar: see choice_records.py.
     history: what users did before each period.
+    visit_group [U, T]: the price group of each user in each period, uint8, 0: at the usual prices, or not there; None
+    where nobody saw prices of a group.
     context_scale: names and scale of the C context columns.
     currency: as in the tables; prices enter as ratios. files: where choices and histories lie, None: in memory.
     """
@@ -43,6 +45,7 @@ class ChoiceData(OnDevice):
     categories: EncodedCategories
     calendar: Calendar
     history: UserHistory
+    visit_group: Tensor | None
     context_scale: ContextScale
     currency: str
     files: TensorFiles | None
@@ -94,14 +97,10 @@ class ChoiceData(OnDevice):
         return np.asarray((before - lately + before / max(period, 1)) / (min(recent, period) + 1))
 
     def groups_of_users(self, period: int) -> Tensor:
-        """Return the price group in which the choices show each user in a period, [U]; 0: at the usual prices."""
-        group = torch.zeros(self.users.count, dtype=torch.int64)
-        if not bool(self.sets.price_group.any()):
-            return group
-        for index in self._choices_from(self.sets.period == period).split(AT_ONCE):
-            own = self.sets.price_group[self.choices.choice_set[index]]
-            group.scatter_reduce_(0, self.choices.user[index].long(), own, "amax")
-        return group
+        """Return the price group of each user in a period, [U]; 0: at the usual prices."""
+        if self.visit_group is None:
+            return torch.zeros(self.users.count, dtype=torch.int64)
+        return self.visit_group[:, period].long()
 
     def fingerprint(self) -> str:
         """Return a hash of everything that training sees: it differs for other data and for another split."""

@@ -162,6 +162,7 @@ def _tensors(
             begun=tables.begun,
         ),
         history=history,
+        visit_group=_visit_groups(tables),
         context_scale=tables.context,
         currency=summary["currency"],
         files=None,
@@ -213,12 +214,25 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     )
 
 
-def _history(tables: Tables, purchases: Purchases, files: TensorFiles | None) -> UserHistory:
-    visits = tables.visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
+def _of_visits(tables: Tables, values: pl.Series) -> np.ndarray:
+    """Return the values of the visits by user and period, [U, T]; 0 where a user did not come."""
+    visits = tables.visits.with_columns(values.alias("value"))
+    visits = visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
         pl.DataFrame({"period": tables.periods}).with_row_index("period_index"), on="period"
     )
-    is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
-    is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
+    of_visits = np.zeros((tables.users.height, len(tables.periods)), dtype=visits["value"].to_numpy().dtype)
+    of_visits[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = visits["value"].to_numpy()
+    return of_visits
+
+
+def _visit_groups(tables: Tables) -> torch.Tensor | None:
+    """Return the price group of every user in every period, None where the log has no groups."""
+    group = tables.visits[PRICE_GROUP].cast(pl.UInt8)
+    return torch.from_numpy(_of_visits(tables, group)) if group.max() else None
+
+
+def _history(tables: Tables, purchases: Purchases, files: TensorFiles | None) -> UserHistory:
+    is_visit = _of_visits(tables, pl.repeat(True, tables.visits.height, eager=True))
     half_lives = half_lives_of(len(tables.periods))
     return build_history(purchases, is_visit, tables.products.height, tables.categories.height, half_lives, files)
 

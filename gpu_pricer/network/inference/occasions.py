@@ -69,6 +69,7 @@ def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData
         categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
         calendar=_calendar(unseen.past, periods),
         history=_history(unseen, numbered, periods, settings.half_lives),
+        visit_group=None,
         context_scale=settings.context,
         currency="",  # has no effect: prices enter as ratios
         files=None,

@@ -1,0 +1,182 @@
+"""A log in which groups of users saw prices of their own, from the canonical tables to predictions."""
+
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from polars.testing import assert_frame_equal
+
+from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.inference.artefact_shares import artefact_shares
+from gpu_pricer.network.inference.held_out import predict_held_out
+from gpu_pricer.network.inference.units import units_per_choice
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.segments.members import Members, period_as_it_was
+from gpu_pricer.network.training.market import learn_market
+from tests.canonical import GROUPED, SPLIT, write_canonical
+from tests.network.inference.test_held_out_sums import CELL, SUMS, sampled, units_of, written
+from tests.network.small import ENCODING, RESPONSE, trained_network
+
+GROUPS = 3
+SEGMENTS = np.arange(300) % 3
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("grouped") / "data"
+    return directory, write_canonical(directory, groups=GROUPS)
+
+
+@pytest.fixture(scope="module")
+def data(tables):
+    return load_choice_data(tables[0], ENCODING, SPLIT)
+
+
+@pytest.fixture(scope="module")
+def trained(tables, data, tmp_path_factory):
+    return trained_network(data, tables[0], tmp_path_factory.mktemp("train"))
+
+
+def without_groups(directory, folder):
+    """The same canonical tables where nothing is known of the groups."""
+    shutil.copytree(directory, folder)
+    (folder / "group_shelf.parquet").unlink()
+    visits = pl.read_parquet(folder / "visits.parquet")
+    visits.with_columns(price_group=pl.lit(0, pl.UInt16)).write_parquet(folder / "visits.parquet")
+    return folder
+
+
+def price_of_rows(data, rows):
+    """The prices of shelf rows, in currency."""
+    product = data.shelf.product[rows].numpy()
+    return data.products.table["reference_price"].to_numpy()[product] * data.shelf.price_ratio[rows].numpy()
+
+
+def test_every_alternative_of_a_choice_has_the_price_that_its_user_saw(tables, data):
+    drawn, choices = tables[1], data.choices
+    index = torch.arange(0, choices.count, 7)
+    first, size = data.sets.start[choices.choice_set[index]], data.sets.start.diff()[choices.choice_set[index]]
+    rows = torch.cat([torch.arange(f, f + n) for f, n in zip(first.tolist(), size.tolist(), strict=True)])
+    user = torch.repeat_interleave(choices.user[index], size).numpy()
+    period = data.sets.period_of_rows()[rows].numpy()
+
+    seen = drawn.price[period, user, data.products.table["product_id"].to_numpy()[data.shelf.product[rows].numpy()]]
+
+    np.testing.assert_allclose(price_of_rows(data, rows), seen, rtol=1e-6)
+    assert (choices.chosen[index] >= 0).any()
+
+
+def test_what_was_bought_is_of_the_set_it_was_chosen_from(data):
+    chosen = data.choices.chosen
+    is_bought = chosen >= 0
+
+    assert torch.equal(data.sets.of_rows()[chosen[is_bought]], data.choices.choice_set[is_bought].long())
+
+
+def test_groups_have_sets_of_the_categories_in_which_they_saw_other_prices(data):
+    sets = data.sets
+    is_own = sets.price_group > 0
+
+    assert int((~is_own).sum()) == 20 * 4
+    assert int(is_own.sum()) == (20 - GROUPED) * GROUPS * 3
+    assert sets.category[is_own].unique().tolist() == [1, 2, 3]
+    assert int(sets.period[is_own].min()) == GROUPED
+    assert data.visit_group[:, GROUPED - 1].eq(0).all()
+    assert data.visit_group[:, GROUPED].tolist() == [user % (GROUPS + 1) for user in range(300)]
+
+
+def test_a_market_point_is_as_a_group_saw_it(tables, trained, data):
+    drawn, period = tables[1], 8
+    reference = data.products.table["reference_price"].to_numpy()
+    low, high = trained.support.T
+
+    for group in range(GROUPS + 1):
+        point = period_as_it_was(trained, period, group)
+
+        seen = torch.from_numpy(drawn.price[period, group] / reference).float()
+        torch.testing.assert_close(point.price_ratio, seen.clamp(low, high))
+
+
+def test_the_response_is_that_to_the_prices_that_groups_saw(tables, data, tmp_path):
+    drawn = tables[1]
+    plain = without_groups(tables[0], tmp_path / "plain")
+    logs = {"told": (tables[0], data), "plain": (plain, load_choice_data(plain, ENCODING, SPLIT))}
+    error = {}
+    for name, (directory, own) in logs.items():
+        known = learn_market(own.with_every_period(), directory, RESPONSE).known
+        segment = torch.from_numpy(SEGMENTS)[:, None].expand(known.log.visits.shape)
+        fit = fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(40, 0.02, None))
+        truth = drawn.sensitivity[own.products.table["product_id"].to_numpy()[fit.grid.row.numpy()]]
+        error[name] = np.log(fit.sensitivity.mean(0).numpy() / truth)
+
+    assert error["told"].mean() == pytest.approx(0, abs=0.1)
+    assert error["plain"].mean() < error["told"].mean() - 0.05
+    assert np.abs(error["told"]).mean() < 0.75 * np.abs(error["plain"]).mean()
+
+
+def test_everybody_is_learned_from_periods_and_segments_from_groups_too(tables, data):
+    market = learn_market(data, tables[0], RESPONSE)
+
+    assert market.known.grid.columns.count == 20 + (20 - GROUPED) * GROUPS
+    assert market.household.fit.grid is market.known.grid
+    assert market.household.fit.counts.bought.shape[2] == market.known.grid.columns.count
+    assert market.scores.fold.shape == (market.known.grid.columns.count,)
+    period = market.known.grid.columns.period.numpy()
+    assert all(len({*market.scores.fold[period == number]}) == 1 for number in range(20))
+
+
+def test_predictions_and_their_sums_over_all_occasions_are_at_the_prices_of_groups(
+    tables, trained, data, tmp_path, monkeypatch
+):
+    known = learn_market(data, tables[0], RESPONSE).known
+    segment = torch.from_numpy(SEGMENTS)[:, None].expand(known.log.visits.shape)
+    response = fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
+    artefact = artefact_shares(trained, SEGMENTS, response, 300)
+    predict_held_out(trained, artefact, units_of(artefact), tmp_path / "all.parquet")
+    offers = pl.read_parquet(tmp_path / "all.parquet")
+    seen = tables[1].price[
+        offers["period"].rank("dense").to_numpy().astype(int) + 16, offers["user_id"], offers["product_id"]
+    ]
+    reference = dict(data.products.table.select("product_id", "reference_price").iter_rows())
+
+    np.testing.assert_allclose(offers["price_ratio"] * offers["product_id"].replace_strict(reference), seen, rtol=1e-6)
+
+    monkeypatch.setattr(trained, "data", sampled(data, 0.1))
+    artefact = artefact_shares(trained, SEGMENTS, None, 300)
+    predicted = written(trained, tmp_path / "sums.parquet")
+    monkeypatch.setattr(trained, "data", data)
+    predict_held_out(trained, artefact, units_of(artefact), tmp_path / "all.parquet")
+    offers = pl.read_parquet(tmp_path / "all.parquet")
+    assert_frame_equal(predicted, offers.group_by(CELL).agg(pl.col(SUMS).sum()).sort(CELL), rel_tol=1e-4)
+
+
+def test_the_artefact_s_probability_is_at_the_price_of_the_user_s_group(tables, trained, data, tmp_path):
+    known = learn_market(data, tables[0], RESPONSE).known
+    segment = torch.from_numpy(SEGMENTS)[:, None].expand(known.log.visits.shape)
+    response = fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
+    artefact = artefact_shares(trained, SEGMENTS, response, 300)
+    units = units_per_choice(data, None, 3, trained.support, artefact.first)
+    predict_held_out(trained, artefact, units, tmp_path / "held_out.parquet")
+    offers = pl.read_parquet(tmp_path / "held_out.parquet").sort("product_id")
+    ids = data.products.table["product_id"].gather(response.grid.row.numpy()).to_list()
+    columns = response.grid.columns
+    reference = data.products.table.sort("product_id")["reference_price"].to_numpy()
+    utility = response.utility().numpy()
+
+    for user, period, group in [(0, 17, 0), (1, 18, 1), (7, 19, 3)]:
+        column = int(((columns.period == period) & (columns.price_group == group)).nonzero())
+        taught = [ids.index(product) for product in range(10, 15)]
+        moves = tables[1].price[period, user, 10:15] / reference[10:15] - 1
+        np.testing.assert_allclose(response.grid.move[taught, column], moves, rtol=1e-6)
+        weight = np.exp(utility[taught, SEGMENTS[user], column])
+        same = offers.filter(user_id=user, period=data.calendar.periods[period], category_id="c2")
+        assert same["artefact_probability"].to_list() == pytest.approx(weight / (1 + weight.sum()), rel=0.02)
+
+
+def test_members_of_a_group_are_at_its_prices(trained):
+    usual, own = (Members(trained, period_as_it_was(trained, 10, group)) for group in (0, 1))
+
+    assert torch.equal(usual.bent_move(slice(0, 5)), own.bent_move(slice(0, 5)))
+    assert not torch.equal(usual.bent_move(slice(5, 20)), own.bent_move(slice(5, 20)))
