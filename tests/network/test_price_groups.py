@@ -1,6 +1,7 @@
 """A log in which groups of users saw prices of their own, from the canonical tables to predictions."""
 
 import shutil
+from copy import deepcopy
 
 import numpy as np
 import polars as pl
@@ -13,11 +14,12 @@ from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.segments.members import Members, period_as_it_was
+from gpu_pricer.network.segments.matching import match_average_household
+from gpu_pricer.network.segments.members import Members, period_as_it_was, period_to_price
 from gpu_pricer.network.training.market import learn_market
 from tests.canonical import GROUPED, SPLIT, write_canonical
 from tests.network.inference.test_held_out_sums import CELL, SUMS, sampled, units_of, written
-from tests.network.small import ENCODING, RESPONSE, trained_network
+from tests.network.small import ENCODING, RESPONSE, all_members, trained_network
 
 GROUPS = 3
 SEGMENTS = np.arange(300) % 3
@@ -180,3 +182,28 @@ def test_members_of_a_group_are_at_its_prices(trained):
 
     assert torch.equal(usual.bent_move(slice(0, 5)), own.bent_move(slice(0, 5)))
     assert not torch.equal(usual.bent_move(slice(5, 20)), own.bent_move(slice(5, 20)))
+
+
+def mean_shares(appeal, sensitivity, ratio, weight):
+    """The weighted mean of users' shares [n, 20], computed category by category in double precision."""
+    odds = np.exp(appeal - sensitivity * (ratio - 1)).reshape(-1, 4, 5)
+    return np.average((odds / (1 + odds.sum(2, keepdims=True))).reshape(-1, 20), axis=0, weights=weight)
+
+
+def test_users_at_their_own_prices_buy_together_what_the_average_household_buys(tables, trained, data):
+    """At the last prices of their groups; the average household is at the mean of these."""
+    network, products = deepcopy(trained), data.products.table
+    assert float(network.bend) == 0
+    with torch.no_grad():
+        network.product_level.own.weight += torch.linspace(-0.6, 0.6, 20)[:, None]
+    seen = tables[1].price[-1] / products["reference_price"].to_numpy()
+    visits = np.linspace(1, 20, 300)
+
+    match_average_household(network, period_to_price(network), visits)
+
+    appeal, sensitivity = (part.double().numpy() for part in all_members(network).demand(slice(0, 20)))
+    response, level = network.response_of(torch.arange(20)).detach(), network.average.level
+    level = level + network.next_shelf_effect() + (response[:, 1:] * period_to_price(network).context).sum(1)
+    average = level.double().numpy(), response[:, 0].exp().double().numpy(), np.average(seen, axis=0, weights=visits)
+    expected = mean_shares(*(part[None] for part in average), None)
+    np.testing.assert_allclose(mean_shares(appeal, sensitivity, seen, visits), expected, rtol=0.005)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.segments.group_moves import GroupMoves
 from gpu_pricer.network.segments.members import MarketPoint, Members
 from gpu_pricer.network.segments.moments import odds, shares_at, weighted_members
 
@@ -25,6 +26,7 @@ SIZES = 20  # groups of products of like expected sales
 def match_average_household(network: DemandNetwork, point: MarketPoint, visits: np.ndarray) -> None:
     """Set the levels of the products that were sold, so that users' mean shares at the point are the average ones.
 
+    Users of price groups are at the prices that they saw last, and the average household at the mean of these.
     visits [U]: how often each user is expected, the weight in the means. Where users are drawn, few of those who love a
     product are among them, and its own mean is too noisy: then the sums over each of SIZES groups of products of like
     average shares are matched.
@@ -32,25 +34,37 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     data = network.data
     drawn = weighted_members(np.zeros(len(visits), np.int64), visits, MATCHED)
     members, weight = Members(network, point).of(drawn.users), drawn.weight[0]
+    moves = GroupMoves.of(members, weight)
     bought = data.history.products.events_before(data.calendar.trained_periods, data.products.count)
     is_sold = (bought > 0) & data.products.is_trained
     is_drawn = len(drawn.users) < len(visits)
     target, move = torch.zeros(2, data.products.count)
     for block in members.blocks():
-        target[block] = _average_shares(members, block)
-        move[block] = _moves(members, weight, block, target[block], is_sold[block], 1 if is_drawn else PASSES)
+        target[block] = _average_shares(members, block, moves.mean(block))
+        own = _own_odds(members, block, moves)
+        move[block] = _moves(members, weight, block, own, target[block], is_sold[block], 1 if is_drawn else PASSES)
     if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])
     network.product_level.own.weight += (move / network.log_scale.exp())[:, None]
 
 
-def _moves(members: Members, weight: Tensor, block: slice, target: Tensor, is_sold: Tensor, passes: int) -> Tensor:
+def _own_odds(members: Members, block: slice, moves: GroupMoves) -> Tensor:
+    """Return the members' odds of buying each of the block's products at their own prices, [n, block]."""
+    found = []
+    for users in members.blocks_of_users():
+        response = members.user_slope[users, None] * members.product_response[block]
+        found.append(odds(members.utility(block, users) - response * moves.of_users(block, users)))
+    return torch.cat(found)
+
+
+def _moves(
+    members: Members, weight: Tensor, block: slice, of_users: Tensor, target: Tensor, is_sold: Tensor, passes: int
+) -> Tensor:
     """Return what adds to the appeals of the block's products that were sold, [block].
 
-    weight [n]: of the members. target [block]: their mean shares to be.
+    weight [n], of_users [n, block]: of the members, see _own_odds. target [block]: their mean shares to be.
     """
     sizes = torch.unique_consecutive(members.network.data.products.category[block], return_counts=True)[1].tolist()
-    of_users = torch.cat([odds(members.utility(block, users)) for users in members.blocks_of_users()])
     columns = (members.point.availability[block], target, is_sold)
     categories = zip(of_users.split(sizes, dim=1), *(column.split(sizes) for column in columns), strict=True)
     return torch.cat([_moves_in(weight, passes, *category) for category in categories])
@@ -90,12 +104,15 @@ def _by_size(target: Tensor, move: Tensor) -> Tensor:
     return torch.log(expected.clamp(min=TINY) / found.clamp(min=TINY))[group]
 
 
-def _average_shares(members: Members, block: slice) -> Tensor:
-    """Return the average household's P / q of the block's products at the market point, [block]."""
+def _average_shares(members: Members, block: slice, beyond: Tensor) -> Tensor:
+    """Return the average household's P / q of the block's products at the market point, [block].
+
+    beyond [block]: what adds to the moves there, see GroupMoves.
+    """
     network, average = members.network, members.network.average
     assert average is not None, "adopt sets it"
     response = network.response_of(torch.arange(block.start, block.stop))
     level = torch.where(average.level[block].isnan(), average.prior[block].float(), average.level[block])
     appeal = level + members.point.shelf_effect[block] + (response[:, 1:] * members.point.context[block]).sum(1)
-    utility = appeal - response[:, 0].exp() * members.bent_move(block)
+    utility = appeal - response[:, 0].exp() * (members.bent_move(block) + beyond)
     return shares_at(members, block, utility[None])[0][0]
