@@ -39,9 +39,11 @@ def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame, visits: p
     first, is_one = 0, True  # whether every occasion weighs 1
     for period, on_shelf in by_period(shelf).items():
         is_now = pl.col("period") == period
-        came = visits.filter(is_now).select("user_id", PRICE_GROUP)
-        rows = choices.filter(is_now).collect().join(came, on="user_id", how="left", maintain_order="left")
-        rows = numbered_choices(rows.with_columns(pl.col(PRICE_GROUP).fill_null(USUAL)), on_shelf, users)
+        rows = choices.filter(is_now).collect()
+        if on_shelf[PRICE_GROUP].max() != USUAL:
+            came = visits.filter(is_now).select("user_id", PRICE_GROUP)
+            rows = rows.join(came, on="user_id", how="left", maintain_order="left")
+        rows = numbered_choices(rows, on_shelf, users)
         rows = rows.with_columns(chosen="shelf_row", log_kept=pl.col("outside_rate").log())
         part = slice(first, first + rows.height)
         for name, column in columns.items():

@@ -92,20 +92,19 @@ def _seen_by_groups(rows: pl.DataFrame, group_shelf: pl.DataFrame) -> pl.DataFra
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
 
-    They are sorted by user and choice set. choices: canonical, with the price_group of their visit. shelf: from
+    They are sorted by user and choice set. choices: canonical, with the price_group of their visit where the shelf has groups. shelf: from
     numbered_shelf. users: user_id, by row number.
     """
-    key = ["period", PRICE_GROUP, "category_id"]
-    sets = shelf.select(*key, "choice_set").unique()
-    usual = sets.filter(pl.col(PRICE_GROUP) == USUAL).drop(PRICE_GROUP).rename({"choice_set": "usual_set"})
+    sets = shelf.select("period", "category_id", PRICE_GROUP, "choice_set").unique()
+    usual, own = sets.filter(pl.col(PRICE_GROUP) == USUAL).drop(PRICE_GROUP), sets.filter(pl.col(PRICE_GROUP) != USUAL)
     rows = shelf.select("choice_set", "product_id", pl.col("shelf_row").cast(pl.Int64))
+    placed = choices.join(users.select("user_id").with_row_index("user"), on="user_id")
+    placed = placed.join(usual, on=["period", "category_id"])
+    if own.height:
+        placed = placed.join(own, on=["period", "category_id", PRICE_GROUP], how="left", suffix="_own")
+        placed = placed.with_columns(choice_set=pl.coalesce("choice_set_own", "choice_set")).drop("choice_set_own")
     return (
-        choices.join(users.select("user_id").with_row_index("user"), on="user_id")
-        .join(usual, on=["period", "category_id"])
-        .join(sets, on=key, how="left")
-        .with_columns(choice_set=pl.coalesce("choice_set", "usual_set"))
-        .drop("usual_set")
-        .join(rows, on=["choice_set", "product_id"], how="left")
+        placed.join(rows, on=["choice_set", "product_id"], how="left")
         .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
         .with_columns(pl.col("shelf_row").fill_null(-1))
         .sort("user", "choice_set", "shelf_row", "weight", "size")  # an offers table may repeat the first three

@@ -226,19 +226,21 @@ def _user_log(
     of_product = ids.lazy().select("product_id", "product")
     bought = choices.drop_nulls("product_id").join(of_product, on="product_id", maintain_order="left")
     visits = tables.visits.filter(tables.teaches()).join(number, on="user_id")
-    place = _tensor(visits["user"]), torch.from_numpy(_index(visits, periods))
-    column = columns.find(torch.arange(periods.height), torch.zeros(periods.height, dtype=torch.int64))
-    column = column.int().repeat(number.height, 1)  # of every user in every period
-    column[place] = columns.find(place[1], _tensor(visits[PRICE_GROUP])).int()
+    user, period = _tensor(visits["user"]), torch.from_numpy(_index(visits, periods))
+    column, column_of = period, None
+    if columns.count > periods.height:
+        column = columns.find(period, _tensor(visits[PRICE_GROUP]))
+        column_of = columns.find(torch.arange(periods.height), torch.zeros(periods.height, dtype=torch.int64)).int()
+        column_of = column_of.repeat(number.height, 1).index_put((user, period), column.int())
     came = torch.zeros(number.height, columns.count, dtype=FLOAT)
-    came[place[0], column[place].long()] = 1.0
+    came[user, column] = 1.0
     seen = None
     if choices.select((pl.col("outside_rate") == 1.0).all()).collect(engine="streaming").item():
         of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
         is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
         looks = choices.filter(is_known).join(of_category.lazy(), on="category_id", maintain_order="left")
-        seen = _log(_numbered(looks, "category", number), tables, column, came, None)
-    return _log(_numbered(bought, "product", number), tables, column, came, seen)
+        seen = _log(_numbered(looks, "category", number), tables, column_of, came, None)
+    return _log(_numbered(bought, "product", number), tables, column_of, came, seen)
 
 
 def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.LazyFrame:
@@ -250,11 +252,11 @@ def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.LazyFra
 
 
 def _log(
-    rows: pl.LazyFrame, tables: ResponseTables, column_of: Tensor, visits: Tensor, seen: UserLog | None
+    rows: pl.LazyFrame, tables: ResponseTables, column_of: Tensor | None, visits: Tensor, seen: UserLog | None
 ) -> UserLog:
     """Return the log of numbered rows; units are None where every purchase is of one.
 
-    column_of [U, periods]: the column of the grid that a user is in. visits: as in UserLog.
+    column_of [U, periods]: the column of the grid that a user is in, None where it is the period. visits: see UserLog.
 
     They are read one period at a time, because the text of ids takes several times the memory of the numbers, and
     written where they stay: there are at most as many as choices.
@@ -268,7 +270,7 @@ def _log(
         here = slice(first, first + part.height)
         for column, name in ((user, "user"), (place, "place"), (count, "count"), (units, "units")):
             column[here] = torch.from_numpy(part[name].to_numpy(writable=True).astype(column.numpy().dtype))
-        when[here] = column_of[user[here].long(), period]
+        when[here] = period if column_of is None else column_of[user[here].long(), period]
         first, is_single = here.stop, is_single and bool(part["is_single"].all())
     columns = user[:first], place[:first], when[:first], count[:first]
     return UserLog(*columns, None if is_single else units[:first], visits, seen)

@@ -27,7 +27,7 @@ def choices_of(*offers):
               "weight": pl.Float64}  # fmt: skip
     log = pl.DataFrame(offers, schema=schema, orient="row").with_columns(period=pl.lit(MONDAY))
     parts = purchases_from_offers(log, SHELF), zeros_from_offers(log, SHELF)
-    choices = arranged(*(part.with_columns(outside_rate=pl.lit(1.0)) for part in parts)).with_columns(price_group=0)
+    choices = arranged(*(part.with_columns(outside_rate=pl.lit(1.0)) for part in parts))
     return numbered_choices(choices, SHELF, USERS)
 
 
