@@ -92,8 +92,8 @@ def _seen_by_groups(rows: pl.DataFrame, group_shelf: pl.DataFrame) -> pl.DataFra
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
 
-    They are sorted by user and choice set. choices: canonical, with the price_group of their visit where the shelf has groups. shelf: from
-    numbered_shelf. users: user_id, by row number.
+    They are sorted by user and choice set. choices: canonical, with the price_group of their visit where the shelf has
+    groups. shelf: from numbered_shelf. users: user_id, by row number.
     """
     sets = shelf.select("period", "category_id", PRICE_GROUP, "choice_set").unique()
     usual, own = sets.filter(pl.col(PRICE_GROUP) == USUAL).drop(PRICE_GROUP), sets.filter(pl.col(PRICE_GROUP) != USUAL)
