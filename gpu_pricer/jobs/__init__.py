@@ -14,6 +14,7 @@ JOBS = {
     "whatif": "another policy or catalog -> what the prices would be, for nobody to publish",
     "compare": "two versions or what-ifs -> what differs, by category or product, in a table or as a page",
     "outcome": "what published versions promised and what the log shows since: the ledger",
+    "history": "published versions -> which prices each segment saw from when, as the table group_prices",
     "rollback": "an older version -> the price table again",
     "vacuum": "remove the files of old versions",
     "predict": "an offers table -> the probability that each offer is bought",

@@ -32,6 +32,7 @@ READS = {
     "whatif": ("whatif", "events", "policy", "score"),
     "compare": ("compare", "report", "publish", "fairness", "policy"),
     "outcome": ("outcome",),
+    "history": ("history",),
     "versions": (),
     "rollback": ("day", "rollback", "publish", "fairness"),
     "vacuum": ("publish",),

@@ -16,8 +16,8 @@ STORED_AS = (*STORED, "data.source.path")
 """These keys, and the one that repeats data.path."""
 READS_RAW = ("prepare", "run")
 READS_PRICES = ("score", "evaluate", "publish", "rollback", "report", "explain", "compare", "whatif", "run")
-READS_LOG = ("versions", "vacuum", "outcome", "assign")
-"""The jobs that read of the published table what Delta's log and the records say, and no prices."""
+READS_LOG = ("versions", "vacuum", "outcome", "history", "assign")
+"""The jobs that read of the published table what Delta's log and the records say; they fetch prices that they need."""
 NOT_YET = ("review", "explore", "reprice")
 """The jobs whose decisions and events are for one folder that all who work with them share."""
 

@@ -50,6 +50,7 @@ JOBS = {
         *SETTINGS,
     ),
     "outcome": ("outcome",),
+    "history": ("history",),
     "whatif": ("whatif", "policy.bounds.max_increase=0.03"),
     "score": ("score", *SETTINGS, f"day={TODAY + timedelta(1)}"),
 }
@@ -78,10 +79,10 @@ DAMAGES = [
     *(
         (PRICES, damage, job)
         for damage in (cut, empty)
-        for job in ("explain", "report", "compare", "reprice", "outcome")
+        for job in ("explain", "report", "compare", "reprice", "outcome", "history")
     ),
-    *((PRICES, lose, job) for job in ("report", "compare", "reprice", "outcome")),
-    (PRICES, garble, "report"),
+    *((PRICES, lose, job) for job in ("report", "compare", "reprice", "outcome", "history")),
+    *((PRICES, garble, job) for job in ("report", "history")),
     *((OLDER, damage, job) for damage in (cut, garble, lose) for job in ("compare", "report")),
     *(("two/_record/catalog.parquet", cut, job) for job in ("explain", "compare", "outcome")),
     ("two/_record/unpriced.parquet", cut, "report"),

@@ -282,6 +282,7 @@ def test_every_job_leaves_a_record(first_run):
         "whatif",
         "compare",
         "outcome",
+        "history",
         "config",
         "tune",
         "review",

@@ -72,6 +72,23 @@ def test_prices_are_scored_published_read_rolled_back_and_removed(job, bucket, g
     assert "removed" in job("versions").out
 
 
+def test_history_fetches_the_versions_that_it_tells(job, bucket, gpu_pricer):
+    for cost in (1.0, 1.5):
+        write_sources(cost)
+        assert job("score", "policy=profit", "backend=cpu").status == 0
+        assert job("publish", "publish=unguarded").status == 0
+
+    ended = gpu_pricer("history", f"paths.prices=s3://{bucket}/prices", "paths.work=elsewhere")
+
+    assert ended.status == 0, ended.said
+    first, second = sorted(Path("elsewhere/group_prices.parquet").iterdir())
+    runs = {path.name: path for path in Path("elsewhere/stores").glob("*[0-9a-f]/2*")}
+    assert {first.stem.partition("-")[2], second.stem.partition("-")[2]} == {*runs}
+    expected = pl.read_parquet(runs[first.stem.partition("-")[2]] / "*.parquet").sort("product_id", "segment_id")
+    told = pl.read_parquet(first).sort("product_id", "price_group")
+    assert told["price"].to_list() == expected["price"].cast(pl.Float64).to_list()
+
+
 def read_by_duckdb(current):
     """What DuckDB reads of the files that _current.json names; its own extension for S3 is not in its package."""
     files = [f"{current['folder']}/{name}" for name in current["files"]]
