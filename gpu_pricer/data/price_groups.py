@@ -1,9 +1,9 @@
 """Price groups: users who saw prices of their own, such as a segment of published prices or an arm of a price test.
 
 The shelf has one price per product and period. Where groups of users saw others, that price is what some of them paid,
-and all others would count as buying at a price that they never saw. Measured on a synthetic market whose six groups saw
-prices up to 12 % apart for half a year (data=synthetic seed=0, November 2026): without the groups the mean elasticity
-is estimated as −2.50 instead of −3.16, and the prices reach .56 of the attainable gain instead of .93.
+and all others would count as buying at a price that they never saw. On a synthetic market whose six groups saw prices
+up to 12 % apart for half a year (docs/measurements.md), the mean elasticity is then estimated as −2.54 instead of
+−3.16, and the prices reach .57 of the attainable gain instead of .93.
 
 So every visit has the price group of its user, and the canonical group_shelf has the prices of a group that differ from
 the shelf's. They come from the table group_prices, never from the lines: lines show a price where it sold, and prices
