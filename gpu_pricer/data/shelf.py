@@ -2,7 +2,8 @@
 
 The price of a product in a period is the modal price over all its lines in all stores. It is the same whether a user
 bought the product or not, because a price that only buyers reveal leaks the outcome: on Complete Journey such a price
-took the log loss of boosted trees from .111 to .482. There 83 % of the lines paid exactly the modal price.
+took the log loss of boosted trees from .111 to .482. There 83 % of the lines paid exactly the modal price. Where users
+of price groups saw others (see price_groups.py), it is the modal price of the users in no group.
 
 Whether a product was on offer leaks the outcome likewise where the period's own sales tell it: a product that sold for
 the first time in months would be on the shelf because it sold. So the periods before tell (offered_shelf).
@@ -16,7 +17,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer
 from gpu_pricer.tables.periods import Period
-from gpu_pricer.tables.schemas import PROMOTIONS, Offers, Shelf
+from gpu_pricer.tables.schemas import PRICE_GROUP, PROMOTIONS, USUAL, Offers, Shelf
 
 KEY = ("product_id", "period")
 PRICES = ("price", "list_price")
@@ -45,9 +46,13 @@ class ShelfRule:
 def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
     """Return price, list_price and lines for each product_id and period with any line, sorted.
 
-    price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule.
+    price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule. Lines
+    of price groups tell them only where no line of the product and period is at the usual prices.
     """
     counts = lines.lazy().group_by(KEY).agg(pl.len().alias("lines"))
+    if PRICE_GROUP in lines.columns:
+        is_usual = pl.col(PRICE_GROUP) == USUAL
+        lines = lines.filter(is_usual | ~is_usual.any().over(KEY))
     price, list_price = _mode(lines, "price"), _mode(lines, "list_price")
     modal = price.join(list_price, on=KEY, how="left").join(counts, on=KEY).sort(KEY)
     return modal.select(*KEY, "price", "list_price", "lines").collect()
