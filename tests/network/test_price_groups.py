@@ -129,6 +129,23 @@ def test_everybody_is_learned_from_periods_and_segments_from_groups_too(tables, 
     assert all(len({*market.scores.fold[period == number]}) == 1 for number in range(20))
 
 
+def test_a_gap_is_one_of_all_groups(tables, tmp_path, caplog):
+    directory = tmp_path / "data"
+    shutil.copytree(tables[0], directory)
+    choices = pl.read_parquet(directory / "choices.parquet")
+    best, period = choices["product_id"].drop_nulls().mode()[0], choices["period"].unique().sort()[GROUPED + 2]
+    is_gone = (pl.col("product_id") == best) & (pl.col("period") == period)
+    choices.filter(is_gone.fill_null(False).not_()).write_parquet(directory / "choices.parquet")
+    data = load_choice_data(directory, ENCODING, SPLIT)
+
+    with caplog.at_level("INFO"):
+        grid = learn_market(data, directory, RESPONSE).known.grid
+
+    assert "1 product-periods are gaps" in caplog.text
+    product = data.products.table["product_id"].gather(grid.row.numpy()).to_list().index(best)
+    assert torch.equal(grid.on_shelf[product] == 0, grid.columns.period == GROUPED + 2)
+
+
 def test_predictions_and_their_sums_over_all_occasions_are_at_the_prices_of_groups(
     tables, trained, data, tmp_path, monkeypatch
 ):

@@ -72,13 +72,13 @@ def learn_market(
     if start is not None:
         known = replace(known, grid=replace(known.grid, bend=start.grid.bend))
     first = fit_response(*_by_period(known), config.fit, start)
-    gaps = find_gaps(first)[:, known.grid.columns.period]
+    gaps = find_gaps(first)
     if bool(gaps.any()):
         log.info(
             "%d product-periods are gaps, in which the product was missing: no sale where many were expected",
             int(gaps.sum()),
         )
-        known = replace(known, grid=without_gaps(known.grid, gaps))
+        known = replace(known, grid=without_gaps(known.grid, gaps[:, known.grid.columns.period]))
     pooled = _respond(known, data, config, first)
     scores, slope = _of_users(pooled, known)
     bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
