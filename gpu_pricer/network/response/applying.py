@@ -189,7 +189,8 @@ def without_controls(fit: Fit, config: FitConfig) -> Fit:
 
 def recent_context(grid: Grid, periods: int) -> torch.Tensor:
     """Return each product's mean context over the last periods on the shelf, 0 for controls, [P, C]."""
-    recent = grid.columns.period >= grid.columns.periods - periods
+    columns = grid.columns
+    recent = (columns.period >= columns.periods - periods) & (columns.price_group == 0)  # each period counts once
     shelf, context = grid.on_shelf[:, recent], grid.context[:, recent]
     mean = context.sum(1) / shelf.sum(1).clamp(min=1)[:, None]
     is_context = torch.arange(context.shape[2]) < context.shape[2] - grid.controls

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.response.applying import recent_context
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import CELLS, Counts
 from gpu_pricer.network.response.grid_columns import GridColumns
@@ -22,6 +23,19 @@ def test_users_of_a_group_are_in_its_column_and_else_in_that_of_the_usual_prices
 
     assert found.tolist() == [0, 0, 0, 0, 0, 1, 1, 2, 3, 1, 4, 4, 4, 5, 4]
     assert COLUMNS.usual().tolist() == [0, 1, 1, 1, 4, 4]
+
+
+def test_context_of_a_period_counts_once_however_many_groups_it_has():
+    grid = draw_market(4, Recipe(on_shelf=0.7)).grid
+    groups = GridColumns(
+        torch.tensor([0, *range(grid.columns.periods), *[grid.columns.periods - 1] * 3]).sort()[0], None
+    )
+    first = torch.searchsorted(groups.period, groups.period)
+    columns = replace(groups, price_group=torch.arange(groups.count) - first)
+    cells = {name: getattr(grid, name)[:, columns.period] for name in CELLS}
+    wider = replace(grid, columns=columns, context=grid.context[:, columns.period], **cells)
+
+    torch.testing.assert_close(recent_context(wider, 3), recent_context(grid, 3))
 
 
 def test_columns_of_a_period_have_its_span_and_add_up_to_it():
