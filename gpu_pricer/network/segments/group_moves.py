@@ -29,7 +29,9 @@ class GroupMoves:
         group = _last_groups(data, members.users, period)
         groups = 1 + int(group.max())
         ratio, bend = members.point.price_ratio, members.network.bend.detach()
-        apart = torch.stack([_price_apart(data, period, number) for number in range(groups)])
+        apart = torch.stack([
+            torch.ones_like(ratio), *(_price_apart(data, period, number) for number in range(1, groups))
+        ])  # fmt: skip
         return cls(
             group=group,
             share=torch.zeros(groups).index_add(0, group, weight),
