@@ -118,10 +118,8 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     users = _described(directory, "users").sort("user_id")
     categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf, visits = (
-        numbered_shelf(shelf, read_group_shelf(directory), products, categories, periods),
-        read_canonical(directory, "visits"),
-    )
+    shelf = numbered_shelf(shelf, read_group_shelf(directory), products, categories, periods)
+    visits = read_canonical(directory, "visits")
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
     return Tables(

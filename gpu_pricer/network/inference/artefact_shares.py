@@ -58,8 +58,7 @@ def artefact_shares(
         place[response.grid.row] = torch.arange(len(response.grid.row))
         is_taught = place[product] >= 0
         taught = place[product][is_taught]
-        of_sets = choice_set[is_taught]
-        column = response.grid.columns.find(data.sets.period[of_sets], data.sets.price_group[of_sets])
+        column = response.grid.columns.of_sets(data.sets)[choice_set[is_taught]]
         learned = response.utility()[taught, :, column].T.float()
         beyond = (move - supported)[is_taught]
         utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond

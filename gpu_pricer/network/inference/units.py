@@ -23,8 +23,8 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, su
     place = torch.full((data.products.count,), -1)
     place[quantities.grid.row] = torch.arange(len(quantities.grid.row))
     is_known = place[product] >= 0
-    known, of_sets = place[product][is_known], data.sets.of_rows()[first:][is_known]
-    column = quantities.grid.columns.find(data.sets.period[of_sets], data.sets.price_group[of_sets])
+    known, choice_set = place[product][is_known], data.sets.of_rows()[first:][is_known]
+    column = quantities.grid.columns.of_sets(data.sets)[choice_set]
     move = data.shelf.price_move(first + is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
     beyond = bent(move, quantities.grid.bend) - bent(move.clamp(low, high), quantities.grid.bend)

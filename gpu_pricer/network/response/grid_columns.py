@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.encoding.choice_records import ChoiceSets
+
 MOST_SPANS = 256  # a pass costs the cube of their number
 
 
@@ -53,6 +55,10 @@ class GridColumns:
         known = torch.searchsorted(self.period, torch.arange(self.periods))[:, None].repeat(1, groups)
         known[self.period, self.price_group] = torch.arange(self.count)
         return known[period, price_group]
+
+    def of_sets(self, sets: ChoiceSets) -> Tensor:
+        """Return the column of the users who chose from each choice set, [G]."""
+        return self.find(sets.period, sets.price_group)
 
     def usual(self) -> Tensor:
         """Return the column of users at the usual prices in the period of every column, [W]."""

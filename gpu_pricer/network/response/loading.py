@@ -231,7 +231,7 @@ def _user_log(
     if columns.count > periods.height:
         column = columns.find(period, _tensor(visits[PRICE_GROUP]))
         column_of = columns.find(torch.arange(periods.height), torch.zeros(periods.height, dtype=torch.int64)).int()
-        column_of = column_of.repeat(number.height, 1).index_put((user, period), column.int())
+        column_of = column_of.repeat(number.height, 1).index_put_((user, period), column.int())
     came = torch.zeros(number.height, columns.count, dtype=FLOAT)
     came[user, column] = 1.0
     seen = None

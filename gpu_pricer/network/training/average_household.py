@@ -104,7 +104,7 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     of_product = torch.zeros(data.products.count, columns.count)
     of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0].float()
     of_product[row] = shock[:, span] + (controls + grid.offset).float()
-    column = columns.find(data.sets.period, data.sets.price_group)[data.sets.of_rows()]
+    column = columns.of_sets(data.sets)[data.sets.of_rows()]
     product = data.shelf.product
     network.shelf_effect.copy_(of_category[data.products.category[product], column] + of_product[product, column])
 
