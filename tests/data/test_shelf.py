@@ -44,12 +44,13 @@ def test_list_price_follows_the_same_rule(lines, weeks):
 
 def test_lines_of_price_groups_tell_the_shelf_s_price_only_where_no_other_does(lines, weeks):
     low = {"price": 1.5, "list_price": 3.0}
-    sales = lines(*[low] * 3, {"price": 2.0, "list_price": 4.0}, *[low | {"product_id": 11}] * 2)
-    sales = sales.with_columns(price_group=pl.Series([1, 1, 2, 0, 1, 2], dtype=pl.UInt16))
+    later, other = low | {"week": 1}, low | {"product_id": 11}
+    sales = lines(*[low] * 3, {"price": 2.0, "list_price": 4.0}, later, later, other, other)
+    sales = sales.with_columns(price_group=pl.Series([1, 1, 2, 0, 1, 2, 1, 2], dtype=pl.UInt16))
 
-    shelf = shelf_of(sales, weeks(1))
+    seen = shelf_of(sales, weeks(2)).filter(pl.col("price_age") == 0)
 
-    assert shelf.select("product_id", "price", "list_price").rows() == [(10, 2.0, 4.0), (11, 1.5, 3.0)]
+    assert seen.select("product_id", "price", "list_price").rows() == [(10, 2.0, 4.0), (10, 1.5, 3.0), (11, 1.5, 3.0)]
 
 
 def test_one_line_reveals_no_price(lines, weeks):
