@@ -60,7 +60,7 @@ def with_group_numbers(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     number = pl.col(PRICE_GROUP).cast(pl.String).replace_strict(
         names, range(1, len(names) + 1), default=USUAL, return_dtype=GROUP_NUMBER
     )  # fmt: skip
-    return rows.with_columns(number.fill_null(USUAL))
+    return rows.with_columns(number)
 
 
 def group_shelf(shelf: pl.DataFrame, visits: pl.DataFrame, told: pl.DataFrame, period: Period) -> pl.DataFrame:

@@ -49,10 +49,10 @@ class GroupMoves:
 
 def _last_groups(data: ChoiceData, users: Tensor, period: int) -> Tensor:
     """Return the price group of the users' last visits before a period, [n]; 0 where there was none."""
-    last = data.history.last_visit[users, period].long()
     if data.visit_group is None:
-        return torch.zeros_like(last)
-    return torch.where(last >= 0, data.visit_group[users, last.clamp(min=0)].long(), 0)
+        return torch.zeros_like(users)
+    last = data.history.last_visit[users, period].long()
+    return data.visit_group[users, last.clamp(min=0)].long()  # without a visit -1, and 0 in the first period
 
 
 def _price_apart(data: ChoiceData, period: int, price_group: int) -> Tensor:
