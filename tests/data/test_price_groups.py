@@ -66,6 +66,14 @@ def test_prices_are_kept_where_somebody_of_the_group_came_and_they_differ():
     assert rows_of(shelf, came, prices) == [(week(0), 1, 10, 3.0), (week(1), 2, 10, 1.0), (week(1), 2, 11, 4.0)]
 
 
+def test_a_price_in_cents_that_is_the_shelf_s_own_is_no_other():
+    shelf = shelf_of((week(0), 10, 1.99), (week(0), 11, 4.79))
+
+    prices = told((1, 10, at(0), 1.99), (1, 11, at(0), 4.49))
+
+    assert rows_of(shelf, visits((1, week(0), 1)), prices) == [(week(0), 1, 11, 4.49)]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_prices_of_groups_are_those_of_looking_up_every_cell(seed):
     rng = np.random.default_rng(seed)
@@ -93,14 +101,15 @@ def test_prices_of_groups_are_those_of_looking_up_every_cell(seed):
 def test_a_visit_is_of_the_group_of_most_of_its_lines_and_of_the_first_of_equally_many():
     lines = pl.DataFrame(
         {
-            "user_id": [1, 1, 1, 2, 2, 3],
-            "period": [MONDAY] * 6,
-            "price_group": pl.Series([2, 2, 1, 2, 1, 0], dtype=pl.UInt16),
+            "user_id": [1, 1, 1, 1, 2, 2, 3],
+            "period": [week(1), *[MONDAY] * 6],
+            "price_group": pl.Series([1, 2, 2, 1, 2, 1, 0], dtype=pl.UInt16),
         }
     )
 
-    assert visits_of(lines).rows() == [(1, MONDAY, 2), (2, MONDAY, 1), (3, MONDAY, 0)]
-    assert visits_of(lines.drop("price_group")).rows() == [(user, MONDAY, 0) for user in (1, 2, 3)]
+    visits = [(1, MONDAY, 2), (2, MONDAY, 1), (3, MONDAY, 0), (1, week(1), 1)]
+    assert visits_of(lines).rows() == visits
+    assert visits_of(lines.drop("price_group")).rows() == [(*visit[:2], 0) for visit in visits]
 
 
 @pytest.mark.parametrize("kind", [str, int])
@@ -119,7 +128,14 @@ def test_a_log_without_groups_has_no_names_and_no_column():
     lines = pl.DataFrame({"user_id": [1], "price_group": pl.Series([None], dtype=pl.String)})
 
     assert group_names(lines, None) == group_names(lines.drop("price_group"), None) == []
+    assert group_names(lines, pl.DataFrame(schema={"price_group": pl.String})) == []
     assert with_group_numbers(lines, []).columns == ["user_id"]
+
+
+def test_the_most_groups_that_are_allowed_have_names():
+    lines = pl.DataFrame({"price_group": range(MOST_GROUPS)})
+
+    assert len(group_names(lines, lines)) == MOST_GROUPS
 
 
 @pytest.mark.parametrize(
@@ -151,6 +167,7 @@ def test_prices_by_group_do_not_look_like_goods_sold_by_weight(lines):
     products = products.with_columns(pl.col("has_unit_price").cast(pl.Float64))
     rule = UnitPriceRule(min_agreement=0.3, tolerance=0.05, shrinkage=5)
 
+    assert price_pairs(groups, 0.05).rows() == [(10, 120, 120 - 5 * 6, 120 - 5 * 6)]
     assert with_unit_prices(products, price_pairs(groups, 0.05), rule)["has_unit_price"].to_list() == [1.0]
     with pytest.raises(InputError, match="some product that sold must have a unit price"):
         with_unit_prices(products, price_pairs(sales, 0.05), rule)

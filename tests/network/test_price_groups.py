@@ -13,13 +13,19 @@ from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.units import units_per_choice
+from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.segments.matching import match_average_household
-from gpu_pricer.network.segments.members import Members, period_as_it_was, period_to_price
+from gpu_pricer.network.segments.members import Members, period_as_it_was, period_to_judge, period_to_price
+from gpu_pricer.network.storage.saved_network import read_network, write_network
+from gpu_pricer.network.training.local_levels import period_sales
 from gpu_pricer.network.training.market import learn_market
+from gpu_pricer.network.training.sales import Sales
+from gpu_pricer.network.training.told import Told
 from tests.canonical import GROUPED, SPLIT, write_canonical
 from tests.network.inference.test_held_out_sums import CELL, SUMS, sampled, units_of, written
 from tests.network.small import ENCODING, RESPONSE, all_members, trained_network
+from tests.network.training.test_init_from import ONE_SEGMENT
 
 GROUPS = 3
 SEGMENTS = np.arange(300) % 3
@@ -89,6 +95,25 @@ def test_groups_have_sets_of_the_categories_in_which_they_saw_other_prices(data)
     assert data.visit_group[:, GROUPED].tolist() == [user % (GROUPS + 1) for user in range(300)]
 
 
+def test_a_group_sees_every_product_once(data):
+    seen = [data.sets.rows_seen(period, group) for period in (GROUPED - 1, GROUPED) for group in range(GROUPS + 1)]
+
+    assert all(data.shelf.product[rows].sort()[0].tolist() == list(range(20)) for rows in seen)
+
+
+def test_sets_of_a_group_have_the_products_too_of_which_it_saw_the_usual_price(tables, data, tmp_path):
+    shutil.copytree(tables[0], tmp_path / "data")
+    groups = pl.read_parquet(tables[0] / "group_shelf.parquet")
+    groups.filter(pl.col("product_id") % 2 == 0).write_parquet(tmp_path / "data" / "group_shelf.parquet")
+
+    found = load_choice_data(tmp_path / "data", ENCODING, SPLIT)
+
+    assert torch.equal(found.shelf.product, data.shelf.product)
+    is_odd, row = found.shelf.product % 2 == 1, found.sets.rows_seen(GROUPED, 1)
+    usual = found.shelf.price_ratio[found.sets.rows_seen(GROUPED)]
+    assert torch.equal((found.shelf.price_ratio[row] == usual), is_odd[row] | (found.shelf.product[row] < 5))
+
+
 def test_a_market_point_is_as_a_group_saw_it(tables, trained, data):
     drawn, period = tables[1], 8
     reference = data.products.table["reference_price"].to_numpy()
@@ -99,6 +124,52 @@ def test_a_market_point_is_as_a_group_saw_it(tables, trained, data):
 
         seen = torch.from_numpy(drawn.price[period, group] / reference).float()
         torch.testing.assert_close(point.price_ratio, seen.clamp(low, high))
+
+
+def test_a_period_to_judge_has_usual_prices_and_every_period_once_in_its_context(tables, trained, data):
+    first = GROUPED + 2
+
+    point = period_to_judge(trained, first)
+
+    usual = tables[1].price[first - 1, 0] / data.products.table["reference_price"].to_numpy()
+    torch.testing.assert_close(point.price_ratio, torch.from_numpy(usual).float())
+    context = [data.shelf.context[data.sets.rows_seen(period)] for period in range(first - 4, first)]
+    torch.testing.assert_close(point.context, torch.stack(context).mean(0))
+
+
+def test_controls_of_a_group_are_in_the_appeal_of_its_rows(tables, trained, data):
+    fit = learn_market(data, tables[0], RESPONSE).household.fit
+    grid, z = fit.grid, fit.state.z[:, fit.layout.effect]
+    controls = (grid.context * z[:, None])[:, :, -grid.controls :].sum(2).float()
+
+    apart = period_as_it_was(trained, 10, 2).shelf_effect - period_as_it_was(trained, 10).shelf_effect
+
+    usual, own = grid.columns.find(torch.tensor([10, 10]), torch.tensor([0, 2])).tolist()
+    torch.testing.assert_close(apart[grid.row], controls[:, own] - controls[:, usual], rtol=1e-3, atol=1e-5)
+    assert bool(apart.any())
+
+
+def test_products_that_groups_saw_have_the_sums_of_all_groups(data):
+    sales, is_moving = Sales.of(data), torch.arange(20) % 2 == 1
+
+    found = period_sales(data, sales, torch.ones(len(sales.rows)), is_moving)
+
+    for period, (product, expected, bought) in enumerate(found.periods):
+        assert product.tolist() == list(range(10))
+        assert expected.tolist() == [1.0 + GROUPS * (period >= GROUPED and number >= 2) for number in range(10)]
+        is_now = data.sets.period[sales.sets] == period
+        sums = torch.zeros(20, dtype=torch.float64).index_add(0, sales.products[is_now], sales.bought[is_now])
+        assert bought.tolist() == sums[is_moving].tolist()
+
+
+def test_a_saved_network_has_the_shelf_effects_of_the_usual_prices(trained, data, tmp_path):
+    write_network(trained, ONE_SEGMENT, data.calendar.last_trained, tmp_path)
+
+    shelf = read_network(tmp_path).shelf
+
+    usual = torch.cat([data.sets.rows_seen(period) for period in range(20)])
+    assert shelf["effect"].to_list() == trained.shelf_effect[usual].tolist()
+    assert shelf.select("product_id", "period").is_unique().all()
 
 
 def test_the_response_is_that_to_the_prices_that_groups_saw(tables, data, tmp_path):
@@ -127,6 +198,20 @@ def test_everybody_is_learned_from_periods_and_segments_from_groups_too(tables, 
     assert market.scores.fold.shape == (market.known.grid.columns.count,)
     period = market.known.grid.columns.period.numpy()
     assert all(len({*market.scores.fold[period == number]}) == 1 for number in range(20))
+    log, wide = market.known.log, market.known.grid
+    grid, counts = wide.by_period(log.visits.sum(0)), log.pooled(wide).by_period(wide.columns)
+    first = fit_response(grid, counts, RESPONSE.fit)
+    expected = fit_response(grid, counts, RESPONSE.fit, first, None, AttributeEffects.of(data.products, grid))
+    torch.testing.assert_close(market.household.fit.sensitivity, expected.sensitivity, rtol=0.01, atol=0)
+
+
+def test_a_told_shock_is_one_of_all_groups(tables, data):
+    shocks = pl.DataFrame({"product_id": [7], "period": [data.calendar.periods[GROUPED]], "shock": [3.0]})
+
+    grid = learn_market(data, tables[0], RESPONSE, Told(data.users.table, shocks)).known.grid
+
+    product = data.products.table["product_id"].gather(grid.row.numpy()).to_list().index(7)
+    assert torch.equal(grid.offset[product], 3.0 * (grid.columns.period == GROUPED).double())
 
 
 def test_a_gap_is_one_of_all_groups(tables, tmp_path, caplog):
@@ -147,7 +232,7 @@ def test_a_gap_is_one_of_all_groups(tables, tmp_path, caplog):
 
 
 def test_predictions_and_their_sums_over_all_occasions_are_at_the_prices_of_groups(
-    tables, trained, data, tmp_path, monkeypatch
+    tables, trained, data, tmp_path, monkeypatch, caplog
 ):
     known = learn_market(data, tables[0], RESPONSE).known
     segment = torch.from_numpy(SEGMENTS)[:, None].expand(known.log.visits.shape)
@@ -164,7 +249,9 @@ def test_predictions_and_their_sums_over_all_occasions_are_at_the_prices_of_grou
 
     monkeypatch.setattr(trained, "data", sampled(data, 0.1))
     artefact = artefact_shares(trained, SEGMENTS, None, 300)
-    predicted = written(trained, tmp_path / "sums.parquet")
+    with caplog.at_level("INFO"):
+        predicted = written(trained, tmp_path / "sums.parquet")
+    assert f"sums over all {3 * 300 * 4:,} hold-out occasions" in caplog.text
     monkeypatch.setattr(trained, "data", data)
     predict_held_out(trained, artefact, units_of(artefact), tmp_path / "all.parquet")
     offers = pl.read_parquet(tmp_path / "all.parquet")
@@ -183,6 +270,14 @@ def test_the_artefact_s_probability_is_at_the_price_of_the_user_s_group(tables, 
     columns = response.grid.columns
     reference = data.products.table.sort("product_id")["reference_price"].to_numpy()
     utility = response.utility().numpy()
+
+    rows, unbounded = data.sets.rows_seen(18, 1), torch.tensor([0.1, 10.0]).expand(20, 2)
+    place = {row: number for number, row in enumerate(response.grid.row.tolist())}
+    known = [(int(row) - artefact.first, place.get(int(data.shelf.product[row]))) for row in rows]
+    row, product = torch.tensor([pair for pair in known if pair[1] is not None]).T
+    of_column = response.utility()[product, :, int(columns.find(torch.tensor([18]), torch.tensor([1])))]
+    of_rows = units_per_choice(data, response, 3, unbounded, artefact.first)[row]
+    torch.testing.assert_close(of_rows, of_column.exp().float())
 
     for user, period, group in [(0, 17, 0), (1, 18, 1), (7, 19, 3)]:
         column = int(((columns.period == period) & (columns.price_group == group)).nonzero())

@@ -22,6 +22,7 @@ def test_users_of_a_group_are_in_its_column_and_else_in_that_of_the_usual_prices
     found = COLUMNS.find(period, group)
 
     assert found.tolist() == [0, 0, 0, 0, 0, 1, 1, 2, 3, 1, 4, 4, 4, 5, 4]
+    assert COLUMNS.find(torch.tensor([2, 1]), torch.tensor([1, 0])).tolist() == [4, 1]
     assert COLUMNS.usual().tolist() == [0, 1, 1, 1, 4, 4]
 
 
@@ -91,3 +92,15 @@ def test_a_period_has_the_mean_price_of_its_visits():
     found = replace(grid, move=move).by_period(weight)
 
     torch.testing.assert_close(found.move, market.grid.move + 0.05)
+
+
+def test_a_period_in_which_nobody_came_has_the_mean_of_its_columns():
+    market = draw_market(2, Recipe(segments=1))
+    grid, _ = split(market, 2, np.random.default_rng(2))
+    weight = torch.ones(grid.columns.count).double()
+    weight[:2] = 0
+
+    found = grid.by_period(weight)
+
+    torch.testing.assert_close(found.move, market.grid.move)
+    torch.testing.assert_close(found.on_shelf, market.grid.on_shelf)

@@ -287,6 +287,55 @@ def test_cuts_teach_nests_beside_the_mean_regular_price(complete):
     torch.testing.assert_close(shared, category_move(regular, nested.grid.on_shelf, sold, nested.grid.category))
 
 
+def in_groups(tables):
+    """The same tables where users of odd ids are in a price group from period 4 on, at prices 10 % above the usual."""
+    is_later = pl.col("period").is_in(tables.periods[4:])
+    number = pl.lit(2, pl.UInt16).alias("price_group")
+    own = tables.shelf.filter(is_later).select("period", number, "product_id", price=pl.col("price") * 1.1)
+    group = pl.when(is_later & (pl.col("user_id") % 2 == 1)).then(number).otherwise(0)
+    return replace(tables, group_shelf=own, visits=tables.visits.with_columns(price_group=group.cast(pl.UInt16)))
+
+
+def test_users_of_a_group_count_in_its_column(tables):
+    plain, grouped = load(tables), load(in_groups(tables))
+    columns = grouped.grid.columns
+    usual, found = (data.log.pooled(data.grid) for data in (plain, grouped))
+    is_odd = torch.from_numpy(tables.users.to_numpy() % 2 == 1)
+
+    assert columns.period.tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+    assert_same(found.by_period(columns), usual)
+    own = (columns.price_group == 2).expand(grouped.log.visits.shape)
+    assert not grouped.log.visits[own & ~is_odd[:, None]].any()
+    assert not grouped.log.visits[~own & is_odd[:, None] & (columns.period >= 4)].any()
+    for cells in (grouped.grid.move, grouped.grid.context[:, :, -1]):  # the second: the mean of the category
+        at_usual = cells[:, columns.usual()]
+        expected = torch.where(columns.price_group == 2, (1 + at_usual) * 1.1 - 1, at_usual)
+        torch.testing.assert_close(cells, expected * grouped.grid.on_shelf)
+
+
+def test_prices_of_a_group_are_regular_ones_to_its_users(complete):
+    listed = pl.col("price") * pl.Series(np.random.default_rng(2).choice([1.0, 1.3], complete.shelf.height))
+    tables = in_groups(replace(complete, shelf=complete.shelf.with_columns(list_price=listed)))
+
+    grid = load(tables, nested=True).grid
+
+    shared, usual = grid.context[:, :, -2], grid.columns.usual()
+    apart = np.log(1.1) * (grid.columns.price_group == 2) * grid.on_shelf
+    torch.testing.assert_close(shared - shared[:, usual], apart)
+    assert torch.equal(grid.context[:, :, -1], grid.context[:, usual, -1])
+
+
+def test_all_groups_of_a_begun_period_have_shown_as_little_of_it(complete):
+    begun = pl.DataFrame({"category_id": ["c0", "c1", "c2"], "odds": [0.5, 0.4, 0.3], "units": [0.9, 0.8, 0.7]})
+
+    grid = load(replace(in_groups(complete), begun=begun)).grid
+
+    shown = grid.on_shelf * (grid.columns.period == 7)
+    for offset, name in ((grid.offset, "odds"), (grid.unit_offset, "units")):
+        of_category = torch.tensor(begun[name].log().to_list(), dtype=torch.float64)
+        torch.testing.assert_close(offset, of_category[grid.category, None] * shown)
+
+
 def test_no_nests_are_told_where_any_price_may_answer_demand(complete, caplog):
     suspected = EndogeneityConfig(None, planned_promotions=False, folds=4)
 
