@@ -128,6 +128,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
     frames["products"], unpriced = _with_usable_prices(frames["products"])
+    if "group_prices" in frames:
+        frames["group_prices"] = _of_products(frames["group_prices"], frames["products"], raw["group_prices"].origin)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
@@ -258,12 +260,32 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
     return frames
 
 
+def _is_known(products: pl.DataFrame) -> pl.Expr:
+    """Return whether a row is of one of the products."""
+    return pl.col("product_id").is_in(products["product_id"].drop_nulls().unique().implode())
+
+
+def _of_products(prices: pl.DataFrame, products: pl.DataFrame, origin: str) -> pl.DataFrame:
+    """Return the rows of group_prices without those of other products: published prices outlive delisted products.
+
+    InputError where every row is of another product.
+    """
+    kept = prices.filter(_is_known(products) | pl.col("product_id").is_null())
+    if kept.is_empty():
+        found = ", ".join(prices["product_id"].unique().sort().head(EXAMPLES).cast(pl.String))
+        raise InputError(f"{origin} must have prices of products in the products table, found only {found}: mend it")
+    if kept.height < prices.height:
+        log.info(
+            "%s rows of group_prices are of products not in the products table", f"{prices.height - kept.height:,}"
+        )
+    return kept
+
+
 def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -> dict[str, pl.Expr]:
     """Return the rules beyond a table's own schema: products are known and lines are plausible."""
     rules: dict[str, pl.Expr] = {}
-    if name in (*LINES, "context", "group_prices"):
-        known = frames["products"]["product_id"].drop_nulls().unique()
-        rules["product_is_known"] = pl.col("product_id").is_in(known.implode())
+    if name in (*LINES, "context"):
+        rules["product_is_known"] = _is_known(frames["products"])
     if name in LINES:
         rules |= {rule: outlier.holds() for rule, outlier in validation.outliers.items()}
     return rules

@@ -118,6 +118,25 @@ def test_sale_of_an_unknown_product_is_set_aside(lines):
     assert inputs.broken["transactions"] == {"product_is_known": 1}
 
 
+GROUP_PRICES = pl.DataFrame(
+    {"price_group": ["a"] * 2, "product_id": [10, 99], "time": [MONDAY] * 2, "price": [2.0] * 2}
+)
+
+
+def test_prices_that_groups_saw_of_delisted_products_break_no_rule(lines):
+    inputs = read("refuse", transactions=lines({}), group_prices=GROUP_PRICES)
+
+    assert inputs.tables["group_prices"]["product_id"].to_list() == [10]
+    assert inputs.broken["group_prices"] == {}
+
+
+def test_prices_that_groups_saw_of_no_product_of_the_shop_are_refused(lines):
+    match = r"group_prices.parquet must have prices of products in the products table, found only 99: mend it"
+
+    with pytest.raises(InputError, match=match):
+        read("quarantine", transactions=lines({}), group_prices=GROUP_PRICES.tail(1))
+
+
 def test_only_lines_up_to_the_last_period_are_read_and_those_without_a_time_are_set_aside(lines):
     frame = lines({}, {"week": 1, "day": 6}, {"week": 2, "price": -1.0}, {"price": 3.0})
     frame = frame.with_columns(time=pl.when(pl.col("price") != 3.0).then("time"))
