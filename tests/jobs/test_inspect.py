@@ -67,6 +67,19 @@ def test_a_column_of_vat_rates_is_known_and_whether_prices_include_vat_is_asked(
     assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["vat_rate"] == "MwSt-Satz"
 
 
+@pytest.mark.parametrize("name", ["group_prices", "price-lists", "groupprices_2025"])
+def test_a_file_of_group_prices_is_known_by_its_name(gpu_pricer, shop, tmp_path, name):
+    shop(sales={"price_group": ["x", "", "y", "y"]})
+    told = {"price_group": ["x", "y"], "sku": ["01", "01"], "from": ["2025-01-06"] * 2, "price": [1.4, 1.6]}
+    pl.DataFrame(told).write_csv(tmp_path / "shop" / f"{name}.csv")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.out
+    assert f"shop/{name}.csv is group_prices, by its name" in ended.out
+    assert written(tmp_path)["source"]["contents"]["group_prices"][0]["columns"]["time"] == "from"
+
+
 def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_pricer, shop, tmp_path):
     shop()
     asked = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")

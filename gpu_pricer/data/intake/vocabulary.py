@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
@@ -40,9 +41,13 @@ class Vocabulary:
         return next((name for name, words in self.attributes.items() if plain_word(column) in words), column)
 
     def tables_called(self, path: Path) -> list[str]:
-        """Return the tables whose words are in the name of the file, such as transactions for sales-2025.csv."""
-        words = {plain_word(word) for word in re.split(r"[^\w]|[\d_]", path.stem)}
-        return [table for table, known in self.tables.items() if not words.isdisjoint(known)]
+        """Return the tables whose words are in the name of the file, such as transactions for sales-2025.csv.
+
+        A word may be spelled as two, such as group_prices.
+        """
+        words = [plain_word(word) for word in re.split(r"[^\w]|[\d_]", path.stem)]
+        spelled = {*words, *(first + second for first, second in pairwise(words))}
+        return [table for table, known in self.tables.items() if not spelled.isdisjoint(known)]
 
 
 @dataclass(frozen=True)
