@@ -37,6 +37,16 @@ def shop(ids=lambda number: number) -> dict[str, pl.DataFrame]:
     }
 
 
+def shop_of_groups() -> dict[str, pl.DataFrame]:
+    """The shop, where every other user saw prices of a group."""
+    tables = shop()
+    group = pl.when(pl.col("user_id") % 2 == 0).then(pl.lit("a")).alias("price_group")
+    told = pl.DataFrame({"product_id": [100, 101]}).with_columns(
+        price_group=pl.lit("a"), time=pl.lit(date(2024, 1, 15)), price=pl.lit(2.25)
+    )
+    return tables | {"transactions": tables["transactions"].with_columns(group), "group_prices": told}
+
+
 def contents(directory):
     """Every file below a folder, with what it holds."""
     return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*.*")}
@@ -61,19 +71,21 @@ def prepare(tmp_path):
 
 
 def test_every_canonical_table_keeps_its_schema(prepare):
-    directory = prepare(shop())
+    directory = prepare(shop_of_groups())
 
     for name in TABLES:
         assert not read_table(directory / f"{name}.parquet", SCHEMAS[name]).is_empty()
 
 
 def test_tables_agree_with_each_other(prepare):
-    directory = prepare(shop())
+    directory = prepare(shop_of_groups())
 
     tables = {name: pl.read_parquet(directory / f"{name}.parquet") for name in TABLES}
     bought = tables["choices"].drop_nulls("product_id")
     key = ["period", "category_id", "product_id"]
     assert bought.join(tables["shelf"], on=key, how="anti").is_empty()
+    shelves = pl.concat([tables["shelf"], tables["begun_shelf"]])
+    assert tables["group_shelf"].join(shelves, on=["period", "product_id"], how="anti").is_empty()
     assert tables["shelf"].join(tables["products"], on="product_id", how="anti").is_empty()
     assert tables["shelf"].join(tables["categories"], on="category_id", how="anti").is_empty()
     assert tables["choices"].join(tables["visits"], on=["user_id", "period"], how="anti").is_empty()
