@@ -51,6 +51,16 @@ def test_a_group_has_the_price_that_holds_in_the_middle_of_the_period():
     assert rows_of(shelf, came, after) == [(week(0), 1, 10, 3.0)]
 
 
+@pytest.mark.parametrize("dearer", [3.0, 4.0])
+def test_of_prices_from_the_same_time_that_of_the_last_row_holds(dearer):
+    """Two publications on a day are two files of `history`, the later one behind."""
+    shelf, came = shelf_of((week(0), 10, 2.0), (week(0), 11, 2.0)), visits((1, week(0), 1))
+
+    prices = told(*((1, product, at(0), price) for price in (7.0 - dearer, dearer) for product in (10, 11)))
+
+    assert rows_of(shelf, came, prices) == [(week(0), 1, 10, dearer), (week(0), 1, 11, dearer)]
+
+
 def test_before_its_first_price_and_without_one_a_group_sees_the_shelf_s():
     shelf = shelf_of((week(0), 10, 2.0), (week(0), 11, 5.0), (week(1), 10, 2.0))
     came = visits((1, week(0), 1), (1, week(1), 1))
