@@ -19,7 +19,7 @@ from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import PeriodLog, period_log
-from gpu_pricer.data.price_groups import group_names, group_shelf, with_group_numbers
+from gpu_pricer.data.price_groups import group_names, group_shelf, warn_of_other_prices, with_group_numbers
 from gpu_pricer.data.shelf import (
     KEY,
     ShelfRule,
@@ -163,6 +163,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         )
         told = with_group_numbers(inputs.tables["group_prices"], names)
         tables["group_shelf"] = group_shelf(priced, came, told, rules.period)
+        warn_of_other_prices(sales, priced, tables["group_shelf"])
         log.info(
             "%s prices of %s price groups differ from the shelf's", f"{tables['group_shelf'].height:,}", len(names)
         )

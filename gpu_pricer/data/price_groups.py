@@ -11,6 +11,7 @@ that only sales show look as if low ones sold and high ones were not there. With
 were known on that market, the estimation of the response did not converge.
 """
 
+import logging
 from datetime import timedelta
 
 import polars as pl
@@ -19,8 +20,11 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL
 
+log = logging.getLogger(__name__)
+
 MOST_GROUPS = 64
 """Each of them adds a column to the price response for every period."""
+LEAST_AGREEING, TOLERANCE = 0.5, 0.005  # share of the lines of groups; currency
 
 
 def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
@@ -44,8 +48,8 @@ def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
         )
     if known and not names:
         raise InputError(
-            "group_prices needs the column price_group in transactions or offers, found no group there: say whose "
-            "prices each user saw, or take the table away"
+            "group_prices needs the column price_group in offers, or in transactions without offers, found no group "
+            "there: say whose prices each user saw, or take the table away"
         )
     return names
 
@@ -82,3 +86,24 @@ def group_shelf(shelf: pl.DataFrame, visits: pl.DataFrame, told: pl.DataFrame, p
         seen = seen.sort("time").join_asof(own, on="time", by="product_id", check_sortedness=False)
         found.append(seen.filter(pl.col("price") != pl.col("shelf_price")).select(found[0].columns))
     return pl.concat(found).sort("period", PRICE_GROUP, "product_id")
+
+
+def warn_of_other_prices(lines: pl.DataFrame, shelf: pl.DataFrame, own: pl.DataFrame) -> None:
+    """Warn where most lines of price groups are at other prices than those that their groups are told to have seen.
+
+    lines: with the number of the group, and shelf as in group_shelf; own: from group_shelf. A group without a price of
+    its own, as before its first one, is at the shelf's.
+    """
+    cell = ("period", PRICE_GROUP, "product_id")
+    counts = lines.lazy().filter(pl.col(PRICE_GROUP) != USUAL).group_by(*cell, "price").len().collect()
+    told = counts.join(shelf.select("period", "product_id", usual="price"), on=("period", "product_id"))
+    told = told.join(own.select(*cell, own="price"), on=cell, how="left").with_columns(told=pl.coalesce("own", "usual"))
+    is_other = (pl.col("price") - pl.col("told")).abs() > TOLERANCE
+    count, other = told.select(pl.col("len").sum(), other=(pl.col("len") * is_other).sum()).row(0)
+    if other > (1 - LEAST_AGREEING) * count:
+        first = told.filter(is_other).sort("len", *cell, "price", descending=[True, *[False] * 4]).row(0, named=True)
+        log.warning(
+            "%.0f %% of the lines of price groups are at other prices than group_prices tells, such as %.2f of product "
+            "%s in the period %s instead of %.2f: mend price_group, or the groups, times or prices of group_prices",
+            100 * other / count, first["price"], first["product_id"], first["period"], first["told"],
+        )  # fmt: skip

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.data.choices import visits_of
-from gpu_pricer.data.price_groups import MOST_GROUPS, group_names, group_shelf, with_group_numbers
+from gpu_pricer.data.price_groups import MOST_GROUPS, group_names, group_shelf, warn_of_other_prices, with_group_numbers
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Period
@@ -108,6 +108,24 @@ def test_prices_of_groups_are_those_of_looking_up_every_cell(seed):
     assert rows_of(shelf, came, told(*changes)) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    ("paid", "warns"), [([3.0, 3.0, 2.0, 2.5], False), ([3.0, 2.0, 2.0, 2.5], True), ([300.0, 300.0, 200.0, 2.5], True)]
+)
+def test_lines_of_groups_at_other_prices_than_told_are_warned_of(lines, caplog, paid, warns):
+    sales = lines(*({"price": price} for price in paid)).with_columns(
+        price_group=pl.Series([1, 1, 1, 0], dtype=pl.UInt16)
+    )
+    shelf = shelf_of((week(0), 10, 2.5))
+    own = group_shelf(shelf, visits((1, week(0), 1)), told((1, 10, at(0), 3.0)), WEEK)
+
+    warn_of_other_prices(sales, shelf, own)
+
+    share, price = ("100", "300.00") if 300.0 in paid else ("67", "2.00")
+    said = f"{share} % of the lines of price groups are at other prices than group_prices tells, such as {price} of "
+    assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * warns
+    assert all("in the period 2024-01-01 instead of 3.00: mend" in record.getMessage() for record in caplog.records)
+
+
 def test_a_visit_is_of_the_group_of_most_of_its_lines_and_of_the_first_of_equally_many():
     lines = pl.DataFrame(
         {
@@ -153,7 +171,11 @@ def test_the_most_groups_that_are_allowed_have_names():
     [
         (["a", "b"], ["a"], "group_prices must tell the prices of every price_group, found none of b: bring it"),
         (["a"], None, "group_prices must tell the prices of every price_group, found none of a: bring it"),
-        ([None], ["a"], "group_prices needs the column price_group in transactions or offers, found no group there"),
+        (
+            [None],
+            ["a"],
+            "needs the column price_group in offers, or in transactions without offers, found no group there",
+        ),
         (
             [f"{n}" for n in range(MOST_GROUPS + 1)],
             None,

@@ -135,7 +135,7 @@ def test_offers_name_price_groups_too(tmp_path):
         (lambda tables: tables.pop("group_prices"), "must tell the prices of every price_group, found none of 0, 1, 2"),
         (
             lambda tables: tables.update(transactions=tables["transactions"].drop("price_group")),
-            "group_prices needs the column price_group in transactions or offers, found no group there",
+            "needs the column price_group in offers, or in transactions without offers, found no group there",
         ),
         (
             lambda tables: tables.update(group_prices=tables["group_prices"].with_columns(price=pl.lit(-1.0))),
