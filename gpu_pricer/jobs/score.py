@@ -18,7 +18,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent
-from gpu_pricer.versions.priced_catalog import pricing_day, warn_of_prices_of_sales
+from gpu_pricer.versions.priced_catalog import pricing_day, warn_of_segment_prices
 from gpu_pricer.versions.scored_inputs import ScoredInputs
 from gpu_pricer.versions.scored_version import Search, score, version_folder
 from gpu_pricer.versions.shard_plan import shard_part
@@ -85,7 +85,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         day,
         config.data.catalog.price_includes_vat,
     )
-    warn_of_prices_of_sales(sources.catalog, sources.prices)
+    warn_of_segment_prices(sources.catalog, sources.prices)
     part = shard_part(folder, sources, tiling, uncertainty)
     priced = sources.read_catalog(part)
     search = Search(None if warm_start is None else warm_start / RECORD, uncertainty)

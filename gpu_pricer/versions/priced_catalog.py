@@ -87,26 +87,37 @@ def read_priced_catalog(
     return continued_catalog(catalog, policy, earlier, day)
 
 
-def warn_of_prices_of_sales(catalog: Path, prices: Path) -> None:
-    """Log a warning where sales tell today's prices of a prepared catalog while the published prices are personalised.
+def warn_of_segment_prices(catalog: Path, prices: Path) -> None:
+    """Log what a prepared catalog and its log do not say while the published prices are personalised.
 
-    Most shoppers then pay other prices than today's. One file of the published version is looked at.
+    Where sales tell today's prices, most shoppers pay others. Where the log names no price group, users count as seeing
+    prices that they did not see. One file of the published version is looked at.
     """
-    count = (read_summary(catalog.parent) or {}).get("products_priced_by_sales", 0)
-    run = current_run(prices) if count else None
+    summary = read_summary(catalog.parent) or {}
+    count, is_silent = summary.get("products_priced_by_sales", 0), summary.get("price_groups") == []
+    run = current_run(prices) if count or is_silent else None
     files = [] if run is None else sorted((prices / run).glob("*.parquet"))
     if not files:
         return
     grid = read_grid(files[0])
     low, high = grid.price.min(axis=1), grid.price.max(axis=1)
     several = np.flatnonzero(low < high)
-    if len(several):
-        first = several[0]
+    if not len(several):
+        return
+    first = several[0]
+    if count:
         log.warning(
             "today's price of %s products is the most frequent in the sales of their last period, found several prices "
             "for a product in %s, such as %s from %.2f to %.2f: state one in the column price of products",
             f"{count:,}", run, grid.product_id[int(first)], low[first] / CENTS, high[first] / CENTS,
         )  # fmt: skip
+    if is_silent:
+        log.warning(
+            "prices of %s differ between segments, and no line of the log says whose price it was at: where shoppers "
+            "pay these prices, bring the column price_group and the table group_prices (gpu-pricer history), or demand "
+            "is learned from prices that they did not see",
+            run,
+        )
 
 
 def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: EarlierPrices | None, day: date) -> PricedCatalog:

@@ -69,3 +69,22 @@ def test_todays_prices_of_sales_are_said_where_published_prices_are_personalised
     assert (first.status, second.status) == (0, 0)
     assert not any(said in line for line in first.log)
     assert any(said in line for line in second.log) == is_said
+
+
+@pytest.mark.parametrize(
+    ("groups", "segment_ratio", "is_said"), [([], "null", True), (["1"], "null", False), ([], "1.0", False)]
+)
+def test_a_log_that_names_no_price_group_is_said_where_published_prices_are_personalised(
+    gpu_pricer, shop, groups, segment_ratio, is_said
+):
+    (shop / "work/data/summary.json").write_text(json.dumps({"currency": "USD", "price_groups": groups}))
+    settings = ("score", "policy=profit", "backend=cpu", f"policy.bounds.max_segment_ratio={segment_ratio}")
+    said = "differ between segments, and no line of the log says whose price it was at"
+
+    first = gpu_pricer(*settings)
+    assert gpu_pricer("publish").status == 0
+    second = gpu_pricer(*settings)
+
+    assert (first.status, second.status) == (0, 0)
+    assert not any(said in line for line in first.log)
+    assert any(said in line for line in second.log) == is_said
