@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A night as Slurm jobs, each after the one before: prepare, train, score (an array), evaluate, publish, outcome.
+# A night as Slurm jobs, each after the one before: prepare, train, score (an array), evaluate, publish, outcome and
+# history.
 # slurm/reprice.sh [--OPTION-OF-SBATCH=VALUE ...] [key=value ...]   with TASKS=8 tasks that score, GPU=1 on GPUs
 set -euo pipefail
 
@@ -36,3 +37,4 @@ submit score "${gpu[@]}" --array="0-$((tasks - 1))" -- "${device[@]}" "${version
 submit evaluate -- "${version[@]}" "${day[@]}"
 submit publish -- "${version[@]}"
 submit outcome --
+submit history --

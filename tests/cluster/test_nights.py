@@ -34,12 +34,13 @@ def test_two_nights_publish_what_one_process_does(cluster, tmp_path):
     second = shop.night(tasks=2)
     kill_a_task(cluster, second["train"])
 
-    assert cluster.ended(second["outcome"]) == "COMPLETED", shop.said()
+    assert cluster.ended(second["history"]) == "COMPLETED", shop.said()
 
     shop.run("paths.work=alone", "paths.prices=alone/prices")
     assert published(tmp_path / "shop/prices") == published(tmp_path / "shop/alone/prices")
     assert len(list((tmp_path / "shop/prices").glob("2*"))) == 2
     assert (tmp_path / "shop/work/outcome/run.json").is_file()
+    assert len(list((tmp_path / "shop/work/group_prices.parquet").glob("*.parquet"))) == 2
 
 
 def test_night_whose_training_fails_publishes_nothing_and_leaves_no_job(cluster, tmp_path):
