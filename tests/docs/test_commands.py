@@ -192,9 +192,10 @@ class Checks(NamedTuple):
     def reprice(self, command):
         """Every job waits for the one before, and its settings exist; the tasks of the array are as many as asked."""
         jobs = self.given_to_sbatch(command)
-        assert [words[0] for _, words in jobs] == ["prepare", "train", "score", "evaluate", "publish", "outcome"]
+        names = ["prepare", "train", "score", "evaluate", "publish", "outcome", "history"]
+        assert [words[0] for _, words in jobs] == names
         waits = [[flag for flag in flags if flag.startswith("--dependency")] for flags, _ in jobs]
-        assert waits == [[], *([f"--dependency=afterok:{number}"] for number in range(1, 6))]
+        assert waits == [[], *([f"--dependency=afterok:{number}"] for number in range(1, len(names)))]
         assert f"--array=0-{int(command.variables['TASKS']) - 1}" in jobs[2][0]
         for _, words in jobs:
             require_settings(words[1:])
