@@ -44,9 +44,9 @@ class RatedVisits:
 class SampledZeros:
     """The sampled occasions without purchase, and the rates of the occasions with one.
 
-    visits: from visits_of. categories: [G], in order. zeros, buying: for each category the sampled
-    visits without a purchase of it, and all visits with one. ends: by period, the first row of its visits and the row
-    after its last. product_id: the type of a product's id, which an occasion without purchase has none of.
+    visits: from visits_of. categories: [G], in order. zeros, buying: for each category the sampled visits without a
+    purchase of it, and all visits with one. ends: by period, the first row of its visits and the row after its last.
+    product_id: the type of a product's id, which an occasion without purchase has none of.
     """
 
     visits: pl.DataFrame
@@ -133,8 +133,8 @@ def sampled_zeros(
     """Return the sampled occasions without purchase.
 
     An occasion without purchase is a visit that bought nothing of a category in a period whose shelf has the category.
-    buyers: for each period of the shelves, from buying_visits. visits: from visits_of. shelves: category_id
-    and product_id, by period.
+    buyers: for each period of the shelves, from buying_visits. visits: from visits_of. shelves: category_id and
+    product_id, by period.
     """
     categories = pl.concat([shelf["category_id"].unique() for shelf in shelves.values()]).unique().sort()
     ends = _ends(visits, list(shelves))

@@ -51,35 +51,26 @@ def test_scoring_repricing_and_the_report_know_what_prepare_was_told(gpu_pricer,
     assert "called p005" not in (shop / "work/report.html").read_text()
 
 
-@pytest.mark.parametrize(
-    ("priced_by_sales", "segment_ratio", "is_said"), [(12, "null", True), (0, "null", False), (12, "1.0", False)]
-)
-def test_todays_prices_of_sales_are_said_where_published_prices_are_personalised(
-    gpu_pricer, shop, priced_by_sales, segment_ratio, is_said
-):
-    summary = {"currency": "USD", "products_priced_by_sales": priced_by_sales}
-    (shop / "work/data/summary.json").write_text(json.dumps(summary))
-    settings = ("score", "policy=profit", "backend=cpu", f"policy.bounds.max_segment_ratio={segment_ratio}")
-    said = "today's price of 12 products is the most frequent in the sales of their last period, found several prices"
-
-    first = gpu_pricer(*settings)
-    assert gpu_pricer("publish").status == 0
-    second = gpu_pricer(*settings)
-
-    assert (first.status, second.status) == (0, 0)
-    assert not any(said in line for line in first.log)
-    assert any(said in line for line in second.log) == is_said
+BY_SALES = "today's price of 12 products is the most frequent in the sales of their last period, found several prices"
+UNNAMED = "differ between segments, and no line of the log says whose price it was at"
 
 
 @pytest.mark.parametrize(
-    ("groups", "segment_ratio", "is_said"), [([], "null", True), (["1"], "null", False), ([], "1.0", False)]
+    ("told", "segment_ratio", "said", "is_said"),
+    [
+        ({"products_priced_by_sales": 12}, "null", BY_SALES, True),
+        ({"products_priced_by_sales": 0}, "null", BY_SALES, False),
+        ({"products_priced_by_sales": 12}, "1.0", BY_SALES, False),
+        ({"price_groups": []}, "null", UNNAMED, True),
+        ({"price_groups": ["1"]}, "null", UNNAMED, False),
+        ({"price_groups": []}, "1.0", UNNAMED, False),
+    ],
 )
-def test_a_log_that_names_no_price_group_is_said_where_published_prices_are_personalised(
-    gpu_pricer, shop, groups, segment_ratio, is_said
+def test_what_tables_do_not_say_is_said_where_published_prices_are_personalised(
+    gpu_pricer, shop, told, segment_ratio, said, is_said
 ):
-    (shop / "work/data/summary.json").write_text(json.dumps({"currency": "USD", "price_groups": groups}))
+    (shop / "work/data/summary.json").write_text(json.dumps({"currency": "USD"} | told))
     settings = ("score", "policy=profit", "backend=cpu", f"policy.bounds.max_segment_ratio={segment_ratio}")
-    said = "differ between segments, and no line of the log says whose price it was at"
 
     first = gpu_pricer(*settings)
     assert gpu_pricer("publish").status == 0

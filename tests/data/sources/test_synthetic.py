@@ -302,3 +302,11 @@ def test_confounded_market_is_an_experiment_of_one_strength_and_seed():
     source = instantiate(config.data.source, _convert_="all")
 
     assert (source.seed, source.manager.confounding, source.manager.cost_spread) == (3, 0.0, 0.08)
+
+
+@pytest.mark.parametrize(("count", "first_week", "message"), [(1, 6, "count must be 0 or"), (2, 12, "below weeks")])
+def test_price_groups_that_nobody_could_be_in_are_refused(count, first_week, message):
+    source = small_source()
+
+    with pytest.raises(ValueError, match=message):
+        replace(source, groups=replace(source.groups, count=count, first_week=first_week))

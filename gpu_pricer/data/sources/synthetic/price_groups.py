@@ -34,6 +34,8 @@ class PriceGroups:
 
     def __post_init__(self) -> None:
         require_integer("count", self.count, 0)
+        if self.count == 1:
+            raise ValueError("count must be 0 or at least 2, found 1: a single group sees the usual prices")
         require_integer("first_week", self.first_week, 0)
         if self.formed_by not in ("type", "chance"):
             raise ValueError(f"formed_by must be type or chance, found {self.formed_by!r}")

@@ -39,6 +39,8 @@ class Synthetic:
         require_integer("weeks", self.weeks, 1)
         if not isinstance(self.start, str) or date.fromisoformat(self.start).weekday() != 0:
             raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
+        if self.groups.count and self.groups.first_week >= self.weeks:
+            raise ValueError(f"groups.first_week must be below weeks ({self.weeks}), found {self.groups.first_week}")
 
     def files(self) -> list[Path]:
         """Return no files: the settings determine the tables."""
