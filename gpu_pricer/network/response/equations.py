@@ -17,6 +17,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State
 from gpu_pricer.network.response.score import Score
+from gpu_pricer.network.response.threads import single_thread
 from gpu_pricer.network.response.tridiagonal import times_tridiagonal, tridiagonal_inverse
 from gpu_pricer.network.response.widths import Widths
 
@@ -79,6 +80,7 @@ class Equations:
         return rise - season[..., unknowns]  # reach is of shock + season, the unknown is the shock
 
 
+@single_thread()
 def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
     score = Score.of(grid, counts, state, layout)

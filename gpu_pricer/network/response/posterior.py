@@ -10,10 +10,12 @@ from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.model import Layout, State
+from gpu_pricer.network.response.threads import single_thread
 
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
+@single_thread()
 def draw_deviations(
     fit: Fit, untaught: list[Tensor], draws: int, seed: int, quantities: Fit | None = None
 ) -> np.ndarray:

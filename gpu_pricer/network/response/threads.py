@@ -15,7 +15,8 @@ def single_thread() -> Iterator[None]:
     """Let PyTorch use one thread: batches of small matrices gain little from more, and on a busy machine wait for them.
 
     On two cores beside three other jobs, 40 passes over 2,000 products took more than 280 s with two threads and 25 s
-    with one (PyTorch 2.13, 2026-11).
+    with one (PyTorch 2.13, 2026-11). Batches of LU factorizations need it: from about 150 rows on, those in several
+    threads fail or never end (pytorch/pytorch issue 142815).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
