@@ -188,3 +188,19 @@ def test_posterior_table_holds_every_draw_of_every_segment_and_category():
         expected = drawn[row["draw"], ["s0", "s1"].index(row["segment_id"]), "abc".index(row["category_id"])]
         assert row["log_deviation"] == pytest.approx(expected, rel=1e-6)
     assert table.select("segment_id", "category_id", "draw").n_unique() == table.height == 24
+
+
+def test_draws_of_a_long_log_are_the_same_with_several_threads():
+    """PyTorch fails in batches of LU factorizations above 150 rows in several threads (pytorch issue 142815)."""
+    market = draw_market(1, Recipe(periods=160, visits=200))
+    fit = fit_response(market.grid, market.counts, replace(CONFIG, passes=3))
+    threads, drawn = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            drawn.append(draw_deviations(fit, ALL_TAUGHT, 5, seed=0))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+
+    np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-9, atol=1e-9)
