@@ -19,6 +19,7 @@ from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import PeriodLog, period_log
+from gpu_pricer.data.price_changes import day_pairs, warn_of_changes
 from gpu_pricer.data.price_groups import group_names, group_shelf, warn_of_other_prices, with_group_numbers
 from gpu_pricer.data.shelf import (
     KEY,
@@ -190,12 +191,15 @@ def _offered(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the products that are kept, with has_unit_price, and the modal prices of their lines."""
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
-    rule, modal, pairs = _unit_price_rule(inputs, rules), [], []
+    rule, modal, pairs, days = _unit_price_rule(inputs, rules), [], [], []
     for part in period_blocks(sales):
         lines = part.join(offered, on="product_id", how="semi", maintain_order="left")
         modal.append(modal_prices(lines))
         pairs.append(price_pairs(lines, rule.tolerance))
+        days.append(day_pairs(lines))
     offered = with_unit_prices(offered, pl.concat(pairs), rule)
+    priced = offered.filter(has_unit_price(offered))
+    warn_of_changes(pl.concat(days).join(priced, on="product_id", how="semi", maintain_order="left"))
     return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered)
 
 
@@ -257,6 +261,13 @@ def _tell_always_bought(choices: ChoicesByPeriod) -> None:
         )
 
 
+def _purchases(whole: PeriodLog) -> tuple[int, int]:
+    """Return how many lines of the whole periods are purchases, and how many of these of products on the shelf."""
+    sold = {period: part.filter(pl.col("quantity") > 0) for period, part in whole.lines.items()}
+    kept = [part.join(whole.shelves[period], on="product_id", how="semi").height for period, part in sold.items()]
+    return sum(part.height for part in sold.values()), sum(kept)
+
+
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
     """Return the rule of the shelf; with an offers table one offer reveals a price and no price is carried over."""
     return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
@@ -301,8 +312,7 @@ def _summary(
     """Return the content of summary.json: the calendar, the sizes, and what became of the input rows."""
     shelf, periods, whole = tables["shelf"], calendar.whole, choices.log
     sets = shelf.group_by("period", "category_id").len()["len"]
-    sold = {period: part.filter(pl.col("quantity") > 0) for period, part in whole.lines.items()}
-    kept = [part.join(whole.shelves[period], on="product_id", how="semi").height for period, part in sold.items()]
+    bought, kept = _purchases(whole)
     heights = {name: table.height for name, table in tables.items()} | {"choices": choices.height}
     summary = {
         "period_days": rules.period.days,
@@ -326,8 +336,8 @@ def _summary(
         "products_on_shelf_now": shelf.filter(pl.col("period") == periods[-1]).height,
         "categories": shelf["category_id"].n_unique(),
         "largest_choice_set": sets.max(),
-        "purchases": sum(part.height for part in sold.values()),
-        "purchases_on_shelf": sum(kept),
+        "purchases": bought,
+        "purchases_on_shelf": kept,
         "lines_outside_whole_periods": sales.height - sum(part.height for part in whole.lines.values()),
         "choices_of_a_product": choices.bought,
         "choices_of_nothing": choices.nothing,

@@ -150,6 +150,19 @@ def test_a_category_that_every_visit_buys_from_is_told(prepare, caplog):
     )
 
 
+def test_prices_that_change_within_the_periods_are_told(prepare, caplog):
+    tables = shop()
+    prepare(tables)
+    assert not [text for text in caplog.messages if "prices change within the periods" in text]
+
+    daily = 2.0 + pl.col("time").dt.ordinal_day() % 2
+    often = pl.concat([tables["transactions"].with_columns(user_id=pl.col("user_id") + 100 * n) for n in range(3)])
+    prepare(tables | {"transactions": often.with_columns(price=daily)})
+
+    [told] = [text for text in caplog.messages if "prices change within the periods" in text]
+    assert "set data.occasion_period to one in which prices stay, such as 1d" in told
+
+
 def test_times_in_utc_count_on_the_clock_of_the_stores_or_are_told(prepare, caplog):
     tables = shop()
     local = tables["transactions"].with_columns(pl.col("time").cast(pl.Datetime("us")) + pl.duration(hours=20))

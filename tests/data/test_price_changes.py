@@ -1,0 +1,81 @@
+"""Prices that change within a period: told apart from prices that differ between stores, and told in the log."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.data.price_changes import day_pairs, share_changed, warn_of_changes
+
+USERS = 40
+
+
+def pairs_of(lines, price_of):
+    """Two products that USERS users each buy on every day of two weeks, at price_of(week, day, user)."""
+    days = [(week, day) for week in range(2) for day in range(7)]
+    return day_pairs(
+        lines(
+            *(
+                {"user_id": user, "product_id": product, "week": week, "day": day, "price": price_of(week, day, user)}
+                for product in (10, 11)
+                for week, day in days
+                for user in range(USERS)
+            )
+        )
+    )
+
+
+def test_pairs_lie_within_a_day_or_between_the_days_of_a_period(lines):
+    pairs = pairs_of(lines, lambda week, day, user: 2.0 + (week == 0 and day > 2))
+
+    assert pairs.sort("product_id").rows() == [
+        (product, 2 * 7 * (USERS - 1), 2 * 7 * (USERS - 1), 2 * 6, 11) for product in (10, 11)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price_of", "changed"),
+    [
+        (lambda week, day, user: 2.0 + week, 0.0),
+        (lambda week, day, user: 2.0 + 0.001 * day, 0.0),
+        (lambda week, day, user: 2.0 + (day > 2), 1 / 6),
+        (lambda week, day, user: 2.0 + day, 1.0),
+    ],
+)
+def test_share_is_that_of_days_with_another_price_than_the_day_before(lines, monkeypatch, price_of, changed):
+    monkeypatch.setattr("gpu_pricer.data.price_changes.LEAST_PAIRS", 24)
+
+    assert share_changed(pairs_of(lines, price_of)) == pytest.approx(changed)
+
+
+def test_prices_of_stores_that_differ_on_every_day_are_no_change(lines, monkeypatch):
+    monkeypatch.setattr("gpu_pricer.data.price_changes.LEAST_PAIRS", 24)
+    of_stores = np.random.default_rng(0).choice([2.0, 2.5], (2, 7, USERS))
+
+    pairs = pairs_of(lines, lambda week, day, user: of_stores[week, day, user])
+
+    assert pairs["between_agreeing"].sum() < 0.9 * pairs["between"].sum()
+    assert share_changed(pairs) < 0.2
+
+
+def test_lines_of_price_groups_are_not_compared_with_each_other(lines):
+    rows = lines(*({"user_id": user, "price": 2.0 + user, "day": day} for user in (0, 1) for day in (0, 1)))
+
+    pairs = day_pairs(rows.with_columns(price_group=pl.col("user_id").cast(pl.Int32)))
+
+    assert pairs.rows() == [(10, 0, 0, 2, 2)]
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_few_pairs_tell_nothing(lines, few):
+    pairs = pl.concat([pairs_of(lines, lambda week, day, user: 2.0 + day)] * (1 if few else 5))
+
+    assert (share_changed(pairs) is None) == few
+
+
+@pytest.mark.parametrize(("price_of", "told"), [(lambda week, day, user: 2.0 + day % 2, 1), (lambda *_: 2.0, 0)])
+def test_the_log_warns_of_changes_and_says_what_to_set(lines, caplog, price_of, told):
+    warn_of_changes(pl.concat([pairs_of(lines, price_of)] * 5))
+
+    assert len(caplog.messages) == told
+    assert all("between 100 % of successive sales" in text for text in caplog.messages)
+    assert all("set data.occasion_period to one in which prices stay" in text for text in caplog.messages)
