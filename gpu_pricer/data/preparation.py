@@ -72,6 +72,9 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 """The tables that `prepare` writes; those of a period that has begun only where one teaches, and the group_shelf only
 where users of price groups saw prices of their own."""
 
+LEAST_ON_SHELF = 0.5
+"""Share of the purchases that are of products on the shelf, below which the log warns. Complete Journey has 0.76."""
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -141,6 +144,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         )
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
     _tell_always_bought(choices)
+    _tell_off_shelf(whole)
     begun = {}
     if calendar.begun is not None:
         now = _shelf(offers.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
@@ -258,6 +262,19 @@ def _tell_always_bought(choices: ChoicesByPeriod) -> None:
             len(choices.always_bought),
             len(choices.log.categories),
             choices.always_bought[0],
+        )
+
+
+def _tell_off_shelf(whole: PeriodLog) -> None:
+    """Warn where most purchases are of products off the shelf: no demand is learned from them, and none expected."""
+    bought, kept = _purchases(whole)
+    if kept < LEAST_ON_SHELF * bought:
+        log.warning(
+            "only %s of %s purchases are of products on the shelf in their period, because too few lines show the "
+            "others' prices: no demand is learned from those, and little is expected; lower data.shelf.min_lines, "
+            "raise data.shelf.carry_periods, or set a longer data.occasion_period",
+            f"{kept:,}",
+            f"{bought:,}",
         )
 
 

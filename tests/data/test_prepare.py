@@ -1,6 +1,7 @@
 """The job `prepare`, from Parquet files to canonical tables, with the real configuration."""
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -161,6 +162,28 @@ def test_prices_that_change_within_the_periods_are_told(prepare, caplog):
 
     [told] = [text for text in caplog.messages if "prices change within the periods" in text]
     assert "set data.occasion_period to one in which prices stay, such as 1d" in told
+
+
+def test_a_log_that_is_mostly_of_products_off_the_shelf_is_told(prepare, caplog):
+    """A long tail: every product but four sells once in a week, so that nobody knows its price."""
+    tables = shop()
+    prepare(tables)
+    assert not [text for text in caplog.messages if "are of products on the shelf" in text]
+
+    first = tables["transactions"].group_by("time").head(4)
+    tail = first.with_columns(product_id=pl.int_range(pl.len(), dtype=pl.Int64) + 1000)
+    more = tables["products"].head(1).join(tail.select("product_id"), how="cross", suffix="_tail")
+    products = more.drop("product_id").rename({"product_id_tail": "product_id"})
+    prepare(
+        {
+            "transactions": pl.concat([tables["transactions"].group_by("time").head(3), tail.select(first.columns)]),
+            "products": pl.concat([tables["products"], products.select(tables["products"].columns)]),
+        }
+    )
+
+    [told] = [text for text in caplog.messages if "are of products on the shelf" in text]
+    assert re.match(r"only \d+ of \d+ purchases are of products on the shelf in their period", told)
+    assert "lower data.shelf.min_lines" in told
 
 
 def test_times_in_utc_count_on_the_clock_of_the_stores_or_are_told(prepare, caplog):
