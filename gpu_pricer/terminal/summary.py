@@ -22,6 +22,9 @@ from gpu_pricer.versions.uniform_prices import UniformProfit
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
 
+MUCH_UNTAUGHT = 0.25
+"""Share of the units in categories that taught no price response, from which on the lines say so."""
+
 
 def closing_lines(
     prices: Path,
@@ -207,13 +210,23 @@ def _asked(entries: list[dict[str, Any]]) -> str:
 
 
 def _advice(outlook: Outlook | None) -> list[str]:
-    """Return one sentence of advice where the data cannot support the prices of most categories."""
-    if outlook is None or 2 * outlook.vague <= outlook.categories:
+    """Return the advice where the data cannot support the prices: of most categories, or of many of the units."""
+    if outlook is None:
         return []
-    return [
-        f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price response: "
-        "run a price test before these prices (gpu-pricer pricetest)"
-    ]
+    lines = []
+    if 2 * outlook.vague > outlook.categories:
+        lines.append(
+            f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price "
+            "response: run a price test before these prices (gpu-pricer pricetest)"
+        )
+    if outlook.untaught >= MUCH_UNTAUGHT:
+        lines.append(
+            f"  {outlook.untaught:.0%} of the units expected at today's prices are in categories that taught no price "
+            "response, because too few periods show the prices of their products: they have the average response, "
+            "and an interval takes it as known; let more products teach (data.shelf.min_lines, "
+            "data.occasion_period, train.response.min_price_coverage)"
+        )
+    return lines
 
 
 def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None) -> list[str]:

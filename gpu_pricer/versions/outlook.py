@@ -56,7 +56,8 @@ class Outlook:
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
     published elasticities tell more of it than the log does. inelastic: how many of them as a whole hardly answer
-    prices.
+    prices. untaught: the share of the units expected at today's prices that is in categories without posterior draws,
+    whose price response the log did not teach and the draws take as known; 0 without a posterior.
     """
 
     gain: Gain | None
@@ -66,6 +67,7 @@ class Outlook:
     categories: int
     published: int
     inelastic: int
+    untaught: float
 
 
 def outlook_of(
@@ -82,19 +84,20 @@ def outlook_of(
         catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     problem = problem_of(artefact, matched, policy)
-    gain, vague, categories, price = None, 0, problem.category_count, read_prices(folder, problem)
+    gain, vague, untaught, price = None, 0, 0.0, read_prices(folder, problem)
     is_rationed = has_rationed(problem, read_unit_limits(folder / RECORD), price)
     if artefact.posterior is not None:
         draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
         if not is_rationed:
             gains = gain_of_draws(problem, draws, price)
             gain = Gain(float(gains.mean()), *interval(gains))
-        vague = int(vague_categories(problem, draws).sum())
+        vague, untaught = int(vague_categories(problem, draws).sum()), untaught_share(problem, draws)
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
     published = count_published(artefact, matched.products["category_id"])
-    return Outlook(gain, is_rationed, uniform, vague, categories, published, count_inelastic(problem))
+    inelastic = count_inelastic(problem)
+    return Outlook(gain, is_rationed, uniform, vague, problem.category_count, published, inelastic, untaught)
 
 
 def has_rationed(problem: PricingProblem, limits: pl.DataFrame | None, price: np.ndarray) -> bool:
@@ -148,6 +151,13 @@ def vague_categories(problem: PricingProblem, draws: Draws) -> np.ndarray:
     return found[draws.row]
 
 
+def untaught_share(problem: PricingProblem, draws: Draws) -> float:
+    """Return the share of the units expected at today's prices that is in categories without draws, see Outlook."""
+    units = _by_category(problem, problem.products.units_per_choice * _chosen(problem, problem.products.today))
+    total = float(units.sum())
+    return float(units[draws.row < 0].sum()) / total if total > 0 else 0.0
+
+
 def count_inelastic(problem: PricingProblem) -> int:
     """Return how many of the categories that sell at today's prices are inelastic as a whole, see RISE.
 
@@ -161,6 +171,15 @@ def count_inelastic(problem: PricingProblem) -> int:
 
 def _purchases(problem: PricingProblem, price: np.ndarray) -> np.ndarray:
     """Return the expected purchases [G] of a period if all segments pay the same prices [P] in cents."""
+    return _by_category(problem, _chosen(problem, price))
+
+
+def _chosen(problem: PricingProblem, price: np.ndarray) -> np.ndarray:
+    """Return how often each product is chosen in a period, [P], if all segments pay the same prices [P] in cents."""
     demand, prices = problem.demand.tile(0, len(price)), price[:, None].astype(problem.products.today.dtype)
-    chosen = problem.totals(demand, 0, problem.category_count, prices).chosen[:, 0]
-    return np.add.reduceat(chosen, problem.products.category_start[:-1])
+    return problem.totals(demand, 0, problem.category_count, prices).chosen[:, 0]
+
+
+def _by_category(problem: PricingProblem, of_products: np.ndarray) -> np.ndarray:
+    """Return the sums [G] of what the products [P] have."""
+    return np.add.reduceat(of_products, problem.products.category_start[:-1])

@@ -87,7 +87,7 @@ def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
     version = SimpleNamespace(tally=SimpleNamespace(profit_today=100.0))
 
     said = _spread_and_personalisation(
-        version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0)
+        version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0)
     )
 
     assert said == ["  no interval of the gain: stock cannot serve all demand, and an interval would count all of it"]

@@ -15,6 +15,7 @@ from gpu_pricer.versions.outlook import (
     gain_of_draws,
     has_rationed,
     outlook_of,
+    untaught_share,
     vague_categories,
 )
 from gpu_pricer.versions.priced_catalog import PricedCatalog
@@ -212,3 +213,24 @@ def test_a_category_is_inelastic_where_nearly_every_visit_buys_there(lift, outsi
 
     assert count_inelastic(problem) == inelastic
     assert problem.category_count == 6
+
+
+def test_categories_without_draws_are_untaught_by_their_share_of_the_units(tmp_path):
+    """The less the log taught, the narrower is the interval of the gain, which these categories do not enter."""
+    taught = ARTEFACT.posterior.filter(pl.col("category_id").is_in(["c0", "c1"]))
+    few = replace(ARTEFACT, posterior=taught)
+    today = PROBLEM.products.today[:, None]
+    chosen = PROBLEM.totals(PROBLEM.demand.tile(0, len(today)), 0, PROBLEM.category_count, today).chosen[:, 0]
+    units = pl.DataFrame(
+        {"product_id": PROBLEM.products.product_id, "units": PROBLEM.products.units_per_choice * chosen}
+    )
+    of_category = units.join(CATALOG, on="product_id").group_by("category_id").agg(pl.col("units").sum())
+    known = of_category.filter(pl.col("category_id").is_in(["c0", "c1"]))["units"].sum()
+
+    assert untaught_share(PROBLEM, draws_of(few)) == pytest.approx(1 - known / of_category["units"].sum())
+    assert untaught_share(PROBLEM, draws_of(ARTEFACT)) == 0
+    version, found = scored(tmp_path / "own", a_policy())
+    assert found.untaught == 0
+    less = outlook_of(version, tmp_path / "own", few, tmp_path / "catalog.parquet", a_policy())
+    assert less.untaught == pytest.approx(untaught_share(PROBLEM, draws_of(few)))
+    assert less.gain.high - less.gain.low < found.gain.high - found.gain.low
