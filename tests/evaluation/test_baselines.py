@@ -95,6 +95,25 @@ def test_logit_is_the_one_of_scikit_learn_whatever_was_never_or_hardly_ever_boug
     np.testing.assert_allclose(found, oracle.predict_proba(design)[:, 1], rtol=1e-5)
 
 
+def test_logit_of_offers_that_were_all_bought_is_finite_and_certain():
+    """A shop of one product, which every visit buys: the likelihood has no maximum, and no step may be singular."""
+    cells = pl.DataFrame(
+        {"period": range(6), "category_id": "c", "product_id": 1, "price": [1.0, 1.0, 1.0, 0.8, 1.0, 1.0],
+         "reference_price": 1.0, "display": 0.0, "mailer": 0.0, "bought": [40.0, 41.0, 39.0, 50.0, 42.0, 1.0],
+         "not_bought": 0.0}
+    )  # fmt: skip
+
+    bought, never = (Logit(10.0).fit_cells(rows)(rows) for rows in (cells, swapped(cells)))
+
+    assert (bought > 0.999).all()
+    assert (never < 0.001).all()
+
+
+def swapped(cells):
+    """The cells where nobody bought what everybody bought."""
+    return cells.with_columns(bought=pl.col("not_bought"), not_bought=pl.col("bought"))
+
+
 def test_frequency_moves_from_the_products_mean_to_the_users_own():
     offers = pl.DataFrame({"product_id": [1, 1, 2], "bought": [True, False, False], "weight": [1.0, 3.0, 1.0]})
     rows = pl.DataFrame({"product_id": [1, 1], "product_purchases": [0.0, 30.0], "visits": [0.0, 30.0]})

@@ -14,6 +14,7 @@ from gpu_pricer.evaluation.baselines.baseline import Predict
 from gpu_pricer.evaluation.held_out.offers import Log, occasions_of, reference_prices
 
 STEPS, SETTLED = 100, 1e-6  # of reweighted least squares; the largest change of a coefficient at which it ends
+LARGEST = 30.0  # log odds, e-30 is 1e-13: where every offer was bought the constant, which has no prior, is infinite
 CELL = ("period", "category_id", "product_id")
 VALUES = ("price", "reference_price", "display", "mailer")
 
@@ -72,7 +73,7 @@ def binomial_coefficients(design: csr_array, bought: np.ndarray, offered: np.nda
         coefficient = splu(information.tocsc(), "NATURAL", options={"SymmetricMode": True}).solve(target)
         if np.abs(coefficient - last).max() < SETTLED:
             break
-        log_odds = design @ coefficient
+        log_odds = np.clip(design @ coefficient, -LARGEST, LARGEST)
     return coefficient
 
 
