@@ -1,10 +1,14 @@
 """The tables of metrics.json for a terminal: models on held-out choices, and price lists under the truth."""
 
+from math import isnan
+from typing import TypeGuard
+
 from rich.table import Table
 
 SCORES = ("log loss", "AUC", "calibration error", "predicted / bought")
 MOVED = {"all": "", "moved_5pct": ", price moved > 5 %", "moved_15pct": ", price moved > 15 %"}
 """What the title of a deviance says of the product-weeks that it sums over, by its key in metrics.json."""
+NONE_BOUGHT = "none bought"
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
 
@@ -53,7 +57,7 @@ def _scores(title: str, blocks: dict[str, dict]) -> Table:
             name,
             f"{block['log_loss']:.5f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",
             f"{block['predicted_over_actual']:.3f}",
-            *(f"{block['poisson_deviance'][deviance]:.2f}" for deviance in deviances),
+            *(_number(block["poisson_deviance"][deviance]) for deviance in deviances),
             *(_number(block.get("units_poisson_deviance", {}).get(name)) for name in units),
             f"{response['mean_elasticity']:.2f}" if response else "",
             f"{response['share_rising']:.1%}" if response else "",
@@ -74,13 +78,20 @@ def _by_price_age(blocks: dict[str, dict]) -> Table:
 
 
 def _with_interval(found: dict) -> str:
+    if found.get("bought") == 0:
+        return NONE_BOUGHT
     low, high = found.get("interval", (None, None))
-    beside = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+    beside = f" [{low:.2f}, {high:.2f}]" if _is_known(low) and _is_known(high) else ""
     return _number(found.get("predicted_over_actual")) + beside
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    return f"{value:.2f}" if _is_known(value) else ""
+
+
+def _is_known(value: float | None) -> TypeGuard[float]:
+    """Return whether a metric has a value: one without is NaN, and null in metrics.json."""
+    return value is not None and not isnan(value)
 
 
 def _response(block: dict) -> Table:

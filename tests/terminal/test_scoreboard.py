@@ -54,3 +54,17 @@ def test_predictions_stand_by_the_age_of_the_price():
     heads, row = next((lines[i], lines[i + 2]) for i, line in enumerate(lines) if "since the price was" in line)
     assert [words.strip() for words in heads.strip("┃").split("┃")][1:] == ["1", "over 4", "never"]
     assert [words.strip() for words in row.strip("│").split("│")] == ["network", "1.10", "", "0.90 [0.78, 1.04]"]
+
+
+def test_scores_that_nothing_tells_are_left_out_and_ages_without_purchases_say_so():
+    by_age = {
+        "1": {"bought": 2.0, "predicted_over_actual": 1.1, "interval": [0.9, 1.3]},
+        "2": {"bought": 0.0, "predicted_over_actual": float("nan"), "interval": [float("nan")] * 2},
+    }
+    test = block(4000, 0.0091, 1.96) | {"by_price_age": by_age}
+    test["poisson_deviance"]["moved_15pct"] = float("nan")
+
+    lines = printed({"test": test})
+
+    assert not any("nan" in line for line in lines)
+    assert any("│ network" in line and line.rstrip("│ ").endswith("1.10 [0.90, 1.30] │ none bought") for line in lines)

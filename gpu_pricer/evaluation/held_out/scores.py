@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.metrics import SMALLEST_MEAN, evaluate_choices, poisson_deviance
+from gpu_pricer.evaluation.metrics import evaluate_choices, poisson_deviance
 
 REMEMBERED = 8  # past prices whose mean is the recent price
 MOVES = {"all": None, "moved_5pct": 0.05, "moved_15pct": 0.15}
@@ -92,9 +92,9 @@ def sums_of(offers: pl.DataFrame, sums: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def over_actual(offers: pl.DataFrame, sums: pl.DataFrame) -> float:
-    """Return what the sums of evaluate_held_out expect to be bought over what the offers say was bought."""
+    """Return what the sums of evaluate_held_out expect to be bought over what was bought, NaN where nothing was."""
     bought = offers.select((pl.col("weight").cast(pl.Float64) * pl.col("bought")).sum()).item()
-    return float(sums["probability"].sum() / max(bought, SMALLEST_MEAN))
+    return float(sums["probability"].sum() / bought) if bought else float("nan")
 
 
 def _deviances(

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -76,3 +77,23 @@ def test_every_offer_counts_in_one_age_with_its_weight():
         "never": {"rows": 2, "bought": 2.0, "predicted_over_actual": pytest.approx(0.625)},
     }
     assert set(found) <= set(AGES)
+
+
+def test_predicted_over_actual_has_no_value_where_nothing_was_bought():
+    ages = price_ages(shelf((7, 0, 0), (7, 1, 0), (8, 1, 0)), MONDAY + timedelta(days=7))
+    offers = pl.DataFrame(
+        {
+            "period": [MONDAY + timedelta(days=7)] * 4,
+            "product_id": [7, 7, 8, 8],
+            "user_id": [1, 2, 1, 2],
+            "probability": [0.5, 0.25, 0.5, 0.75],
+            "bought": [False, False, True, True],
+            "weight": 1.0,
+        }
+    )
+
+    found = scores_by_age(offers, ages, Bootstrap(50, 0.9), 0)
+
+    assert found["1"]["bought"] == 0
+    assert np.isnan([found["1"]["predicted_over_actual"], *found["1"]["interval"]]).all()
+    assert found["never"]["predicted_over_actual"] == pytest.approx(0.625)
