@@ -132,11 +132,11 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         frames["group_prices"] = _of_products(frames["group_prices"], frames["products"], raw["group_prices"].origin)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
-        _require_sound(result, raw[name].origin)
+        _require_sound(result, raw[name].origin, validation.outliers)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
-    reports = _reports(checked, unreadable, raw)
+    reports = _reports(checked, unreadable, raw, validation.outliers)
     unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
     unpriced_report = f"{raw['products'].origin} {_prices_report(unpriced)}" if unpriced.height else ""
     told = "; ".join(filter(None, (*reports, unread_report, unpriced_report)))
@@ -291,12 +291,13 @@ def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -
     return rules
 
 
-def _require_sound(checked: Checked, origin: str) -> None:
+def _require_sound(checked: Checked, origin: str, outliers: dict[str, OutlierRule]) -> None:
     if not STRUCTURAL_RULES.isdisjoint(checked.broken):
         raise InputError(f"{origin} {checked.report()}: keep one row each")
     if checked.valid.is_empty():
         raise InputError(
             f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it"
+            + "".join(f", or change data.outliers.{name}" for name in checked.broken if name in outliers)
         )
 
 
@@ -332,13 +333,24 @@ def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
     return copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
 
 
-def _reports(checked: dict[str, Checked], unreadable: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> list[str]:
+def _reports(
+    checked: dict[str, Checked],
+    unreadable: dict[str, pl.DataFrame],
+    raw: dict[str, RawTable],
+    outliers: dict[str, OutlierRule],
+) -> list[str]:
     """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
     reports = [f"{raw[name].origin} {_cells_report(rows, CELLS_ARE_READABLE)}" for name, rows in unreadable.items()]
-    others = {name: result.report() for name, result in checked.items() if result.broken}
+    others = {name: result.report() + _settings(result, outliers) for name, result in checked.items() if result.broken}
     if "products" in others:
         others["products"] += _lost_lines(checked)
     return reports + [f"{raw[name].origin} {report}" for name, report in others.items()]
+
+
+def _settings(checked: Checked, outliers: dict[str, OutlierRule]) -> str:
+    """Return what to say of the settings that hold the broken rules on outliers, "" without any."""
+    names = [f"data.outliers.{name}" for name in checked.broken if name in outliers]
+    return f" ({' and '.join(names)} can be changed)" if names else ""
 
 
 def _lost_lines(checked: dict[str, Checked]) -> str:

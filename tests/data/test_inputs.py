@@ -110,6 +110,16 @@ def test_outliers_are_treated_as_invalid(lines):
     inputs = read(transactions=lines({}, {"quantity": 9000.0}), outliers={"quantity_is_plausible": QuantityAtMost(100)})
 
     assert inputs.broken["transactions"] == {"quantity_is_plausible": 1}
+    assert inputs.reports[0].endswith(" (data.outliers.quantity_is_plausible can be changed)")
+
+
+def test_a_wholesaler_whose_lines_all_break_a_rule_on_outliers_learns_which_setting_holds_it(lines):
+    of_pallets = lines({"quantity": 900.0}, {"quantity": 1200.0})
+
+    with pytest.raises(
+        InputError, match=r"found none left; .*: mend it, or change data\.outliers\.quantity_is_plausible$"
+    ):
+        read(transactions=of_pallets, outliers={"quantity_is_plausible": QuantityAtMost(100)})
 
 
 def test_sale_of_an_unknown_product_is_set_aside(lines):
