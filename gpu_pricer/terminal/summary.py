@@ -22,6 +22,9 @@ from gpu_pricer.versions.uniform_prices import UniformProfit
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
 
+MUCH_WITHOUT_RUNG = 0.10
+"""Share of the products on the shelf without a price to go to, from which on the lines say so."""
+
 MUCH_UNTAUGHT = 0.25
 """Share of the units in categories that taught no price response, from which on the lines say so."""
 
@@ -47,6 +50,7 @@ def closing_lines(
         f"The price table is version {number} of {address_of(prices) or prices.resolve()}",
         *_moves(version),
         *_beyond_moves(version),
+        *_without_rung(version),
         *_units_and_index(version),
         *_promised_profit(version, catalog, outlook),
         *_constraints(prices / run / RECORD, version.currency),
@@ -110,6 +114,17 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
     return [
         f"  {count:,} of them beyond a move limit, because a given cost (or a list price, ceiling or floor) demands "
         "it: see the values max_…_broken in the column binding"
+    ]
+
+
+def _without_rung(version: PriceVersion) -> list[str]:
+    """Return the line on the products that no allowed price is near enough to, none if they are few."""
+    tally = version.tally
+    if not tally.no_rung or tally.no_rung < MUCH_WITHOUT_RUNG * tally.on_shelf:
+        return []
+    return [
+        f"  {tally.no_rung:,} products on the shelf stay as today, because no price of the ladder lies in their bounds "
+        "(no_rung in the column binding): add prices to policy.ladder, such as every cent with policy.ladder=null"
     ]
 
 

@@ -1,6 +1,7 @@
 """run: from nothing to a published price table, again, and after a kill."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -188,6 +189,21 @@ def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first
         record.write_text(json.dumps(content))
         closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
         assert ("7 of them beyond a move limit, because a given cost" in closing) == said
+
+
+def test_closing_lines_say_that_the_ladder_has_no_price_for_many_products(first_run, tmp_path):
+    """Goods of .05 under endings of ten cents: every price stays, and none of the sums above tells why."""
+    shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
+    record = tmp_path / "prices" / current_run(tmp_path / "prices") / RUN_RECORD
+    content = json.loads(record.read_text())
+    catalog, line = first_run.directory / "work/data/products.parquet", "because no price of the ladder lies in their"
+    tenth = math.ceil(content["tally"]["on_shelf"] / 10)
+
+    for count, said in ((tenth - 1, False), (tenth, True)):
+        content["tally"]["no_rung"] = count
+        record.write_text(json.dumps(content))
+        closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
+        assert (f"  {count:,} products on the shelf stay as today, {line}" in closing) == said
 
 
 def closing_of(first_run, outlook=None):
