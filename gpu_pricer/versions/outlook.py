@@ -161,11 +161,12 @@ def untaught_share(problem: PricingProblem, draws: Draws) -> float:
 def count_inelastic(problem: PricingProblem) -> int:
     """Return how many of the categories that sell at today's prices are inelastic as a whole, see RISE.
 
-    A demand without an outside option makes all categories so. Otherwise nearly every visit buys there, as in a log of
-    a single category, which has no visit without a purchase.
+    A price rises by a cent at least. A demand without an outside option makes all categories so. Otherwise nearly every
+    visit buys there, as in a log of a single category, which has no visit without a purchase.
     """
     today = problem.products.today
-    now, dearer = (_purchases(problem, price) for price in (today, np.rint(today * (1 + RISE))))
+    risen = np.maximum(np.rint(today * (1 + RISE)), today + 1)
+    now, dearer = (_purchases(problem, price) for price in (today, risen))
     return int(((now > 0) & (dearer > (1 - LEAST_FALL) * now)).sum())
 
 

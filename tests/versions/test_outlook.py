@@ -215,6 +215,14 @@ def test_a_category_is_inelastic_where_nearly_every_visit_buys_there(lift, outsi
     assert problem.category_count == 6
 
 
+def test_goods_of_a_few_cents_are_not_inelastic_because_no_whole_cent_is_a_tenth_dearer():
+    prices = {"reference_price": 0.03, "min_price": 0.01, "max_price": 0.05}
+    artefact = replace(ARTEFACT, products=ARTEFACT.products.with_columns(**{n: pl.lit(p) for n, p in prices.items()}))
+    catalog = CATALOG.with_columns(price=pl.lit(0.03), cost=pl.lit(0.01))
+
+    assert count_inelastic(pricing_problem(artefact, catalog, a_policy())) == 0
+
+
 def test_categories_without_draws_are_untaught_by_their_share_of_the_units(tmp_path):
     """The less the log taught, the narrower is the interval of the gain, which these categories do not enter."""
     taught = ARTEFACT.posterior.filter(pl.col("category_id").is_in(["c0", "c1"]))
