@@ -30,6 +30,7 @@ from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.outlook import Outlook, outlook_of
+from gpu_pricer.versions.recent_sales import recent_units
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,13 @@ def main(config: DictConfig) -> dict[str, object]:
     seconds = _take(["train"] if is_helper() else plan.steps, config)
     if "publish" in seconds and not config.publish.dry_run:
         folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
-        outlook = _outlook(config, folder) if "score" in plan.steps else None
+        catalog, is_scored = Path(config.paths.catalog), "score" in plan.steps
+        outlook = _outlook(config, folder) if is_scored else None
+        sold = recent_units(Path(config.paths.data), catalog) if is_scored else None
         promise = _last_promise(config)
         page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook, page, promise):
+        for line in closing_lines(Path(config.paths.prices), catalog, outlook, page, promise, sold):
             console.print(line)
     return {"steps": seconds}
 

@@ -17,10 +17,14 @@ from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
+from gpu_pricer.versions.recent_sales import PERIODS
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
+
+FAR_FROM_SOLD = 0.20
+"""Share by which units expected at today's prices differ from those sold lately, from which on the lines say so."""
 
 MUCH_WITHOUT_RUNG = 0.10
 """Share of the products on the shelf without a price to go to, from which on the lines say so."""
@@ -35,11 +39,12 @@ def closing_lines(
     outlook: Outlook | None = None,
     page: Path | None = None,
     promise: Sequence[str] = (),
+    sold: float | None = None,
 ) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
     outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
-    what became of an earlier version's.
+    what became of an earlier version's. sold: from recent_units, None where that is unknown.
     """
     run = current_run(prices)
     if run is None:
@@ -52,6 +57,7 @@ def closing_lines(
         *_beyond_moves(version),
         *_without_rung(version),
         *_units_and_index(version),
+        *_beside_recent_units(version, outlook, sold),
         *_promised_profit(version, catalog, outlook),
         *_constraints(prices / run / RECORD, version.currency),
         *_advice(outlook),
@@ -146,6 +152,23 @@ def _units_and_index(version: PriceVersion) -> list[str]:
     index = "" if tally.price_index is None else f"; the units bought cost {tally.price_index:.1%} of today's prices"
     return [
         f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
+    ]
+
+
+def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: float | None) -> list[str]:
+    """Return the line on units expected at today's prices that are far from those sold lately, none if they are near.
+
+    Where stock serves less than is asked for, the expected units are what it serves, and tell nothing of the demand.
+    """
+    if not sold or (outlook is not None and outlook.is_rationed):
+        return []
+    beyond = version.tally.units_today / sold - 1
+    if abs(beyond) < FAR_FROM_SOLD:
+        return []
+    return [
+        f"  in the last {PERIODS} periods these products sold {sold:,.0f} units per period, and the demand expects "
+        f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
+        "off; look for prices that rose or fell all through the log, or a season"
     ]
 
 

@@ -139,6 +139,18 @@ def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_p
     assert second.equals(linked_rows(tmp_path / "prices"))
 
 
+def test_closing_lines_compare_the_expected_units_with_those_sold_lately(first_run, gpu_pricer, tmp_path):
+    shutil.copytree(first_run.directory / "work", tmp_path / "work")
+    sales = tmp_path / "work/data/sales.parquet"
+    pl.read_parquet(sales).with_columns(pl.col("units") * 3).write_parquet(sales)
+
+    ended = gpu_pricer("run", "data=synthetic", "run.steps=[score,publish]", "backend=cpu")
+
+    assert ended.status == 0, ended.said
+    assert re.search(r"  in the last 4 periods these products sold [\d,]+ units per period, and the demand", ended.out)
+    assert "in the last 4 periods" not in first_run.out
+
+
 def test_version_is_evaluated_before_a_gate_refuses_it(gpu_pricer, tmp_path):
     ended = gpu_pricer("run", *MARKET, *QUICK_EVALUATION, "publish.gates.max_share_moved=0")
 

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpu_pricer.terminal.summary import _asked, _constraints, _personalisation, _spread_and_personalisation
+from gpu_pricer.terminal.summary import (
+    _asked,
+    _beside_recent_units,
+    _constraints,
+    _personalisation,
+    _spread_and_personalisation,
+)
 from gpu_pricer.versions.outlook import Outlook
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
@@ -91,3 +97,26 @@ def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
     )
 
     assert said == ["  no interval of the gain: stock cannot serve all demand, and an interval would count all of it"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [(81.0, ""), (79.0, "expects 21% fewer at today's"), (119.0, ""), (121.0, "expects 21% more at today's")],
+)
+def test_units_far_from_those_sold_lately_are_said(expected, said):
+    """Prices that rose by 60 % over the log, which demand did not answer: 34 % too few units, and held out none."""
+    version = SimpleNamespace(tally=SimpleNamespace(units_today=expected))
+
+    lines = _beside_recent_units(version, None, 100.0)
+
+    assert len(lines) == bool(said)
+    assert all(said in line and "these products sold 100 units per period" in line for line in lines)
+
+
+def test_units_that_stock_rations_or_that_nobody_knows_are_compared_with_nothing():
+    version = SimpleNamespace(tally=SimpleNamespace(units_today=10.0))
+    rationed = Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0)
+
+    assert _beside_recent_units(version, rationed, 100.0) == []
+    assert _beside_recent_units(version, None, None) == []
+    assert _beside_recent_units(version, None, 0.0) == []
