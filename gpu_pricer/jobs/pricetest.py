@@ -61,6 +61,11 @@ def main(config: DictConfig) -> dict[str, object]:
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     problem = problem_of(artefact, matched, policy)
     is_chosen = chosen_products(problem, matched, catalog, artefact, test)
+    if test.where is None and not is_chosen.any():
+        raise InputError(
+            "without pricetest.where the log must leave the price response of some category open that it taught, found "
+            "none on the shelf: choose products, such as pricetest.where='price < 5'"
+        )
     planned = planned_test(problem, policy.ladders, is_chosen, test, config.seed)
     if not len(planned.rows):
         raise InputError(

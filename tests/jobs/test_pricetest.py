@@ -72,6 +72,14 @@ def test_a_test_of_nothing_is_refused(shop, refused, words, said):
     assert said in refused("pricetest", DAY, "backend=cpu", "policy=profit", *words)
 
 
+def test_without_a_category_to_test_products_are_asked_for(refused, tmp_path):
+    lay_out(tmp_path, with_posterior(ARTEFACT, 0.05, draws=40), CATALOG)
+
+    said = refused("pricetest", DAY, "backend=cpu", "policy=profit")
+
+    assert "found none on the shelf: choose products, such as pricetest.where='price < 5'" in said
+
+
 def test_a_plan_that_is_there_stays(shop, gpu_pricer, refused):
     gpu_pricer("pricetest", ALL, DAY, "policy=profit")
 
