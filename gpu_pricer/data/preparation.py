@@ -20,7 +20,14 @@ from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import PeriodLog, period_log
 from gpu_pricer.data.price_changes import day_pairs, warn_of_changes
-from gpu_pricer.data.price_groups import group_names, group_shelf, warn_of_other_prices, with_group_numbers
+from gpu_pricer.data.price_groups import (
+    common_deals,
+    group_names,
+    group_shelf,
+    lines_of_groups,
+    warn_of_other_prices,
+    with_group_numbers,
+)
 from gpu_pricer.data.shelf import (
     KEY,
     ShelfRule,
@@ -167,11 +174,14 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
             offered.filter(has_unit_price(offered)), on="product_id", how="semi", maintain_order="left"
         )
         told = with_group_numbers(inputs.tables["group_prices"], names)
-        tables["group_shelf"] = group_shelf(priced, came, told, rules.period)
-        warn_of_other_prices(sales, priced, tables["group_shelf"])
+        paid = lines_of_groups(sales, priced, told, rules.period)
+        warn_of_other_prices(paid)
+        deals = common_deals(paid)
+        tables["group_shelf"] = group_shelf(priced, came, told, deals, rules.period)
         log.info(
-            "%s prices of %s price groups differ from the shelf's", f"{tables['group_shelf'].height:,}", len(names)
-        )
+            "%s prices of %s price groups differ from the shelf's; lines show %s deals on top of these",
+            f"{tables['group_shelf'].height:,}", len(names), f"{deals.height:,}",
+        )  # fmt: skip
     summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names}
     return Canonical(tables, choices, summary)
 

@@ -9,6 +9,10 @@ So every visit has the price group of its user, and the canonical group_shelf ha
 the shelf's. They come from the table group_prices, never from the lines: lines show a price where it sold, and prices
 that only sales show look as if low ones sold and high ones were not there. With prices from lines, a third of which
 were known on that market, the estimation of the response did not converge.
+
+What lines do show is a deal on top of these prices: a promotion of the shop that the table does not know. Where most
+lines of a product in a period, of all groups together, are at the same share of their groups' prices, or all at one
+price, all groups had it.
 """
 
 import logging
@@ -25,6 +29,9 @@ log = logging.getLogger(__name__)
 MOST_GROUPS = 64
 """Each of them adds a column to the price response for every period."""
 LEAST_AGREEING, TOLERANCE = 0.5, 0.005  # share of the lines of groups; currency
+SAME_DEAL = 0.005
+"""Two prices are the same share of two groups' prices if they differ by less than this share: prices are rounded."""
+CELL = ("period", PRICE_GROUP, "product_id")
 
 
 def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
@@ -67,43 +74,98 @@ def with_group_numbers(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     return rows.with_columns(number)
 
 
-def group_shelf(shelf: pl.DataFrame, visits: pl.DataFrame, told: pl.DataFrame, period: Period) -> pl.DataFrame:
+def lines_of_groups(lines: pl.DataFrame, shelf: pl.DataFrame, told: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Return how often users of a group paid a price, beside the price that the group is told to have seen then.
+
+    The columns are period, price_group, product_id, price, len and told. lines: with the number of the group, and shelf
+    and told as in group_shelf. A group without a price of its own, as before its first one, is at the shelf's.
+    """
+    counts = lines.lazy().filter(pl.col(PRICE_GROUP) != USUAL).group_by(*CELL, "price").len().collect()
+    on_shelf = counts.join(shelf.select("period", "product_id", usual="price"), on=("period", "product_id"))
+    own = _prices(told).rename({"price": "told"})
+    seen = _in_the_middle(on_shelf, period).join_asof(
+        own, on="time", by=[PRICE_GROUP, "product_id"], check_sortedness=False
+    )
+    return seen.with_columns(pl.coalesce("told", "usual")).drop("time", "usual").sort(*CELL, "price")
+
+
+def common_deals(paid: pl.DataFrame) -> pl.DataFrame:
+    """Return the deals that all groups had on top of their prices: period, product_id, share and deal_price.
+
+    paid: from lines_of_groups. There is a deal where most lines of the product are not at their groups' prices, and
+    most are at the same share of these, the median one, or at one price, whichever holds for more. The other of the two
+    columns is then null. A single line shows no deal.
+    """
+    of_product, weight = ("period", "product_id"), pl.col("len")
+    rows = paid.select(*of_product, "price", "told", "len", share=pl.col("price") / pl.col("told"))
+    rows = rows.sort("share").with_columns(
+        before=weight.cum_sum().over(of_product), lines=weight.sum().over(of_product)
+    )
+    rows = rows.with_columns(
+        median=pl.col("share").filter(2 * pl.col("before") >= pl.col("lines")).first().over(of_product),
+        at_price=weight.sum().over(*of_product, "price"),
+    )
+    at_share = (pl.col("price") - pl.col("told") * pl.col("median")).abs() <= SAME_DEAL * pl.col("price") + TOLERANCE
+    found = rows.group_by(of_product).agg(
+        pl.col("lines", "median").first(),
+        as_told=weight.filter((pl.col("price") - pl.col("told")).abs() <= TOLERANCE).sum(),
+        at_share=weight.filter(at_share).sum(),
+        at_price=pl.col("at_price").max(),
+        modal=pl.col("price").sort_by("at_price", "price", descending=[True, False]).first(),
+    )
+    most, is_share = pl.max_horizontal("at_share", "at_price"), pl.col("at_share") >= pl.col("at_price")
+    is_deal = (pl.col("lines") > 1) & (2 * pl.col("as_told") < pl.col("lines")) & (2 * most > pl.col("lines"))
+    deals = found.filter(is_deal).sort(of_product)
+    return deals.select(
+        *of_product, share=pl.when(is_share).then("median"), deal_price=pl.when(~is_share).then("modal")
+    )
+
+
+def group_shelf(
+    shelf: pl.DataFrame, visits: pl.DataFrame, told: pl.DataFrame, deals: pl.DataFrame, period: Period
+) -> pl.DataFrame:
     """Return the canonical group_shelf, sorted: the prices that groups saw, where they differ from the shelf's.
 
-    shelf: period, product_id and price. visits: canonical. told: group_prices, its groups numbered. A group has prices
-    in the periods in which some of its users came: those that hold in the middle of the period, of products on the
-    shelf then.
+    shelf: period, product_id and price. visits: canonical. told: group_prices, its groups numbered. deals: from
+    common_deals. A group has prices in the periods in which some of its users came: those that hold in the middle of
+    the period, of products on the shelf then, with the deals on top.
     """
     came = (
         visits.filter(pl.col(PRICE_GROUP) != USUAL).select("period", PRICE_GROUP).unique().sort(PRICE_GROUP, "period")
     )
-    prices = told.select(PRICE_GROUP, "product_id", "time", "price").sort("time", maintain_order=True)
+    prices, shelf = _prices(told), shelf.join(deals, on=("period", "product_id"), how="left", maintain_order="left")
     found = [shelf.clear().select("period", pl.lit(USUAL, GROUP_NUMBER).alias(PRICE_GROUP), "product_id", "price")]
     for (number,), periods in came.group_by(PRICE_GROUP, maintain_order=True):  # one at a time: each is a whole shelf
-        rows = shelf.join(periods, on="period").rename({"price": "shelf_price"})
-        seen = rows.with_columns(time=pl.col("period").cast(pl.Datetime("us")) + timedelta(days=period.days) / 2)
+        rows = _in_the_middle(shelf.join(periods, on="period").rename({"price": "shelf_price"}), period)
         own = prices.filter(pl.col(PRICE_GROUP) == number).drop(PRICE_GROUP)
-        seen = seen.sort("time").join_asof(own, on="time", by="product_id", check_sortedness=False)
+        seen = rows.join_asof(own, on="time", by="product_id", check_sortedness=False).drop_nulls("price")
+        seen = seen.with_columns(price=pl.coalesce("deal_price", pl.col("price") * pl.col("share"), "price"))
         found.append(seen.filter(pl.col("price") != pl.col("shelf_price")).select(found[0].columns))
-    return pl.concat(found).sort("period", PRICE_GROUP, "product_id")
+    return pl.concat(found).sort(CELL)
 
 
-def warn_of_other_prices(lines: pl.DataFrame, shelf: pl.DataFrame, own: pl.DataFrame) -> None:
+def warn_of_other_prices(paid: pl.DataFrame) -> None:
     """Warn where most lines of price groups are at other prices than those that their groups are told to have seen.
 
-    lines: with the number of the group, and shelf as in group_shelf; own: from group_shelf. A group without a price of
-    its own, as before its first one, is at the shelf's.
+    paid: from lines_of_groups.
     """
-    cell = ("period", PRICE_GROUP, "product_id")
-    counts = lines.lazy().filter(pl.col(PRICE_GROUP) != USUAL).group_by(*cell, "price").len().collect()
-    told = counts.join(shelf.select("period", "product_id", usual="price"), on=("period", "product_id"))
-    told = told.join(own.select(*cell, own="price"), on=cell, how="left").with_columns(told=pl.coalesce("own", "usual"))
     is_other = (pl.col("price") - pl.col("told")).abs() > TOLERANCE
-    count, other = told.select(pl.col("len").sum(), other=(pl.col("len") * is_other).sum()).row(0)
+    count, other = paid.select(pl.col("len").sum(), other=(pl.col("len") * is_other).sum()).row(0)
     if other > (1 - LEAST_AGREEING) * count:
-        first = told.filter(is_other).sort("len", *cell, "price", descending=[True, *[False] * 4]).row(0, named=True)
+        first = paid.filter(is_other).sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
         log.warning(
             "%.0f %% of the lines of price groups are at other prices than group_prices tells, such as %.2f of product "
             "%s in the period %s instead of %.2f: mend price_group, or the groups, times or prices of group_prices",
             100 * other / count, first["price"], first["product_id"], first["period"], first["told"],
         )  # fmt: skip
+
+
+def _prices(told: pl.DataFrame) -> pl.DataFrame:
+    """Return the prices that groups are told to have seen, in the order of their times."""
+    return told.select(PRICE_GROUP, "product_id", "time", "price").sort("time", maintain_order=True)
+
+
+def _in_the_middle(rows: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Return the rows in the order of `time`, the middle of their period."""
+    middle = pl.col("period").cast(pl.Datetime("us")) + timedelta(days=period.days) / 2
+    return rows.with_columns(time=middle).sort("time", maintain_order=True)

@@ -7,7 +7,15 @@ import polars as pl
 import pytest
 
 from gpu_pricer.data.choices import visits_of
-from gpu_pricer.data.price_groups import MOST_GROUPS, group_names, group_shelf, warn_of_other_prices, with_group_numbers
+from gpu_pricer.data.price_groups import (
+    MOST_GROUPS,
+    common_deals,
+    group_names,
+    group_shelf,
+    lines_of_groups,
+    warn_of_other_prices,
+    with_group_numbers,
+)
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Period
@@ -16,6 +24,8 @@ MONDAY = date(2024, 1, 1)
 WEEK = Period("1w")
 TOLD = {"price_group": pl.UInt16, "product_id": pl.Int64, "time": pl.Datetime("us"), "price": pl.Float64}
 VISITS = {"user_id": pl.Int64, "period": pl.Date, "price_group": pl.UInt16}
+DEALS = {"period": pl.Date, "product_id": pl.Int64, "share": pl.Float64, "deal_price": pl.Float64}
+PAID = {"period": pl.Date, "price_group": pl.UInt16, "product_id": pl.Int64, "price": pl.Float64, "told": pl.Float64}
 
 
 def told(*rows):
@@ -38,8 +48,22 @@ def at(number, day=0, hour=0):
     return datetime(2024, 1, 1) + timedelta(weeks=number, days=day, hours=hour)
 
 
-def rows_of(shelf, came, prices):
-    return group_shelf(shelf, came, prices, WEEK).rows()
+def deals_of(*rows):
+    return pl.DataFrame(rows, schema=DEALS, orient="row")
+
+
+NO_DEALS = deals_of()
+
+
+def rows_of(shelf, came, prices, deals=NO_DEALS):
+    return group_shelf(shelf, came, prices, deals, WEEK).rows()
+
+
+def deals_shown(*rows):
+    """Return the deals that lines show; a row: of (group, told, price), or with the number of the lines."""
+    paid = pl.DataFrame([(week(0), row[0], 10, row[2], row[1]) for row in rows], schema=PAID, orient="row")
+    counts = pl.Series("len", [row[3] if len(row) > 3 else 1 for row in rows], dtype=pl.UInt32)
+    return common_deals(paid.with_columns(counts)).drop("period", "product_id").rows()
 
 
 def test_a_group_has_the_price_that_holds_in_the_middle_of_the_period():
@@ -116,14 +140,66 @@ def test_lines_of_groups_at_other_prices_than_told_are_warned_of(lines, caplog, 
         price_group=pl.Series([1, 1, 1, 0], dtype=pl.UInt16)
     )
     shelf = shelf_of((week(0), 10, 2.5))
-    own = group_shelf(shelf, visits((1, week(0), 1)), told((1, 10, at(0), 3.0)), WEEK)
 
-    warn_of_other_prices(sales, shelf, own)
+    warn_of_other_prices(lines_of_groups(sales, shelf, told((1, 10, at(0), 3.0)), WEEK))
 
     share, price = ("100", "300.00") if 300.0 in paid else ("67", "2.00")
     said = f"{share} % of the lines of price groups are at other prices than group_prices tells, such as {price} of "
     assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * warns
     assert all("in the period 2024-01-01 instead of 3.00: mend" in record.getMessage() for record in caplog.records)
+
+
+def test_lines_are_counted_beside_the_price_that_their_group_was_told_to_have_seen(lines):
+    """Of group 1 the price of product 10 holds from the second week on, group 2 has none of its own."""
+    rows = [(1, 10, 0, 2.5), (1, 10, 1, 3.0), (1, 10, 1, 3.0), (1, 10, 1, 2.0), (2, 10, 1, 2.5), (0, 10, 1, 9.0)]
+    sales = lines(*({"product_id": product, "week": number, "price": price} for _, product, number, price in rows))
+    sales = sales.with_columns(price_group=pl.Series([row[0] for row in rows], dtype=pl.UInt16))
+    shelf = shelf_of((week(0), 10, 2.5), (week(1), 10, 2.5))
+
+    paid = lines_of_groups(sales, shelf, told((1, 10, at(1), 3.0)), WEEK)
+
+    assert paid.select("period", "price_group", "price", "len", "told").rows() == [
+        (week(0), 1, 2.5, 1, 2.5),
+        (week(1), 1, 2.0, 1, 3.0),
+        (week(1), 1, 3.0, 2, 3.0),
+        (week(1), 2, 2.5, 1, 2.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paid", "deals"),
+    [
+        ([(1, 4.0, 3.0), (2, 5.0, 3.75)], [(0.75, None)]),
+        ([(1, 4.0, 2.99), (2, 5.0, 3.75), (3, 6.0, 4.49)], [(4.49 / 6.0, None)]),  # rounded to cents, the median share
+        ([(1, 4.0, 2.5), (2, 5.0, 2.5)], [(None, 2.5)]),
+        ([(1, 4.0, 3.0, 2), (2, 5.0, 5.0, 3)], []),  # most lines are as told
+        ([(1, 4.0, 3.0, 3), (2, 5.0, 5.0, 2)], [(0.75, None)]),
+        ([(1, 4.0, 3.0, 2), (2, 5.0, 5.0, 2)], []),  # half of them are
+        ([(1, 4.0, 3.0)], []),  # one line
+        ([(1, 4.0, 3.0), (2, 5.0, 2.5)], []),  # neither one share nor one price holds for most
+        ([(1, 4.0, 3.0), (2, 5.0, 2.5), (2, 5.0, 4.5)], []),
+        ([(1, 4.0, 4.0), (2, 5.0, 5.0)], []),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_deal_is_the_share_or_the_price_that_most_lines_have(paid, deals, turn):
+    assert deals_shown(*paid[::turn]) == [pytest.approx(deal) for deal in deals]
+
+
+def test_deals_lie_on_top_of_the_prices_that_groups_are_told_to_have_seen():
+    shelf = shelf_of((week(0), 10, 2.0), (week(0), 11, 2.0), (week(0), 12, 2.0), (week(1), 10, 2.0))
+    came = visits((1, week(0), 1), (1, week(1), 1), (2, week(0), 2))
+    prices = told(*((1, product, at(0), 4.0) for product in (10, 11, 12)), (2, 10, at(0), 5.0))
+
+    found = rows_of(shelf, came, prices, deals_of((week(0), 10, 0.75, None), (week(0), 11, None, 1.5)))
+
+    assert found == [
+        (week(0), 1, 10, 3.0),
+        (week(0), 1, 11, 1.5),
+        (week(0), 1, 12, 4.0),
+        (week(0), 2, 10, 3.75),
+        (week(1), 1, 10, 4.0),
+    ]
 
 
 def test_a_visit_is_of_the_group_of_most_of_its_lines_and_of_the_first_of_equally_many():
