@@ -188,10 +188,16 @@ def without_controls(fit: Fit, config: FitConfig) -> Fit:
 
 
 def recent_context(grid: Grid, periods: int) -> torch.Tensor:
-    """Return each product's mean context over the last periods on the shelf, 0 for controls, [P, C]."""
+    """Return the context of the priced period, [P, C]: each product's mean over the last periods on the shelf.
+
+    Controls are the same for all products, the mean over them: where all prices rose and demand did not fall, as with
+    inflation, this stays. What moved the prices of one product or category is taken for demand that passes.
+    """
     columns = grid.columns
     recent = (columns.period >= columns.periods - periods) & (columns.price_group == 0)  # each period counts once
     shelf, context = grid.on_shelf[:, recent], grid.context[:, recent]
-    mean = context.sum(1) / shelf.sum(1).clamp(min=1)[:, None]
-    is_context = torch.arange(context.shape[2]) < context.shape[2] - grid.controls
-    return mean * is_context.to(FLOAT)
+    known = shelf.sum(1)
+    mean = context.sum(1) / known.clamp(min=1)[:, None]
+    if grid.controls and bool(known.any()):
+        mean[:, -grid.controls :] = mean[known > 0, -grid.controls :].mean(0)
+    return mean

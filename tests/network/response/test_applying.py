@@ -266,15 +266,46 @@ def with_control(market, seed=0):
     return replace(market.grid, context=context, controls=1)
 
 
-def test_recent_context_is_the_mean_of_the_last_periods_on_the_shelf_and_0_for_controls():
+def test_recent_context_is_the_mean_of_the_last_periods_on_the_shelf_and_of_controls_that_of_all_products():
     grid = with_control(draw_market(1, Recipe(on_shelf=0.6)))
+    periods, last = grid.columns.periods, 3
 
-    found = recent_context(grid, 3)
+    found = recent_context(grid, last)
 
+    means = {}
     for j in range(len(grid.row)):
-        offered = [w for w in range(grid.columns.periods - 3, grid.columns.periods) if grid.on_shelf[j, w]]
-        expected = np.mean([float(grid.context[j, w, 0]) for w in offered]) if offered else 0.0
-        assert found[j].tolist() == pytest.approx([expected, 0.0])
+        offered = [w for w in range(periods - last, periods) if grid.on_shelf[j, w]]
+        if offered:
+            means[j] = grid.context[j, offered].mean(0)
+        expected = float(means[j][0]) if offered else 0.0
+        assert found[j, 0].item() == pytest.approx(expected)
+    of_all = np.mean([float(mean[1]) for mean in means.values()])
+    assert found[:, 1].tolist() == pytest.approx([of_all] * len(grid.row))
+
+
+def test_without_products_on_the_shelf_lately_controls_are_0():
+    grid = with_control(draw_market(1))
+    grid = replace(grid, on_shelf=torch.zeros_like(grid.on_shelf), context=torch.zeros_like(grid.context))
+
+    assert not recent_context(grid, 3).any()
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_purchases_expected_at_inflated_prices_are_those_of_late(seed):
+    """All regular prices rise by 40 % and nobody buys less; with controls of 0, a sixth to .44 of them were missing."""
+    market = draw_market(seed, Recipe(periods=30, visits=20000, shock=0.02, on_shelf=1.0, move=0.1))
+    drift = torch.linspace(-0.2, 0.2, 30, dtype=torch.float64).expand_as(market.grid.move)
+    context = torch.cat([market.grid.context, drift[:, :, None]], dim=2)
+    grid = replace(market.grid, move=market.grid.move + drift, context=context, controls=1)
+    fit = fit_response(grid, market.counts, CONFIG.fit)
+
+    today = fit.next_appeal(recent_context(grid, 3)) - torch.as_tensor(fit.sensitivity) * 0.2
+
+    weight, lately = today.exp(), slice(-6, None)
+    nothing = torch.ones(2, grid.categories, dtype=torch.float64)
+    expected = weight / nothing.index_add(1, grid.category, weight)[:, grid.category]
+    bought, visits = (total[:, :, lately].sum(2).T for total in (market.counts.bought, market.counts.visits))
+    assert float(expected.sum()) == pytest.approx(float((bought / visits[:, grid.category]).sum()), rel=0.15)
 
 
 def test_without_controls_prices_are_taken_as_they_are():
