@@ -84,8 +84,20 @@ def draw_sales(
     rng: np.random.Generator,
 ) -> Sales:
     """Return the drawn lines of all weeks; a user's choices of one product in one visit are one line."""
-    categories = len(market.category_start) - 1
-    extra = draw_between(baskets.extra_units, categories, rng)
+    extra = draw_between(baskets.extra_units, len(market.category_start) - 1, rng)
+    return draw_lines(market, tastes, history, groups, baskets, extra, rng)
+
+
+def draw_lines(
+    market: SyntheticMarket,
+    tastes: Tastes,
+    history: MarketHistory,
+    groups: GroupHistory,
+    baskets: Baskets,
+    extra: np.ndarray,
+    rng: np.random.Generator,
+) -> Sales:
+    """Return the sales of draw_sales, with these extra units [G]."""
     count = groups.price.shape[1]
     kind = market.user_type * count + groups.of_user
     weeks = []
