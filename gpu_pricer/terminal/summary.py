@@ -168,7 +168,7 @@ def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: f
     return [
         f"  in the last {PERIODS} periods these products sold {sold:,.0f} units per period, and the demand expects "
         f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
-        "off; look for prices that rose or fell all through the log, or a season"
+        "off; look for a season, or for categories whose prices rose or fell all through the log"
     ]
 
 
