@@ -26,6 +26,7 @@ from gpu_pricer.data.price_groups import (
     group_shelf,
     lines_of_groups,
     warn_of_other_prices,
+    warn_of_unread_groups,
     with_group_numbers,
 )
 from gpu_pricer.data.shelf import (
@@ -124,6 +125,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
 
     seed: of the sample of occasions without purchase.
     """
+    warn_of_unread_groups(inputs.tables.get("transactions"), inputs.tables.get("offers"))
     names = group_names(inputs.sales, inputs.tables.get("group_prices"))
     sales, is_offers = with_group_numbers(_sales(inputs, rules), names), "offers" in inputs.tables
     calendar = rules.period.calendar(*_days(sales))

@@ -61,6 +61,19 @@ def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
     return names
 
 
+def warn_of_unread_groups(transactions: pl.DataFrame | None, offers: pl.DataFrame | None) -> None:
+    """Warn where only transactions name price groups, but prices are learned from offers. None: the table is absent."""
+    is_named = [
+        table is not None and PRICE_GROUP in table.columns and table[PRICE_GROUP].null_count() < table.height
+        for table in (transactions, offers)
+    ]
+    if offers is not None and is_named == [True, False]:
+        log.warning(
+            "price_group of transactions is not read where there are offers, which prices are learned from: bring the "
+            "column in offers"
+        )
+
+
 def with_group_numbers(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """Return the rows with price_group as the number of one of the names, USUAL where it is null.
 

@@ -14,6 +14,7 @@ from gpu_pricer.data.price_groups import (
     group_shelf,
     lines_of_groups,
     warn_of_other_prices,
+    warn_of_unread_groups,
     with_group_numbers,
 )
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_unit_prices
@@ -265,6 +266,33 @@ def test_groups_whose_prices_cannot_be_known_are_refused(groups, prices, message
 
     with pytest.raises(InputError, match=message):
         group_names(lines, table)
+
+
+@pytest.mark.parametrize(
+    ("transactions", "offers", "warns"),
+    [
+        (["a", None], [None], True),
+        (["a"], ["b"], False),
+        ([None], [None], False),
+        (["a"], None, False),
+        (None, [], False),
+    ],
+)
+@pytest.mark.parametrize("has_column", [True, False])
+def test_groups_that_only_transactions_name_beside_offers_are_warned_of(
+    caplog, transactions, offers, warns, has_column
+):
+    def table(groups):
+        return None if groups is None else pl.DataFrame({"price_group": pl.Series(groups, dtype=pl.String)})
+
+    shown = table(offers)
+    if not has_column and shown is not None and shown["price_group"].null_count() == shown.height:
+        shown = shown.drop("price_group")
+
+    warn_of_unread_groups(table(transactions), shown)
+
+    said = "price_group of transactions is not read where there are offers, which prices are learned from: bring the"
+    assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * warns
 
 
 def test_prices_by_group_do_not_look_like_goods_sold_by_weight(lines):
