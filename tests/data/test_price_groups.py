@@ -172,10 +172,14 @@ def test_lines_are_counted_beside_the_price_that_their_group_was_told_to_have_se
     [
         ([(1, 4.0, 3.0), (2, 5.0, 3.75)], [(0.75, None)]),
         ([(1, 4.0, 2.99), (2, 5.0, 3.75), (3, 6.0, 4.49)], [(4.49 / 6.0, None)]),  # rounded to cents, the median share
+        ([(1, 400.0, 299.0), (2, 500.0, 375.5)], [(0.7475, None)]),  # of two the lower
+        ([(1, 0.10, 0.07), (2, 0.11, 0.08)], [(0.7, None)]),
         ([(1, 4.0, 2.5), (2, 5.0, 2.5)], [(None, 2.5)]),
+        ([(1, 4.0, 2.5, 3), (2, 5.0, 2.5, 2), (2, 5.0, 5.0)], [(None, 2.5)]),
+        ([(1, 5.0, 5.0, 2), (2, 6.0, 5.0, 2)], []),  # half of the lines are as told
         ([(1, 4.0, 3.0, 2), (2, 5.0, 5.0, 3)], []),  # most lines are as told
         ([(1, 4.0, 3.0, 3), (2, 5.0, 5.0, 2)], [(0.75, None)]),
-        ([(1, 4.0, 3.0, 2), (2, 5.0, 5.0, 2)], []),  # half of them are
+        ([(1, 4.0, 3.0, 2), (2, 5.0, 5.0, 2)], []),
         ([(1, 4.0, 3.0)], []),  # one line
         ([(1, 4.0, 3.0), (2, 5.0, 2.5)], []),  # neither one share nor one price holds for most
         ([(1, 4.0, 3.0), (2, 5.0, 2.5), (2, 5.0, 4.5)], []),
@@ -185,6 +189,16 @@ def test_lines_are_counted_beside_the_price_that_their_group_was_told_to_have_se
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_deal_is_the_share_or_the_price_that_most_lines_have(paid, deals, turn):
     assert deals_shown(*paid[::turn]) == [pytest.approx(deal) for deal in deals]
+
+
+def test_deals_of_a_product_and_period_are_its_own():
+    lines = [(week(w), g, p, price, told) for w, g, p, price, told in (
+        (0, 1, 10, 3.0, 4.0), (0, 2, 10, 3.75, 5.0), (0, 1, 11, 3.0, 3.0), (0, 2, 11, 3.75, 3.75), (1, 1, 10, 3.0, 3.5),
+        (1, 2, 10, 3.0, 4.5), (1, 2, 11, 3.0, 3.75), (2, 2, 11, 3.0, 3.75), (2, 2, 11, 3.3, 3.75),
+    )]  # fmt: skip
+    paid = pl.DataFrame(lines, schema=PAID, orient="row").with_columns(len=pl.lit(1, pl.UInt32))
+
+    assert common_deals(paid).rows() == [(week(0), 10, 0.75, None), (week(1), 10, None, 3.0)]
 
 
 def test_deals_lie_on_top_of_the_prices_that_groups_are_told_to_have_seen():
