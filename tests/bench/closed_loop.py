@@ -1,4 +1,4 @@
-"""Do prices stay good when the system learns from its own? python -m tests.bench.closed_loop --nights 8
+"""Do prices stay good when the system learns from its own? python -m tests.bench.closed_loop --folder work/closed_loop
 
 A shop with a known demand sells for a year at its own prices. Then every Monday prepare, train, score, publish, history
 and outcome run on its log, users see the published prices of their segment for a week, and what they buy goes into the
@@ -207,7 +207,7 @@ class Night:
 def main() -> None:
     """Run the nights and print the lines."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--nights", type=int, default=8)
+    parser.add_argument("--nights", type=int, default=10)
     parser.add_argument("--folder", type=Path, required=True, help="of tables, work and prices; must not exist")
     parser.add_argument("--promotions", action="store_true")
     parser.add_argument("--one-list", action="store_true")
@@ -235,28 +235,31 @@ def main() -> None:
             f"error {errors[-1][0]:+.2f} ± {errors[-1][1]:.2f}",
             flush=True,
         )
-    ledger = pl.read_parquet(options.folder / "work/ledger.parquet")
-    gain, attainable = np.mean(gains, axis=0)
-    print(
-        json.dumps(
-            {
-                "gain": round(gain, 4),
-                "attainable": round(attainable, 4),
-                "share": round(gain / attainable, 3),
-                "share_first_half": round(_share(gains[: len(gains) // 2]), 3),
-                "share_second_half": round(_share(gains[len(gains) // 2 :]), 3),
-                "first_error": [round(value, 3) for value in errors[0]],
-                "last_error": [round(value, 3) for value in errors[-1]],
-                "verdicts": dict(ledger.filter(pl.col("category_id").is_null())["verdict"].value_counts().rows()),
-            }
-        )
-    )
+    print(json.dumps(summary_of(gains, errors, pl.read_parquet(options.folder / "work/ledger.parquet"))))
+
+
+def summary_of(
+    gains: list[tuple[float, float]], errors: list[tuple[float, float]], ledger: pl.DataFrame
+) -> dict[str, object]:
+    """Return what the last line says. gains: each night's and the attainable one. ledger: as `outcome` writes it."""
+    half = len(gains) // 2
+    (gain, attainable), verdicts = np.mean(gains, axis=0), ledger.filter(pl.col("category_id").is_null())["verdict"]
+    return {
+        "gain": round(gain, 4),
+        "attainable": round(attainable, 4),
+        "share": _share(gains),
+        "share_first_half": _share(gains[:half]),
+        "share_second_half": _share(gains[half:]),
+        "first_error": [round(value, 3) for value in errors[0]],
+        "last_error": [round(value, 3) for value in errors[-1]],
+        "verdicts": dict(verdicts.value_counts().rows()),
+    }
 
 
 def _share(gains: list[tuple[float, float]]) -> float:
     """Return mean gain over mean attainable gain."""
     gain, attainable = np.mean(gains, axis=0)
-    return float(gain / attainable)
+    return round(float(gain / attainable), 3)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.bench.closed_loop import LARGEST_MOVE, LAUNCH, open_shop
+from tests.bench.closed_loop import LARGEST_MOVE, LAUNCH, open_shop, summary_of
 
 SMALLER = ("data.source.people.users=200", "data.source.assortment.products=30", "data.source.assortment.categories=4")
 
@@ -53,3 +53,13 @@ def test_no_price_within_the_largest_move_earns_more_than_the_best_ones(shop, ex
 
     for move in [np.ones((12, 30)), *rng.uniform(1 - LARGEST_MOVE, 1 + LARGEST_MOVE, (20, 12, 30))]:
         assert shop.profit_at(LAUNCH, now * move, types, extra) < best
+
+
+def test_shares_are_of_mean_gains_and_verdicts_of_all_categories_together():
+    ledger = pl.DataFrame({"category_id": [None, "A", None, None], "verdict": ["kept", "missed", "kept", "beaten"]})
+
+    found = summary_of([(0.02, 0.1), (0.06, 0.1), (0.09, 0.2)], [(0.1, 0.2), (0.3, 0.4), (-0.1, 0.12345)], ledger)
+
+    assert (found["share"], found["share_first_half"], found["share_second_half"]) == (0.425, 0.2, 0.5)
+    assert (found["first_error"], found["last_error"]) == ([0.1, 0.2], [-0.1, 0.123])
+    assert found["verdicts"] == {"kept": 2, "beaten": 1}
