@@ -153,7 +153,6 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         )
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
     _tell_always_bought(choices)
-    _tell_off_shelf(whole)
     begun = {}
     if calendar.begun is not None:
         now = _shelf(offers.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
@@ -176,16 +175,25 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
             offered.filter(has_unit_price(offered)), on="product_id", how="semi", maintain_order="left"
         )
         told = with_group_numbers(inputs.tables["group_prices"], names)
-        paid = lines_of_groups(sales, priced, told, rules.period)
-        warn_of_other_prices(paid)
-        deals = common_deals(paid)
-        tables["group_shelf"] = group_shelf(priced, came, told, deals, rules.period)
-        log.info(
-            "%s prices of %s price groups differ from the shelf's; lines show %s deals on top of these",
-            f"{tables['group_shelf'].height:,}", len(names), f"{deals.height:,}",
-        )  # fmt: skip
+        tables["group_shelf"] = _group_shelf(sales, priced, came, told, rules.period)
     summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names}
+    _tell_off_shelf(summary["purchases"], summary["purchases_on_shelf"])
     return Canonical(tables, choices, summary)
+
+
+def _group_shelf(
+    sales: pl.DataFrame, shelf: pl.DataFrame, visits: pl.DataFrame, told: pl.DataFrame, period: Period
+) -> pl.DataFrame:
+    """Return the canonical group_shelf, and say how the lines agree with it; as group_shelf of price_groups."""
+    paid = lines_of_groups(sales, shelf, told, period)
+    warn_of_other_prices(paid)
+    deals = common_deals(paid)
+    found = group_shelf(shelf, visits, told, deals, period)
+    log.info(
+        "%s prices of price groups differ from the shelf's; lines show %s deals on top of these",
+        f"{found.height:,}", f"{deals.height:,}",
+    )  # fmt: skip
+    return found
 
 
 def _joined(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -277,9 +285,8 @@ def _tell_always_bought(choices: ChoicesByPeriod) -> None:
         )
 
 
-def _tell_off_shelf(whole: PeriodLog) -> None:
-    """Warn where most purchases are of products off the shelf: no demand is learned from them, and none expected."""
-    bought, kept = _purchases(whole)
+def _tell_off_shelf(bought: int, kept: int) -> None:
+    """Warn where few purchases are of products on the shelf: the others teach no demand, and none is expected."""
     if kept < LEAST_ON_SHELF * bought:
         log.warning(
             "only %s of %s purchases are of products on the shelf in their period, because too few lines show the "

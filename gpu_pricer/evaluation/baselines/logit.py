@@ -14,7 +14,7 @@ from gpu_pricer.evaluation.baselines.baseline import Predict
 from gpu_pricer.evaluation.held_out.offers import Log, occasions_of, reference_prices
 
 STEPS, SETTLED = 100, 1e-6  # of reweighted least squares; the largest change of a coefficient at which it ends
-LARGEST = 30.0  # log odds, e-30 is 1e-13: where every offer was bought the constant, which has no prior, is infinite
+LARGEST = 30.0  # log odds: where every offer was bought, the constant, which has no prior, would be infinite
 CELL = ("period", "category_id", "product_id")
 VALUES = ("price", "reference_price", "display", "mailer")
 
