@@ -11,9 +11,16 @@ EM (Laird 1982) needs hundreds of passes if single products or periods carry lit
 covers only a share of the distance to the maximum of the marginal likelihood, the share of the information on a width
 that comes from the log and not from the prior. So each step is divided by that share. The log says much about what
 segments have in common and little about their differences, so that each of the three parts has its own share.
+
+Second moments are those of the posterior only once the search has found its mean. While coefficients still move by d
+posterior standard deviations in a pass, moments are wrong by about d² posterior variances. A step that is divided by a
+share below d² would consist of that error, so no step is divided by less than d². Before this limit, and with a start
+from correlated differences, the first passes with 48 types of users took the standard deviation of the types' log
+sensitivities for a product from .02 to .16, where it is 0, and its correlation with their appeals to −.93. EM hardly
+leaves such a corner, and elasticities were 5 % too low where the search stopped (2026-11).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -25,8 +32,9 @@ from gpu_pricer.network.response.model import Layout
 
 START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
 ALIKE = 0.7  # correlation of segments' coefficients in START
+MOST_CORRELATED = 0.95  # appeals and log sensitivities, either way: further out, EM does not come back
 MOST_SPREAD = 1.0  # of log sensitivities: without price response their second moments have no upper end
-EXTRAPOLATED = 1.8  # correlations take longer steps in EM's direction
+EXTRAPOLATED = 1.8  # departures take longer steps in EM's direction
 NOISE = 3.0  # times the sampling noise of a departure: so much of its square does not count
 LEAST_EIGENVALUE = 0.05  # of a covariance, relative to that in which all segments are alike
 
@@ -131,6 +139,19 @@ class CovarianceMoments:
         size = square.diagonal(dim1=1, dim2=2)
         self.noise += (size[:, :, None] * size[:, None] - symmetric).sum(0)
 
+    def told_at_least(self, least: Tensor) -> "CovarianceMoments":
+        """Return the sums as if the log told at least these shares of the widths, so that steps are not longer.
+
+        least [2]: of the widths of appeals and of log sensitivities; the larger one is for effects.
+        """
+        apart = self.count * (self.layout.segments - 1)
+        return replace(
+            self,
+            told_common=self.told_common.maximum(self.count * least),
+            told_apart=self.told_apart.maximum(apart * least),
+            told_effect=self.told_effect.maximum(self.count * least.max()),
+        )
+
     def learned(self) -> Tensor:
         """Return the covariance that they show, [D, D]: a step from the one before.
 
@@ -194,23 +215,41 @@ class CovarianceMoments:
 def _step(total: Tensor, before: Tensor, start: Tensor, count: int, told: Tensor, most: float) -> Tensor:
     """Return a covariance [2, 2] from the sum of `count` second moments: a step of its variances and correlation.
 
+    The factor by which EM's step of the correlation is lengthened is the root of that of variances: the two depend on
+    each other, and swing around their place where both take steps in full.
+
     start: where learning starts, which counts as one more. told [2]: squared shares of the variances that the log has
     settled. most: variance of a log sensitivity.
     """
     found = (total + start) / (count + 1)
-    further = before + EXTRAPOLATED * (found - before)
-    if not bool(torch.linalg.eigvalsh(further)[0] > 0.2 * torch.linalg.eigvalsh(found)[0]):
-        further = found
     step = _log_step(found.diagonal(), before.diagonal(), start.diagonal(), count, told)
-    variance = (before.diagonal() * step.exp()).minimum(torch.tensor([torch.inf, most], dtype=FLOAT))
-    scale = (variance / further.diagonal()).sqrt()
-    return further * (scale[:, None] * scale)
+    variance = before.diagonal() * step.exp()
+    scale = variance.minimum(torch.tensor([torch.inf, most], dtype=FLOAT)).sqrt()
+    longer = _lengthening(before.diagonal(), start.diagonal(), count, told)
+    at, there = (_correlation(covariance).atanh() for covariance in (before, found))
+    correlation = (at + _limited_step(longer.prod() ** 0.25 * (there - at))).tanh()
+    alike = torch.eye(2, dtype=FLOAT)
+    alike[0, 1] = alike[1, 0] = correlation.clamp(-MOST_CORRELATED, MOST_CORRELATED)
+    return alike * torch.outer(scale, scale)
+
+
+def _correlation(covariance: Tensor) -> Tensor:
+    return covariance[0, 1] / covariance.diagonal().prod().sqrt()
 
 
 def _log_step(found: Tensor, before: Tensor, start: Tensor, count: int, told: Tensor) -> Tensor:
     """Return the steps of the logs of variances: from `before` to what EM has found, lengthened."""
+    return _limited_step(_lengthening(before, start, count, told) * (found / before).log())
+
+
+def _lengthening(before: Tensor, start: Tensor, count: int, told: Tensor) -> Tensor:
+    """Return by what steps are multiplied, since EM goes only the share of the way that the log has settled."""
     settled = (start / before).clamp(min=1) + told.clamp(max=count)
-    return (RELAXED * (count + 1) / settled * (found / before).log()).clamp(-LONGEST_STEP, LONGEST_STEP)
+    return RELAXED * (count + 1) / settled
+
+
+def _limited_step(step: Tensor) -> Tensor:
+    return step.clamp(-LONGEST_STEP, LONGEST_STEP)
 
 
 def _by_cell(values: Tensor, segments: int) -> Tensor:

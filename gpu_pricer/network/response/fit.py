@@ -136,7 +136,7 @@ def fit_response(
             is_first, before = passed <= first, state.copy()
             share, moved = (FIRST_DAMPING, None) if is_first else (damping.share, nests)
             moments = newton_pass(grid, counts, state, widths, share, moved, run)
-            distance = (moments.distance / state.variance.numel()) ** 0.5
+            distance = float(moments.mean_distance[1])
             if is_first:
                 continue
             damping.after(_step(before, state, layout, config.tolerance) / share)

@@ -31,21 +31,26 @@ LONGEST_STEP = 1.0  # of any one coefficient in a pass
 class Moments:
     """What a pass tells of the widths: sums over products or categories.
 
-    product, category: of z − θ and of θ − μ. shock, season: what is open of the autoregressions. distance: squares of
-    the log sensitivities' steps in posterior standard deviations.
+    product, category: of z − θ and of θ − μ. shock, season: what is open of the autoregressions. distance [2]: squares
+    of the steps of appeals and of log sensitivities, in posterior standard deviations.
     """
 
     product: CovarianceMoments
     category: CovarianceMoments
     shock: OpenSeries
     season: OpenSeries
-    distance: float
+    distance: Tensor
 
     @classmethod
     def none(cls, widths: Widths, layout: Layout, spans: int) -> "Moments":
         """Return the sums over nothing; widths: those of the pass."""
         product, category = (CovarianceMoments.none(prior, layout) for prior in (widths.product, widths.category))
-        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
+        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), torch.zeros(2))
+
+    @property
+    def mean_distance(self) -> Tensor:
+        """Return the root mean squares of the steps of appeals and of log sensitivities, [2]."""
+        return (self.distance / (self.product.count * self.product.layout.segments)).sqrt()
 
     def add(self, other: "Moments") -> None:
         """Add the sums over other products and categories."""
@@ -136,9 +141,8 @@ def _move(block: State, solved: Equations, own: Tensor, layout: Layout, moments:
     block.shock += moved[:, width:]
     block.theta += moved_category[:, :width]
     block.season += moved_category[:, width : len(solved.prior)]
-    beta = layout.log_sensitivity
-    variance = solved.inverse.diagonal(dim1=1, dim2=2)[:, beta]
-    moments.distance += float((step[:, beta].square() / variance).sum())
+    square = step.square() / solved.inverse.diagonal(dim1=1, dim2=2)
+    moments.distance += torch.stack([square[:, kind].sum() for kind in (layout.appeal, layout.log_sensitivity)])
 
 
 def _add_moments(
@@ -170,11 +174,12 @@ def _add_moments(
 
 
 def learned_widths(moments: Moments, before: Widths) -> Widths:
-    """Return the widths that the moments of a pass show."""
+    """Return the widths that the moments of a pass show, see covariance.py for what limits their steps."""
+    unsettled = moments.mean_distance.square().clamp(max=1)
     return replace(
         before,
-        product=moments.product.learned(),
-        category=moments.category.learned(),
+        product=moments.product.told_at_least(unsettled).learned(),
+        category=moments.category.told_at_least(unsettled).learned(),
         season=moments.season.teach(before.season),
         shock=moments.shock.teach(before.shock),
     )

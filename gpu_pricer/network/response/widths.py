@@ -74,11 +74,19 @@ def start_widths(layout: Layout, spread: float = 1.0) -> Widths:
 
 
 def segments_widths(pooled: Widths, layout: Layout) -> Widths:
-    """Return the widths from which learning of segments starts: of each segment those of all users as one segment."""
+    """Return the widths from which learning of segments starts: of each segment those of all users as one segment.
+
+    How far segments differ in appeal is then independent of how far they differ in log sensitivity.
+    """
+    segments = layout.segments
+    shared = torch.full((segments, segments), 1 / segments, dtype=FLOAT)
+    differing = torch.eye(segments, dtype=FLOAT) - shared
 
     def spread_out(covariance: Tensor, correlation: float) -> Tensor:
-        alike = correlation + (1 - correlation) * torch.eye(layout.segments, dtype=FLOAT)
-        return torch.block_diag(torch.kron(covariance[:2, :2].contiguous(), alike), covariance[2:, 2:])
+        own = covariance[:2, :2].contiguous()
+        common = torch.kron(own, (1 + correlation * (segments - 1)) * shared)
+        apart = torch.kron(own.diagonal().diag(), (1 - correlation) * differing)
+        return torch.block_diag(common + apart, covariance[2:, 2:])
 
     return replace(
         pooled,

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_pricer.network.response.covariance import MOST_SPREAD, CompoundSymmetry, CovarianceMoments
+from gpu_pricer.network.response.autoregression import RELAXED
+from gpu_pricer.network.response.covariance import MOST_CORRELATED, MOST_SPREAD, CompoundSymmetry, CovarianceMoments
 from gpu_pricer.network.response.model import Layout
 from gpu_pricer.network.response.widths import start_widths
 from tests.network.response.drawn import a_covariance
@@ -168,6 +169,69 @@ def test_differences_of_segments_are_learned_where_the_log_tells_little_of_them(
         found = learned_from_noisy(seen, of_noise, found, layout)
 
     assert spread_apart(found, layout) == pytest.approx(truth, rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def correlated():
+    """Differences of 12 segments in 2,000 products [2000, 25]: their correlation is −.6, their spreads .6 and .3."""
+    rng, together = np.random.default_rng(1), -0.6 * 0.6 * 0.3
+    apart = rng.multivariate_normal([0, 0], [[0.36, together], [together, 0.09]], (2000, 12))
+    return np.concatenate([apart[..., 0], apart[..., 1], rng.normal(0, 0.1, (2000, 1))], axis=1)
+
+
+def apart_after(steps, values, noise):
+    """The covariances [2, 2] of differences after each step; log sensitivities are seen with noise of this variance."""
+    of_noise = torch.cat([torch.full((12,), 0.1), torch.full((12,), noise), torch.tensor([0.01])]).double()
+    seen = torch.from_numpy(values + np.random.default_rng(2).normal(size=values.shape) * of_noise.sqrt().numpy())
+    found, after, layout = None, [], Layout(12, 1)
+    for _ in range(steps):
+        found = learned_from_noisy(seen, of_noise, start_widths(layout).product if found is None else found, layout)
+        after.append(CompoundSymmetry.of(found[:24, :24]).apart)
+    return after
+
+
+def test_correlation_is_learned_where_the_log_tells_a_quarter_of_the_differences(correlated):
+    apart = apart_after(12, correlated, noise=0.3)[-1]
+
+    assert float(apart[0, 1] / (apart[0, 0] * apart[1, 1]).sqrt()) == pytest.approx(-0.6, abs=0.08)
+
+
+def test_widths_and_correlation_of_which_the_log_tells_a_tenth_do_not_swing(correlated):
+    """With steps of the correlation as long as those of widths, widths went up and down by a third for ever."""
+    spread = torch.stack([apart[1, 1].sqrt() for apart in apart_after(30, correlated, noise=0.8)])
+
+    assert float(spread[15:].log().diff().abs().max()) < 0.03
+    assert float(spread[-1]) == pytest.approx(0.3, rel=0.2)
+
+
+def test_correlation_stays_off_plus_and_minus_1():
+    layout = Layout(2, 1)
+    alike = torch.diag(torch.tensor([0.5, 0.5, 0.2, 0.2, 0.1], dtype=torch.float64))
+    alike[[0, 1, 2, 3], [2, 3, 0, 1]] = 0.9999 * (0.5 * 0.2) ** 0.5
+    coefficients, found = with_moments(alike, 10_000), alike
+
+    for _ in range(3):
+        found = learned(coefficients, found, layout)
+
+    assert float(found[0, 2] / (found[0, 0] * found[2, 2]).sqrt()) == pytest.approx(MOST_CORRELATED, abs=1e-3)
+
+
+@few
+@given(st.integers(0, 1000), st.floats(0, 1), st.floats(0, 1))
+def test_no_step_is_lengthened_more_than_what_is_told_at_least_allows(seed, of_appeals, of_sensitivities):
+    """With all told, a step takes the share RELAXED of that of EM; from moments that tell nothing it is longest."""
+    layout = Layout(1, 1)
+    before, seen = start_widths(layout).product, drawn(seed, layout, 30)
+    moments = CovarianceMoments.none(before, layout)
+    moments.add(0.001 * seen, before.expand(30, -1, -1))  # nothing is settled
+    least = torch.tensor([of_appeals, of_sensitivities], dtype=torch.float64)
+
+    found = moments.told_at_least(least).learned().diagonal()
+
+    em = (moments.second.diagonal() + before.diagonal()) / 31
+    told = torch.tensor([of_appeals, of_sensitivities, max(of_appeals, of_sensitivities)], dtype=torch.float64)
+    expected = before.diagonal() * (em / before.diagonal()) ** (RELAXED * 31 / (1 + 30 * told))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_what_half_of_the_segments_do_alike_is_a_departure_that_counts():

@@ -131,6 +131,21 @@ def test_the_share_of_the_step_is_taken(share):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_distances_are_those_of_the_step_in_posterior_standard_deviations(seed, unbounded):
+    """Of appeals and of log sensitivities, given their categories and μ."""
+    market = draw_market(seed, SMALL)
+    grid, layout, widths = market.grid, market.layout, some_widths(seed, market.layout)
+    before, after = (some_state(seed, market, uncertain=True) for _ in range(2))
+
+    moments = newton_pass(grid, market.counts, after, widths, 1.0)
+
+    left = equations(grid, market.counts, before, widths, layout).inverse.diagonal(dim1=1, dim2=2)
+    square = (after.z - before.z).square() / left[:, : layout.width]
+    expected = [square[:, kind].mean() ** 0.5 for kind in (layout.appeal, layout.log_sensitivity)]
+    np.testing.assert_allclose(moments.mean_distance, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_categories_moments_hold_what_this_pass_knows_of_mu(seed, unbounded):
     """With the uncertainty that the last pass left, the widths of a log of one category never come to rest."""
     market = draw_market(seed, SMALL)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_pricer.network.response.covariance import CompoundSymmetry
 from gpu_pricer.network.response.model import Layout
 from gpu_pricer.network.response.widths import START_SEASON, change_of, segments_widths, start_widths
 from tests.network.response.drawn import a_covariance, some_widths
@@ -18,17 +19,26 @@ few = settings(max_examples=50, deadline=None)
 @few
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(1, 3))
 def test_segments_start_with_the_widths_of_all_users(seed, segments, contexts):
+    """What they share is correlated as in all users, how they differ is not."""
     one, layout = Layout(1, contexts), Layout(segments, contexts)
     covariance = a_covariance(np.random.default_rng(seed), one.width, 0.5)
     covariance[one.effect, : one.effect.start] = covariance[: one.effect.start, one.effect] = 0.0
 
     found = segments_widths(replace(start_widths(one), product=covariance), layout).product
 
-    effects = list(range(2 * layout.segments, layout.width))
-    for s in range(layout.segments):
-        own = torch.tensor([s, layout.segments + s, *effects])
-        np.testing.assert_array_equal(found[own][:, own], covariance)
     assert torch.linalg.eigvalsh(found)[0] > 0
+    np.testing.assert_array_equal(found[layout.effect, layout.effect], covariance[one.effect, one.effect])
+    for s in range(segments):
+        own = [s, segments + s]
+        np.testing.assert_allclose(found[own, own], covariance.diagonal()[:2])
+    parts, correlation = CompoundSymmetry.of(found[: 2 * segments, : 2 * segments]), correlation_of(covariance)
+    assert correlation_of(parts.common) == pytest.approx(correlation)
+    assert correlation_of(parts.apart) == pytest.approx(0.0)
+
+
+def correlation_of(covariance):
+    """Of appeals and log sensitivities."""
+    return float(covariance[0, 1] / (covariance[0, 0] * covariance[1, 1]).sqrt())
 
 
 def test_what_differs_little_starts_with_narrow_levels_and_effects_of_periods_alone():
