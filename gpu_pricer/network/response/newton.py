@@ -45,7 +45,7 @@ class Moments:
     def none(cls, widths: Widths, layout: Layout, spans: int) -> "Moments":
         """Return the sums over nothing; widths: those of the pass."""
         product, category = (CovarianceMoments.none(prior, layout) for prior in (widths.product, widths.category))
-        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), torch.zeros(2))
+        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), torch.zeros(2, dtype=FLOAT))
 
     @property
     def mean_distance(self) -> Tensor:
