@@ -7,7 +7,7 @@ import torch
 from gpu_pricer.network.response import grid as grids
 from gpu_pricer.network.response import newton
 from gpu_pricer.network.response.equations import equations
-from gpu_pricer.network.response.newton import newton_pass
+from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system, log_posterior
 from tests.network.response.drawn import Recipe, draw_market, some_state, some_widths
@@ -143,6 +143,26 @@ def test_distances_are_those_of_the_step_in_posterior_standard_deviations(seed, 
     square = (after.z - before.z).square() / left[:, : layout.width]
     expected = [square[:, kind].mean() ** 0.5 for kind in (layout.appeal, layout.log_sensitivity)]
     np.testing.assert_allclose(moments.mean_distance, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("distance", "told"), [(0.0, [0.0, 0.0]), (1e9, [1.0, 1.0])])
+def test_widths_take_longer_steps_only_where_the_search_has_settled(distance, told):
+    """A step is lengthened by what the log tells once nothing moves, and not at all while all moves far."""
+    market = draw_market(1, SMALL)
+    widths, state = some_widths(1, market.layout), some_state(1, market, uncertain=True)
+    moments = newton_pass(market.grid, market.counts, state, widths, 1.0)
+    moments.distance = torch.full((2,), distance, dtype=torch.float64)
+
+    found = learned_widths(moments, widths)
+
+    least = torch.tensor(told, dtype=torch.float64)
+    for name in ("product", "category"):
+        expected = getattr(moments, name).told_at_least(least).learned()
+        np.testing.assert_allclose(getattr(found, name), expected, err_msg=name)
+        longest, shortest = (
+            getattr(moments, name).told_at_least(torch.full((2,), share)).learned() for share in (0, 1)
+        )
+        assert not torch.allclose(longest, shortest)
 
 
 @pytest.mark.parametrize("seed", range(3))
