@@ -51,7 +51,7 @@ def artefact_shares(
     offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
     low, high = (network.support[product] - 1).T
     move = data.shelf.price_move(rows)
-    supported, move = (bent(at, network.bend.detach()) for at in (move.clamp(low, high), move))
+    supported = bent(move.clamp(low, high), network.bend.detach())
     utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * supported
     if response is not None:
         place = torch.full((data.products.count,), -1)
@@ -60,7 +60,8 @@ def artefact_shares(
         taught = place[product][is_taught]
         column = response.grid.columns.of_sets(data.sets)[choice_set[is_taught]]
         learned = response.utility()[taught, :, column].T.float()
-        beyond = (move - supported)[is_taught]
+        learned_at = response.grid.bent_move[taught, column].float()
+        beyond = learned_at - supported[is_taught]
         utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
     share = torch.empty(len(rows), len(utility))
     for s, of_segment in enumerate(utility):

@@ -27,7 +27,7 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, su
     column = quantities.grid.columns.of_sets(data.sets)[choice_set]
     move = data.shelf.price_move(first + is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
-    beyond = bent(move, quantities.grid.bend) - bent(move.clamp(low, high), quantities.grid.bend)
+    beyond = quantities.grid.bent_move[known, column] - bent(move.clamp(low, high), quantities.grid.bend)
     log_units = quantities.utility()[known, :, column] + quantities.sensitivity[:, known].T * beyond[:, None]
     units[is_known] = log_units.exp().float()
     return units

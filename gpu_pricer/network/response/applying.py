@@ -194,7 +194,7 @@ def recent_context(grid: Grid, periods: int) -> torch.Tensor:
     inflation, this stays. What moved the prices of one product or category is taken for demand that passes.
     """
     columns = grid.columns
-    recent = (columns.period >= columns.periods - periods) & (columns.price_group == 0)  # each period counts once
+    recent = (columns.period >= columns.periods - periods) & columns.is_usual()  # each period counts once
     shelf, context = grid.on_shelf[:, recent], grid.context[:, recent]
     known = shelf.sum(1)
     mean = context.sum(1) / known.clamp(min=1)[:, None]

@@ -1,4 +1,7 @@
-"""The columns of a grid: the periods, and in each period the price groups whose users saw prices of their own."""
+"""The columns of a grid: the periods, and in each period the price groups whose users saw prices of their own.
+
+Groups that saw like prices share a column, see group_prices.py.
+"""
 
 from dataclasses import dataclass
 
@@ -14,17 +17,28 @@ MOST_SPANS = 256  # a pass costs the cube of their number
 class GridColumns:
     """The W columns, by period.
 
-    period [W]: numbers from 0, each at least once. price_group [W]: 0: users at the usual prices, with whom a period's
-    columns begin; else a group whose users saw other prices in the period.
+    period [W]: numbers from 0, each at least once. A period's columns begin with that of users at the usual prices.
+    of_group [periods, L]: the column of the users of each price group. Group 0 saw the usual prices, and so did groups
+    from L on.
     """
 
     period: Tensor
-    price_group: Tensor
+    of_group: Tensor
 
     @classmethod
     def of_periods(cls, periods: int) -> "GridColumns":
         """Return the columns of a log in which everybody sees the same prices."""
-        return cls(torch.arange(periods), torch.zeros(periods, dtype=torch.int64))
+        return cls.of_clusters(torch.zeros(periods, 1, dtype=torch.int64))
+
+    @classmethod
+    def of_clusters(cls, cluster: Tensor) -> "GridColumns":
+        """Return the columns of users whose price groups are in these clusters [periods, L], 0 for the usual prices.
+
+        Each period has clusters from 0, with none left out, and group 0 in cluster 0.
+        """
+        columns = cluster.amax(1) + 1
+        first = columns.cumsum(0) - columns
+        return cls(torch.arange(len(cluster)).repeat_interleave(columns), first[:, None] + cluster)
 
     @property
     def count(self) -> int:
@@ -51,10 +65,7 @@ class GridColumns:
 
     def find(self, period: Tensor, price_group: Tensor) -> Tensor:
         """Return the columns [n] in which the users of price groups [n] are in periods [n]."""
-        groups = int(torch.cat([price_group, self.price_group]).max()) + 1
-        known = torch.searchsorted(self.period, torch.arange(self.periods))[:, None].repeat(1, groups)
-        known[self.period, self.price_group] = torch.arange(self.count)
-        return known[period, price_group]
+        return self.of_group[period, torch.where(price_group < self.of_group.shape[1], price_group, 0)]
 
     def of_sets(self, sets: ChoiceSets) -> Tensor:
         """Return the column of the users who chose from each choice set, [G]."""
@@ -62,7 +73,11 @@ class GridColumns:
 
     def usual(self) -> Tensor:
         """Return the column of users at the usual prices in the period of every column, [W]."""
-        return torch.searchsorted(self.period, self.period)
+        return self.of_group[self.period, 0]
+
+    def is_usual(self) -> Tensor:
+        """Return whether each column is that of users at the usual prices, [W]."""
+        return self.usual() == torch.arange(self.count)
 
     def sum_by_period(self, values: Tensor) -> Tensor:
         """Return the sums [n, periods] of values [n, W] over the columns of each period."""

@@ -19,6 +19,7 @@ from gpu_pricer.network.response.controls import (
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
 from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.network.response.group_prices import columns_of_groups, mean_apart
 from gpu_pricer.tables.schemas import CHOICE_COUNT, PRICE_GROUP, UNIT_COUNT
 
 log = logging.getLogger(__name__)
@@ -85,17 +86,20 @@ def load_response_data(
     """
     rows, context = _shelf_rows(tables, endogeneity)
     choices = tables.choices.filter(tables.teaches())
-    sold = choices.select(pl.col("product_id").drop_nulls().unique()).collect(engine="streaming")
+    bought = choices.drop_nulls("product_id").group_by("product_id").agg(sold=CHOICE_COUNT.sum())
+    sold = bought.collect(engine="streaming")
     counted = tables.teaches() & tables.is_whole()
     covered = (pl.col("price_age") == 0).filter(counted).mean().over("product_id") >= min_price_coverage
     rows = rows.filter(covered & pl.col("product_id").is_in(sold["product_id"].implode()))
     if rows.is_empty():
         return None
-    taught = rows.select("row").unique().sort("row").with_row_index("product")
-    rows = rows.join(taught, on="row")
+    taught = rows.select("row", "product_id").unique().join(sold, on="product_id").sort("row").with_row_index("product")
+    rows = rows.join(taught.select("row", "product"), on="row")
     periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
     own = _prices_of_groups(tables, rows, periods)
-    columns = _columns(own, periods.height)
+    columns = GridColumns.of_periods(periods.height)
+    if own.height:
+        columns = columns_of_groups(own, taught["sold"].to_numpy(), periods.height)
     where = (rows["product"].to_numpy(), _index(rows, periods))
     cells = {}
     for name in (*SHELF_CELLS, *context):
@@ -103,8 +107,8 @@ def load_response_data(
         of_periods[where] = rows[name].fill_null(0.0).to_numpy() if name in rows.columns else 1.0
         cells[name] = torch.from_numpy(of_periods)[:, columns.period]
     if own.height:
-        column = columns.find(*(_tensor(own[name]) for name in ("index", PRICE_GROUP)))
-        cells["move"][_tensor(own["product"]), column] = torch.from_numpy(own["move"].to_numpy(writable=True))
+        visits = tables.visits.join(periods, on="period").select("index", PRICE_GROUP)
+        cells["move"] += mean_apart(own, columns, visits, taught.height)
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
     has_empty = tables.choices.select(pl.col("product_id").null_count()).collect(engine="streaming").item() > 0
     users = _user_log(tables, taught, periods, columns, torch.from_numpy(category))
@@ -155,28 +159,16 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
 
 
 def _prices_of_groups(tables: ResponseTables, rows: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
-    """Return product, index (of the period), price_group and move of the prices of groups that differ from the shelf's.
+    """Return the prices of groups that differ from the shelf's, as columns_of_groups takes them.
 
     rows: of the taught products on the shelf.
     """
     if tables.group_shelf is None:
         return pl.DataFrame()
-    taught = rows.select("product", "period", "product_id", "reference_price")
+    taught = rows.select("product", "period", "product_id", "reference_price", "move")
     own = tables.group_shelf.join(taught, on=("product_id", "period")).join(periods, on="period")
-    move = pl.col("price") / pl.col("reference_price") - 1
-    return own.select("product", "index", PRICE_GROUP, move=move)
-
-
-def _columns(own: pl.DataFrame, periods: int) -> GridColumns:
-    """Return the columns: those of the periods, and of the price groups in `own`, which is of _prices_of_groups."""
-    usual = GridColumns.of_periods(periods)
-    if own.is_empty():
-        return usual
-    pairs = own.select("index", PRICE_GROUP).unique()
-    period = torch.cat([usual.period, _tensor(pairs["index"])])
-    group = torch.cat([usual.price_group, _tensor(pairs[PRICE_GROUP])])
-    order = torch.argsort(period * (group.max() + 1) + group)
-    return GridColumns(period[order], group[order])
+    apart = pl.col("price") / pl.col("reference_price") - 1 - pl.col("move")
+    return own.select("product", "index", PRICE_GROUP, apart=apart)
 
 
 def _grid(

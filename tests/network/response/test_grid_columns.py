@@ -13,7 +13,7 @@ from gpu_pricer.network.response.grid_columns import GridColumns
 from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = FitConfig(passes=40, tolerance=0.01, prior_elasticity=None)
-COLUMNS = GridColumns(torch.tensor([0, 1, 1, 1, 2, 2]), torch.tensor([0, 0, 2, 3, 0, 3]))
+COLUMNS = GridColumns.of_clusters(torch.tensor([[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]))
 
 
 def test_users_of_a_group_are_in_its_column_and_else_in_that_of_the_usual_prices():
@@ -24,15 +24,14 @@ def test_users_of_a_group_are_in_its_column_and_else_in_that_of_the_usual_prices
     assert found.tolist() == [0, 0, 0, 0, 0, 1, 1, 2, 3, 1, 4, 4, 4, 5, 4]
     assert COLUMNS.find(torch.tensor([2, 1]), torch.tensor([1, 0])).tolist() == [4, 1]
     assert COLUMNS.usual().tolist() == [0, 1, 1, 1, 4, 4]
+    assert COLUMNS.is_usual().tolist() == [True, True, False, False, True, False]
 
 
 def test_context_of_a_period_counts_once_however_many_groups_it_has():
     grid = draw_market(4, Recipe(on_shelf=0.7)).grid
-    groups = GridColumns(
-        torch.tensor([0, *range(grid.columns.periods), *[grid.columns.periods - 1] * 3]).sort()[0], None
-    )
-    first = torch.searchsorted(groups.period, groups.period)
-    columns = replace(groups, price_group=torch.arange(groups.count) - first)
+    cluster = torch.zeros(grid.columns.periods, 4, dtype=torch.int64)
+    cluster[0, 1], cluster[-1] = 1, torch.arange(4)
+    columns = GridColumns.of_clusters(cluster)
     cells = {name: getattr(grid, name)[:, columns.period] for name in CELLS}
     wider = replace(grid, columns=columns, context=grid.context[:, columns.period], **cells)
 
@@ -49,7 +48,7 @@ def split(market, parts, rng):
     """Return grid and counts with every period's visits in so many columns that see the same prices."""
     grid, counts = market.grid, Counts(market.counts.bought, market.counts.visits)
     periods = grid.columns.periods
-    columns = GridColumns(torch.arange(periods).repeat_interleave(parts), torch.arange(parts).repeat(periods))
+    columns = GridColumns.of_clusters(torch.arange(parts).repeat(periods, 1))
     shares = [torch.from_numpy(rng.dirichlet(np.full(parts, 5.0), periods)).flatten() for _ in range(2)]
     cells = {name: getattr(grid, name)[:, columns.period] for name in CELLS}
     wider = replace(grid, columns=columns, context=grid.context[:, columns.period], **cells)

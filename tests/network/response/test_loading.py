@@ -304,12 +304,12 @@ def test_users_of_a_group_count_in_its_column(tables):
 
     assert columns.period.tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7]
     assert_same(found.by_period(columns), usual)
-    own = (columns.price_group == 2).expand(grouped.log.visits.shape)
+    own = ~columns.is_usual().expand(grouped.log.visits.shape)
     assert not grouped.log.visits[own & ~is_odd[:, None]].any()
     assert not grouped.log.visits[~own & is_odd[:, None] & (columns.period >= 4)].any()
     for cells in (grouped.grid.move, grouped.grid.context[:, :, -1]):  # the second: the mean of the category
         at_usual = cells[:, columns.usual()]
-        expected = torch.where(columns.price_group == 2, (1 + at_usual) * 1.1 - 1, at_usual)
+        expected = torch.where(columns.is_usual(), at_usual, (1 + at_usual) * 1.1 - 1)
         torch.testing.assert_close(cells, expected * grouped.grid.on_shelf)
 
 
@@ -320,7 +320,7 @@ def test_prices_of_a_group_are_regular_ones_to_its_users(complete):
     grid = load(tables, nested=True).grid
 
     shared, usual = grid.context[:, :, -2], grid.columns.usual()
-    apart = np.log(1.1) * (grid.columns.price_group == 2) * grid.on_shelf
+    apart = np.log(1.1) * ~grid.columns.is_usual() * grid.on_shelf
     torch.testing.assert_close(shared - shared[:, usual], apart)
     assert torch.equal(grid.context[:, :, -1], grid.context[:, usual, -1])
 
