@@ -32,6 +32,7 @@ from kernels.pricing import (
     utility_lines,
 )
 from kernels.substitution import own_elasticities, switching_factors
+from kernels.uniform_prices import uniform_tile
 
 __all__ = [
     "INTERVAL_ENDS",
@@ -68,5 +69,6 @@ __all__ = [
     "resolve_backend",
     "switching_factors",
     "take_segments",
+    "uniform_tile",
     "utility_lines",
 ]

@@ -18,6 +18,7 @@ from kernels.posterior.draws import Draws
 from kernels.posterior.pricing import expected_cells
 from kernels.pricing import choice_probabilities, price_cells, utility_lines
 from kernels.segment_ratio import MILLION, ratio_tile
+from kernels.uniform_prices import uniform_tile
 
 TYPES = ("float32", "float64")
 WHOLE_CENTS, EVERY_PRICE = Ladders.of((1, [0])), Ladders.of((0, []))
@@ -27,7 +28,8 @@ NICENESS = 5
 def compile_loops(names: Sequence[str], is_continuous: bool) -> None:
     """Price a market of three products in these types of demand.
 
-    Draws of a posterior, which are float64, come with that type, and the search for segments' levels with float32.
+    Draws of a posterior and the search for uniform prices, which are float64, come with that type, and the search for
+    segments' levels with float32.
     """
     for name in names:
         demand = _demand(np.dtype(name))
@@ -38,6 +40,10 @@ def compile_loops(names: Sequence[str], is_continuous: bool) -> None:
         utility_lines(demand, inputs.shelf)
         if name == "float64":
             expected_cells(demand, inputs, Draws(np.ones((2, 2, 3)), np.arange(2)), priced)
+            rungs = inputs.low, np.arange(4), np.arange(3)
+            uniform_tile(demand, inputs.shelf, (inputs.unit_cost, inputs.weight), np.ones(2), None, rungs).climb(
+                rungs[2] * 0
+            )
         else:
             levels = ratio_tile(demand, inputs, 2 * MILLION)
             level = levels.rungs_at_or_below(priced.price.min(axis=1))

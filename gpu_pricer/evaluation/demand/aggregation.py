@@ -40,8 +40,8 @@ def aggregation_regret(
             part = market.select_types(users)
             if by_hand is not None:
                 part = replace(part, by_hand=np.repeat(by_hand[:, [column]], len(users), axis=1))
-            lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])
-            earned += part.category_profit(lists).sum(axis=0) * part.visits.sum()
+            lists = price[:, column], best_uniform_price(part, rungs, [price[:, column]])
+            earned += np.array([part.category_profit(each).sum() for each in lists]) * part.visits.sum()
     of_moments, of_members = PER_VISITS * earned / market.visits.sum() / CENTS
     return {
         "regret": float(1 - of_moments / of_members),

@@ -44,28 +44,6 @@ class Rungs:
         mean = np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
         return np.where(size[self.leader] > 1, self.at(self.nearest(mean)), price)
 
-    def of(self, products: np.ndarray) -> "Rungs":
-        """Return the legal prices of some products, given by positions, int [n].
-
-        The leader of each of them is one of them.
-        """
-        size = np.diff(self.start)[products]
-        start = np.concatenate([[0], np.cumsum(size)])
-        row = np.arange(start[-1]) + np.repeat(self.start[products] - start[:-1], size)
-        number = np.full(len(self.leader), -1)
-        number[products] = np.arange(len(products))
-        return Rungs(self.price[row], start, number[self.leader[products]])
-
-    def turns(self, category_start: np.ndarray) -> np.ndarray:
-        """Return int64 [P]: the number inside its category of each product's family, or of the product without one.
-
-        category_start [G + 1]: the first product of each category, and P.
-        """
-        is_leader = self.leader == np.arange(len(self.leader))
-        count = np.cumsum(is_leader)
-        first = np.repeat(category_start[:-1], np.diff(category_start))
-        return count[self.leader] - count[first]
-
 
 def legal_rungs(inputs: PricingInputs) -> Rungs:
     """Return the prices that each product may take: its bounds, and the rungs of its ladder between them.

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.selection import demand_of, products_of, shelf_of
 from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 from kernels import Demand, Shelf, choice_probabilities
 
@@ -64,13 +63,8 @@ class TrueMarket:
         return (price - self.unit_cost[:, None]) * self.weight[:, None] * probability
 
     def category_profit(self, price: np.ndarray) -> np.ndarray:
-        """Return the expected profit [G, K] of a visit, the mean over the types, for K lists of prices [P, K]."""
-        lists, types = price.shape[1], len(self.visits)
-        by_hand = None if self.by_hand is None else np.tile(self.by_hand, lists)
-        repeated = replace(
-            self, demand=_repeated(self.demand, lists), visits=np.tile(self.visits, lists), by_hand=by_hand
-        )
-        cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
+        """Return the expected profit [G] of a visit, the mean over the types, at prices [P]."""
+        cells = self.cell_profit(price[:, None])
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
     def select_types(self, types: np.ndarray) -> "TrueMarket":
@@ -78,18 +72,6 @@ class TrueMarket:
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
         by_hand = None if self.by_hand is None else self.by_hand[:, types]
         return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types], by_hand=by_hand)
-
-    def select_categories(self, categories: np.ndarray) -> "TrueMarket":
-        """Return the market that has only the categories at these positions, integers [n] among the G categories."""
-        products = products_of(self.shelf.category_start, categories)
-        return replace(
-            self,
-            demand=demand_of(self.demand, products, np.arange(len(self.visits))),
-            shelf=shelf_of(self.shelf, categories),
-            unit_cost=self.unit_cost[products],
-            weight=self.weight[products],
-            by_hand=None if self.by_hand is None else self.by_hand[products],
-        )
 
     def profit(self, price: np.ndarray) -> float:
         """Return the expected profit per 1,000 visits, in currency, at prices [P, T] per type or [P, 1] for all."""
@@ -122,9 +104,3 @@ def _by_type(demand: Demand) -> list[str]:
     """Return the names of the demand's arrays that have a row per type."""
     names = ("appeal", "sensitivity", "segment_appeal", "segment_sensitivity")
     return [field.name for field in fields(demand) if field.name in names]
-
-
-def _repeated(demand: Demand, times: int) -> Demand:
-    """Return a demand that repeats the T types: segment t + k·T is type t, for k below `times`."""
-    arrays: dict[str, Any] = {name: np.tile(getattr(demand, name), (times, 1)) for name in _by_type(demand)}
-    return replace(demand, **arrays)
