@@ -7,6 +7,7 @@ import traceback
 from pythonjsonlogger.json import JsonFormatter
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.heartbeat import last_line
 
 PLAIN, JSON = FORMS = ("plain", "json")
 
@@ -28,8 +29,9 @@ def start_logging(form: str = PLAIN) -> None:
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_is_shown)  # a filter, because Lightning resets the level of its logger
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for each in (handler, last_line):
+        each.addFilter(_is_shown)  # a filter, because Lightning resets the level of its logger
+    logging.basicConfig(level=logging.INFO, handlers=[handler, last_line], force=True)
 
 
 def say_last(job: str, reason: object, status: int) -> None:

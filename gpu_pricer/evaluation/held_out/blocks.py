@@ -20,6 +20,7 @@ from gpu_pricer.evaluation.held_out.scores import (
     price_moves,
     select_moved_most,
 )
+from gpu_pricer.heartbeat import beat
 
 OURS = {"network": "", "artefact": "artefact_"}
 """By model, how its columns of predictions begin."""
@@ -83,7 +84,9 @@ class HeldOut:
         """
         offers, sums = self._predicted(probability, units), self._sums(probability, units, ours)
         scores = evaluate_held_out(offers, self._moves, sums)
+        beat("held-out predictions: scores are known, and intervals follow")
         replicates = bootstrap_scores(offers, self._moves, self.bootstrap, self.seed, _points(scores))
+        beat("held-out predictions: intervals are known, and scores by age of the price follow")
         off_policy = offers.join(self._moved_most, on="product_id", how="semi")
         block = scores | {
             "intervals": self.bootstrap.intervals(replicates),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.inference.artefact_shares import ArtefactShares
 from gpu_pricer.network.model.demand_network import DemandNetwork
@@ -66,6 +67,7 @@ def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, perio
     visits = torch.bincount(artefact.segment[users], minlength=segments)
     for group in group_of.unique().tolist():
         rows = data.sets.rows_seen(period, group)
+        beat("expected sales of the hold-out: period %s", data.calendar.periods[period])
         sums = _sums_of_group(network, artefact, units, (period, group), users[group_of == group])
         for name, values in sums.items():
             total[name].index_add_(0, data.shelf.product[rows], values)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
@@ -137,6 +138,7 @@ def fit_response(
             share, moved = (FIRST_DAMPING, None) if is_first else (damping.share, nests)
             moments = newton_pass(grid, counts, state, widths, share, moved, run)
             distance = float(moments.mean_distance[1])
+            beat("%s of %d segments: pass %d, %.2f posterior sd to go", counts.noun, counts.segments, passed, distance)
             if is_first:
                 continue
             damping.after(_step(before, state, layout, config.tolerance) / share)

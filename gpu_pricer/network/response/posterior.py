@@ -5,6 +5,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.response.dissimilarity import LEAST, Coupling
 from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.fit import Fit
@@ -51,6 +52,7 @@ def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.
     prior = torch.linalg.cholesky(fit.widths.product[beta, beta])
     drawn, means = [], []
     for products, categories in grid.blocks():
+        beat("draws of the posterior: category %d of %d", categories.stop, grid.categories)
         part, block = grid.part(products, categories), state.part(products, categories)
         solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
         own, of_category = _drawn_unknowns(part, solved, common, layout, generator)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.partition import partition_users, weights
 from gpu_pricer.network.segments.taste_prior import with_taste_prior
@@ -71,6 +72,7 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int) -> tuple[
         for count in counts:
             folds = [fit_classes(others, count, weight, seed) for others in held_out.learned]
             found[count, weight] = held_out.by_classes(folds)
+            beat("choosing segments: %d latent classes, taste weight %.2f", count, weight)
             means.append(float(found[count, weight].mean()))
             if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
                 break

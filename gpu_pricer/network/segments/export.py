@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.encoding.choice_data import AT_ONCE, ChoiceData
 from gpu_pricer.network.encoding.price_support import SupportConfig, price_support
 from gpu_pricer.network.model.demand_network import DemandNetwork
@@ -96,6 +97,7 @@ def export_members(
     members = Members(network, period_to_price(network))
     for block in members.blocks():
         inside = ((product >= block.start) & (product < block.stop)).nonzero().squeeze(1)
+        beat("demand of every user: product %d of %d", block.stop, data.products.count)
         if len(inside):
             columns = product[inside] - block.start
             for users in members.blocks_of_users():

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.group_moves import GroupMoves
 from gpu_pricer.network.segments.members import MarketPoint, Members
@@ -42,6 +43,7 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     for block in members.blocks():
         target[block] = _average_shares(members, block, moves.mean(block))
         own = _own_odds(members, block, moves)
+        beat("users to buy together what the average household buys: product %d of %d", block.stop, len(move))
         move[block] = _moves(members, weight, block, own, target[block], is_sold[block], 1 if is_drawn else PASSES)
     if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])

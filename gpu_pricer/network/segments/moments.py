@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.segments.members import Members
 
 MOST_UTILITY = 60.0  # larger ones count as this one, so that no sum of odds overflows
@@ -82,6 +83,7 @@ def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():
         mean = _means(members, weight, block)
+        beat("demand of segments from that of their users: product %d of %d", block.stop, shape[1])
         nothing = mean.nothing if members.network.data.has_outside_option else torch.ones(())
         spread = (mean.share * (1 - members.point.presence(block) * mean.share)).clamp(min=1e-12)
         moments.sensitivity[:, block] = mean.slope / spread
