@@ -15,6 +15,7 @@ from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.evaluation.demand.price_response import arc_response, raise_prices
 from gpu_pricer.evaluation.held_out import HeldOut, Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
+from gpu_pricer.heartbeat import beat
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def baseline_predictions(
         return _known_predictions[key]
     log.info("baseline %s learns from %s offers", name, f"{training.height:,}")
     predict = model.fit(training, sales)
+    beat("baseline %s has learned and predicts", name)
     probabilities = [predict(rows) for rows in (offers, raise_prices(offers))]
     if buys_always(sales):
         probabilities = [scaled_to_purchases(offers, value, training) for value in probabilities]
