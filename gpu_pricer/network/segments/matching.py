@@ -43,7 +43,11 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     for block in members.blocks():
         target[block] = _average_shares(members, block, moves.mean(block))
         own = _own_odds(members, block, moves)
-        beat("users to buy together what the average household buys: product %d of %d", block.stop, len(move))
+        beat(
+            "matching the sales expected of users to those of the average household: product %d of %d",
+            block.stop,
+            len(move),
+        )
         move[block] = _moves(members, weight, block, own, target[block], is_sold[block], 1 if is_drawn else PASSES)
     if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])
