@@ -1,4 +1,4 @@
-"""Lines in the log by which a stage that lasts shows that it goes on, and how far it is."""
+"""Lines of the log that show that a long stage is still running, and how far it is."""
 
 import logging
 import time

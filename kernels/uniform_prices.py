@@ -2,9 +2,9 @@
 
 One product at a time, or one price family, moves by some rungs up or down: by the move with which its category earns
 most. Segment s earns Q M / V in a category, with V = sum e^u, M = sum omega (x - c) e^u and Q the probability of a
-purchase (see nesting). A move changes only the terms of the products that move, so that it takes as many exponentials
-as these have segments. The profit of a mixture of logits is not concave in the prices: the search ends where no move
-earns more, which may be a local optimum.
+purchase (see nesting). A move changes only the terms of the products that move, so that it takes one exponential for
+each of these and each segment. The profit of a mixture of logits is not concave in the prices: the search ends where no
+move earns more, which may be a local optimum.
 """
 
 import math
@@ -25,7 +25,7 @@ MOVES = (0, -16, -4, -1, 1, 4, 16)
 """By how many rungs a price moves at once. The first of equally good moves is made."""
 
 MOST_SWEEPS = 30
-"""How often every product of a category moves at most."""
+"""The most sweeps through the products of a category."""
 
 
 class UniformTile(NamedTuple):
@@ -86,13 +86,13 @@ def uniform_tile(
         category_start=shelf.category_start.astype(np.int64),
         dissimilarity=dissimilarity_of(shelf, np.float64),
         has_outside_option=shelf.has_outside_option,
-        on_shelf=shelf.on_shelf,
+        on_shelf=np.array(shelf.on_shelf),
         unit_cost=earnings[0].astype(np.float64),
         weight=earnings[1].astype(np.float64),
         visits=visits.astype(np.float64),
         utility_at_zero=utility_at_zero.astype(np.float64),
         slope=slope.astype(np.float64),
-        by_hand=np.empty((0, len(visits))) if by_hand is None else by_hand,
+        by_hand=np.array(np.empty((0, len(visits))) if by_hand is None else by_hand, np.float64, order="C"),
         rung=rung.astype(np.float64),
         rung_start=rung_start.astype(np.int64),
         leader=leader.astype(np.int64),
@@ -102,14 +102,14 @@ def uniform_tile(
 
 @compiled(parallel=True)
 def climb_categories(tile, position):
-    """Move `position` [P] to where no move of a product or family earns its category more."""
+    """Move `position` [P] until no move of a product or family earns more, for at most MOST_SWEEPS sweeps."""
     for g in prange(len(tile.category_start) - 1):
         climb_category(tile, np.int64(g), position)  # a prange counts with unsigned integers
 
 
 @compiled()
 def climb_category(tile, g, position):
-    """Do climb_categories for category g."""
+    """Do the same as climb_categories for the products of category g alone."""
     first, last = tile.category_start[g], tile.category_start[g + 1]
     terms = np.zeros((last - first, len(tile.visits), 2))  # e^u and omega (x - c) e^u of each product and segment
     others = np.empty((len(tile.visits), 2))
@@ -126,7 +126,7 @@ def climb_category(tile, g, position):
 
 @compiled()
 def move_family(tile, g, leader, position, terms, others):
-    """Make the best move of a product and its family; return whether it is one. others [S, 2]: working memory."""
+    """Make the best move of a product and its family; return whether prices changed. others [S, 2]: working memory."""
     first = tile.category_start[g]
     add_up_others(tile, leader, first, terms, others)
     best, best_profit = 0, -np.inf
@@ -134,12 +134,14 @@ def move_family(tile, g, leader, position, terms, others):
         profit = profit_of_move(tile, g, leader, position, move, others)
         if profit > best_profit:
             best, best_profit = move, profit
+    if best == 0:
+        return False
     k = leader
-    while best != 0 and k >= 0:
+    while k >= 0:
         position[k] = rung_number(tile, k, position[k] + best)
         fill_terms(tile, k, position[k], terms[k - first])
         k = tile.next_mate[k]
-    return best != 0
+    return True
 
 
 @compiled()

@@ -280,13 +280,44 @@ def test_the_artefact_s_probability_is_at_the_price_of_the_user_s_group(tables, 
     torch.testing.assert_close(of_rows, of_column.exp().float())
 
     for user, period, group in [(0, 17, 0), (1, 18, 1), (7, 19, 3)]:
-        column = int(((columns.period == period) & (columns.price_group == group)).nonzero())
+        column = int(columns.find(torch.tensor([period]), torch.tensor([group])))
         taught = [ids.index(product) for product in range(10, 15)]
         moves = tables[1].price[period, user, 10:15] / reference[10:15] - 1
         np.testing.assert_allclose(response.grid.move[taught, column], moves, rtol=1e-6)
         weight = np.exp(utility[taught, SEGMENTS[user], column])
         same = offers.filter(user_id=user, period=data.calendar.periods[period], category_id="c2")
         assert same["artefact_probability"].to_list() == pytest.approx(weight / (1 + weight.sum()), rel=0.02)
+
+
+def test_predictions_are_at_the_price_of_the_group_where_groups_share_a_column(tmp_path):
+    directory, period, groups = tmp_path / "data", 18, range(1, 10)
+    drawn = write_canonical(directory, groups=len(groups))
+    data = load_choice_data(directory, ENCODING, SPLIT)
+    network = trained_network(data, directory, tmp_path)
+    known = learn_market(data, directory, RESPONSE).known
+    segment = torch.from_numpy(SEGMENTS)[:, None].expand(known.log.visits.shape)
+    response = fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
+    network.support.copy_(torch.tensor([0.1, 10.0]).expand(20, 2))
+    artefact = artefact_shares(network, SEGMENTS, response, 300)
+    units = units_per_choice(data, response, 3, network.support, artefact.first)
+    utility, columns, far = response.utility(), response.grid.columns, 0.0
+
+    assert len(columns.of_group[period].unique()) == 5
+    for group in groups:
+        rows = data.sets.rows_seen(period, group)
+        rows = rows[torch.isin(data.shelf.product[rows], response.grid.row)]
+        row, column = data.shelf.product[rows], int(columns.find(torch.tensor([period]), torch.tensor([group])))
+        product = torch.searchsorted(response.grid.row, row)
+        products = data.products.table[row.numpy()]
+        ratio = drawn.price[period, group, products["product_id"].to_numpy()] / products["reference_price"].to_numpy()
+        beyond = torch.from_numpy(ratio - 1) - response.grid.move[product, column]
+        expected = utility[product, :, column] - response.sensitivity[:, product].T * beyond[:, None]
+        torch.testing.assert_close(units[rows - artefact.first], expected.exp().float(), rtol=1e-4, atol=1e-6)
+        same = response.grid.category[product] == response.grid.category[product[0]]
+        share, odds = artefact.share[rows - artefact.first][same].log(), expected[same].float()
+        torch.testing.assert_close(share - share[0], odds - odds[0], rtol=1e-3, atol=1e-3)
+        far = max(far, float(beyond.abs().max()))
+    assert far > 0.05
 
 
 def test_members_of_a_group_are_at_its_prices(trained):

@@ -1,7 +1,7 @@
 """Every taught product in every period: prices, context, and what each segment bought, as dense tensors.
 
 P is the number of products that teach, in the order of their categories, G that of the categories, W that of the
-columns, which are the periods and their price groups (see grid_columns.py), and S that of the segments.
+columns, which are the periods and their clusters of price groups (see grid_columns.py), and S that of the segments.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80
 class Grid:
     """The P × W cells of the taught products.
 
-    columns: the periods and price groups of the W columns. row [P]: rows of the products in the artefact. category [P]:
-    ascending numbers from 0. on_shelf [P, W]: 1 or 0.
+    columns: the periods and clusters of price groups of the W columns. row [P]: rows of the products in the artefact.
+    category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0.
     move [P, W]: price / reference price − 1. context [P, W, C]: what else moves the appeal; the last `controls` columns
     are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
     of the appeal; unit_offset [P, W]: of the log of the units per choice. has_outside_option: whether buying nothing is

@@ -1,7 +1,4 @@
-"""The columns of a grid: the periods, and in each period the price groups whose users saw prices of their own.
-
-Groups that saw like prices share a column, see group_prices.py.
-"""
+"""The columns of a grid: the periods, and in each the clusters of price groups whose users saw prices of their own."""
 
 from dataclasses import dataclass
 

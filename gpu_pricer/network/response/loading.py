@@ -213,7 +213,8 @@ def _user_log(
     show a user some categories only. Otherwise every visit looks at every open category.
     """
     number = tables.users.to_frame("user_id").with_row_index("user")
-    ids = tables.products.select("product_id", "category_id").with_row_index("row").join(taught, on="row")
+    ids = tables.products.select("product_id", "category_id").with_row_index("row")
+    ids = ids.join(taught.select("row", "product"), on="row")
     choices = tables.choices.filter(tables.teaches())
     of_product = ids.lazy().select("product_id", "product")
     bought = choices.drop_nulls("product_id").join(of_product, on="product_id", maintain_order="left")
@@ -222,7 +223,7 @@ def _user_log(
     column, column_of = period, None
     if columns.count > periods.height:
         column = columns.find(period, _tensor(visits[PRICE_GROUP]))
-        column_of = columns.find(torch.arange(periods.height), torch.zeros(periods.height, dtype=torch.int64)).int()
+        column_of = columns.of_group[:, 0].int()
         column_of = column_of.repeat(number.height, 1).index_put_((user, period), column.int())
     came = torch.zeros(number.height, columns.count, dtype=FLOAT)
     came[user, column] = 1.0

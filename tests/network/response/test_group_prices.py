@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 
 from gpu_pricer.network.response.grid_columns import GridColumns
 from gpu_pricer.network.response.group_prices import (
-    LEAST_KEPT,
     MOST_CLUSTERS,
     columns_of_groups,
     mean_apart,
@@ -26,11 +25,6 @@ def prices(rows):
     """A table of prices of groups from rows of product, period, group and distance to the usual price."""
     own = pl.DataFrame(rows, schema=["product", "index", "price_group", "apart"], orient="row")
     return own.cast({"product": pl.UInt32, "index": pl.UInt32, "price_group": pl.UInt16, "apart": pl.Float64})
-
-
-def variance_within(lists, cluster):
-    """The sum of squares around the means of the clusters."""
-    return sum(((part - part.mean(axis=0)) ** 2).sum() for part in (lists[cluster == k] for k in np.unique(cluster)))
 
 
 def test_groups_of_like_prices_in_a_period_share_a_column(caplog):
@@ -49,35 +43,39 @@ def test_groups_of_like_prices_in_a_period_share_a_column(caplog):
     assert columns.of_group[2].tolist() == [4, 4, 4, 5, 4, 4]
     assert columns.of_group[[0, 3]].tolist() == [[0] * 6, [6] * 6]
     assert "price groups saw 5 price lists in 2 periods" in caplog.text
-    assert "leaves 3" in caplog.text
+    assert "into 3 at their mean prices" in caplog.text
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 5)), elements=st.integers(-3, 3).map(float)))
-def test_clusters_are_as_few_as_keep_most_of_the_variance_between_price_lists(lists):
+def test_lists_are_merged_only_where_there_are_too_many(lists):
     cluster = price_clusters(lists)
 
-    whole = ((lists - lists.mean(axis=0)) ** 2).sum()
-    count = cluster.max()
-    assert set(cluster) == set(range(1, count + 1))
-    assert count <= min(MOST_CLUSTERS, len(np.unique(lists, axis=0)))
-    if count < MOST_CLUSTERS:
-        assert variance_within(lists, cluster) <= (1 - LEAST_KEPT) * whole + 1e-9
+    number = np.unique(lists, axis=0, return_inverse=True)[1].ravel()
+    different = number.max() + 1
+    assert set(cluster) == set(range(1, min(different, MOST_CLUSTERS) + 1))
+    assert all(len(set(cluster[number == k])) == 1 for k in range(different))
 
 
-def test_lists_that_all_lie_apart_keep_columns_of_their_own():
-    lists = np.random.default_rng(0).normal(size=(MOST_CLUSTERS, 400))
+def test_like_lists_are_merged_and_not_others():
+    rng = np.random.default_rng(0)
+    kind = rng.permutation(np.arange(24) % MOST_CLUSTERS)
+    lists = rng.normal(size=(MOST_CLUSTERS, 50))[kind] + rng.normal(scale=0.1, size=(24, 50))
 
-    assert sorted(price_clusters(lists)) == [*range(1, MOST_CLUSTERS + 1)]
+    cluster = price_clusters(lists)
+
+    assert all(len(set(cluster[kind == k])) == 1 for k in range(MOST_CLUSTERS))
 
 
 def test_products_count_by_what_was_sold():
-    """Two pairs of groups agree on the product that sells, and two others on the one that hardly does."""
-    lists = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    rows = [(p, 0, g + 1, lists[g, p]) for g in range(4) for p in range(2)]
+    """Eight lists have four prices of the product that sells, and two others of one that hardly does."""
+    lists = np.array([[0.1 * k, 0.3 * odd] for k in range(MOST_CLUSTERS) for odd in range(2)])
+    rows = [(p, 0, g + 1, lists[g, p]) for g in range(len(lists)) for p in range(2)]
 
     columns = columns_of_groups(prices(rows), np.array([100.0, 1.0]), 1)
 
-    assert columns.of_group[0, 1:].tolist() in ([1, 1, 2, 2], [2, 2, 1, 1])
+    pairs = columns.of_group[0, 1:].view(MOST_CLUSTERS, 2)
+    assert torch.equal(pairs[:, 0], pairs[:, 1])
+    assert len(pairs[:, 0].unique()) == MOST_CLUSTERS
 
 
 def test_a_column_has_the_mean_price_of_its_visits():
