@@ -313,7 +313,7 @@ def test_predictions_are_at_the_price_of_the_group_where_groups_share_a_column(t
         beyond = torch.from_numpy(ratio - 1) - response.grid.move[product, column]
         expected = utility[product, :, column] - response.sensitivity[:, product].T * beyond[:, None]
         torch.testing.assert_close(units[rows - artefact.first], expected.exp().float(), rtol=1e-4, atol=1e-6)
-        same = response.grid.category[product] == response.grid.category[product[0]]
+        same = response.grid.category[product] == response.grid.category[-1]
         share, odds = artefact.share[rows - artefact.first][same].log(), expected[same].float()
         torch.testing.assert_close(share - share[0], odds - odds[0], rtol=1e-3, atol=1e-3)
         far = max(far, float(beyond.abs().max()))
