@@ -1,6 +1,6 @@
 """The block truth of metrics.json: the profits of our prices and of reference prices under the true demand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -42,8 +42,11 @@ def evaluate_under_truth(
     """Return the block: profits per 1,000 visits in currency, and the gains of every price list (see gains).
 
     The keys at the top are those of our prices; those of the other lists are under baselines. Entries that need a
-    missing artefact, price table or log are left out.
+    missing artefact, price table or log are left out. All lists keep to the learned artefact's range of supported
+    prices, so that ours are free of no bound that the oracle's obey.
     """
+    if learned is not None:
+        truth = _with_support_of(truth, learned.artefact)
     types = _user_segments(truth, "truth", ["user_id", "segment_id", "visits"])
     ours = types if learned is None else _user_segments(learned.artefact, "demand", ["user_id", "segment_id"])
     table = cross_tab(ours, types, truth.segments["segment_id"].sort())
@@ -72,6 +75,15 @@ def evaluate_under_truth(
         name: gains(value, profit["today"], profit["best_uniform"], profit["oracle"]) for name, value in profit.items()
     }
     return {"profit_per_1000_visits": profit, **judged.pop("ours", {}), **block, "baselines": judged}
+
+
+def _with_support_of(truth: DemandArtefact, learned: DemandArtefact) -> DemandArtefact:
+    """Return the truth with the supported prices of the learned artefact, where that knows the product."""
+    ends = ("min_price", "max_price")
+    ours = learned.products.drop_nulls("product_id").select("product_id", *ends)
+    products = truth.products.join(ours, on="product_id", how="left", suffix="_ours", maintain_order="left")
+    supported = products.with_columns(pl.coalesce(f"{end}_ours", end).alias(end) for end in ends)
+    return replace(truth, products=supported.select(truth.products.columns))
 
 
 def _response(

@@ -15,7 +15,7 @@ from gpu_pricer.evaluation.truth.segments import cross_tab
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.policy.ladder import Ladder
 from tests.evaluation.markets import policy, small_source, weekly_log
-from tests.markets import a_policy
+from tests.markets import USUAL, a_policy
 
 ENDINGS = [0.09, 0.29, 0.49, 0.79, 0.99]
 
@@ -250,12 +250,7 @@ def test_elasticity_error_is_the_root_mean_square_over_users_and_products():
 
 
 def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, catalog, bench):
-    cells = [
-        {"segment_id": kind, "product_id": product, "price": bench.oracle[p, t] / 100}
-        for p, product in enumerate(bench.product_id)
-        for t, kind in enumerate(bench.type_id)
-    ]
-    learned = Learned(drawn.truth, pl.DataFrame(cells), None)
+    learned = Learned(drawn.truth, prices_of(bench), None)
 
     block = evaluate_under_truth(
         drawn.truth, catalog, policy(), learned, Log(*weekly_log(drawn), visits=pl.DataFrame())
@@ -269,6 +264,29 @@ def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, cata
     assert block["gain_share"]["warm"] == pytest.approx(1.0, abs=0.02)  # the best of all are not the best of some alone
     assert set(block["baselines"]) == {"today", "best_uniform", "oracle", "log_log", "log_log_pooled", "true_types"}
     assert block["baselines"]["best_uniform"]["share_of_attainable_gain"] == pytest.approx(0.0)
+
+
+def prices_of(bench):
+    """The oracle's prices as a price table."""
+    cells = [
+        {"segment_id": kind, "product_id": product, "price": bench.oracle[p, t] / 100}
+        for p, product in enumerate(bench.product_id)
+        for t, kind in enumerate(bench.type_id)
+    ]
+    return pl.DataFrame(cells)
+
+
+def test_the_oracle_keeps_to_the_prices_that_the_learned_artefact_supports(drawn, catalog):
+    rules = a_policy(bounds=replace(USUAL, within_support=True))
+    reference = pl.col("reference_price")
+    narrow = drawn.truth.products.with_columns(min_price=0.97 * reference, max_price=1.03 * reference)
+    learned = replace(drawn.truth, products=narrow)
+    best = prices_of(benchmark(learned, catalog, rules))
+
+    block = evaluate_under_truth(drawn.truth, catalog, rules, Learned(learned, best, None), None)
+
+    assert block["regret"] == pytest.approx(0.0, abs=1e-12)
+    assert best["price"].to_list() != prices_of(benchmark(drawn.truth, catalog, rules))["price"].to_list()
 
 
 def test_an_artefact_that_assigns_no_user_is_refused(drawn, catalog):
