@@ -30,7 +30,7 @@ from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.outlook import Outlook, outlook_of
-from gpu_pricer.versions.recent_sales import recent_units
+from gpu_pricer.versions.recent_sales import recent_sales
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def main(config: DictConfig) -> dict[str, object]:
         folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
         catalog, is_scored = Path(config.paths.catalog), "score" in plan.steps
         outlook = _outlook(config, folder) if is_scored else None
-        sold = recent_units(Path(config.paths.data), catalog) if is_scored else None
+        sold = recent_sales(Path(config.paths.data), catalog) if is_scored else None
         promise = _last_promise(config)
         page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)

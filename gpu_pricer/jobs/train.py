@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from omegaconf import DictConfig
 
@@ -25,8 +26,8 @@ from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
     form_segments,
+    former_segments,
     keep_ids,
-    overlap,
     require_enough_users,
     segmentation_of,
 )
@@ -86,13 +87,13 @@ def main(config: DictConfig) -> dict[str, object] | None:
     data.set_aside()
     if fitted.global_rank:  # one of the helpers of a distributed training
         return None
-    network = fitted.network
+    network, former = fitted.network, _former_segments(settings.demand, data.users.table)
     network.set_support(price_support(data, settings.export.support))
     units = chosen = None
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
         household, units = market.household, _units(market, settings)
-        learned = _respond(network.data, market, units, settings)
+        learned = _respond(network.data, market, units, settings, former=former)
         if settings.refit:
             del market
         _match(network, period_to_judge(network, data.calendar.validated_periods))
@@ -106,7 +107,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
     units = _units(market, settings, units)
-    learned = _respond(network.data, market, units, settings, chosen, _known_segments(settings.demand))
+    learned = _respond(network.data, market, units, settings, chosen, former)
     del market
     if settings.refit or not is_judged:  # otherwise what is exported is what was judged
         _match(network, period_to_price(network))
@@ -156,22 +157,22 @@ def _respond(
     units: Fit | None,
     settings: TrainSettings,
     chosen: Choice | None = None,
-    previous: pl.DataFrame | None = None,
+    former: np.ndarray | None = None,
 ) -> _Learned:
     """Return the segments, and their price response, from the periods that are trained on.
 
     units: the response of all users' units per choice, None where all take one. chosen: how many segments of what
-    classes, as the judged periods chose. previous: user_id and segment_id of earlier segments, whose ids are kept as
-    far as members stay.
+    classes, as the judged periods chose. former [U]: the users' earlier segments, whose ids are kept as far as members
+    stay.
     """
     known, pooled = market.known, market.household.fit
     visits = data.visits_before(data.calendar.trained_periods)
     if settings.told is None:
-        membership = form_segments(market.scores, settings.segments, visits, settings.seed, chosen)
+        membership = form_segments(market.scores, settings.segments, visits, settings.seed, chosen, former)
     else:
         membership = settings.told.membership(data, known.grid.columns.count)
-    if previous is not None:
-        membership = _with_ids_of(previous, data.users.table, membership)
+    if former is not None:
+        membership = keep_ids(former, membership)
     by_period, count, fit = membership.by_period, membership.count, settings.response.fit
     choices = fit_response(known.grid, known.log.counts(known.grid, by_period, count), fit, pooled)
     own = None if units is None else fit_segments_quantities(units, known.log, by_period, count, fit)
@@ -229,19 +230,13 @@ def _match(network: DemandNetwork, point: MarketPoint) -> None:
     network.data.set_aside()
 
 
-def _known_segments(demand: Path) -> pl.DataFrame | None:
-    """Return user_segments of the artefact in `demand`, None where there is none that can be read."""
+def _former_segments(demand: Path, users: pl.DataFrame) -> np.ndarray | None:
+    """Return the users' segments [U] of the artefact in `demand`, None where there is none that can be read."""
     if not (demand / "user_segments.parquet").is_file():
         return None
     try:
-        return read_segments(demand)[1]
+        _, previous = read_segments(demand)
     except InputError as error:
         log.warning("segments get new ids: %s", error)
         return None
-
-
-def _with_ids_of(previous: pl.DataFrame, users: pl.DataFrame, membership: Membership) -> Membership:
-    matched = keep_ids(previous, users, membership)
-    kept = overlap(previous, users, matched.segment, matched.count)
-    log.info("segments keep the ids of the last training: %d of %d known users stay", kept.trace(), kept.sum())
-    return matched
+    return None if previous is None else former_segments(previous, users)

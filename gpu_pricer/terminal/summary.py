@@ -17,7 +17,7 @@ from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
-from gpu_pricer.versions.recent_sales import PERIODS
+from gpu_pricer.versions.recent_sales import PERIODS, RecentSales
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
@@ -25,6 +25,9 @@ MOST_NAMED = 3
 
 FAR_FROM_SOLD = 0.20
 """Share by which units expected at today's prices differ from those sold lately, from which on the lines say so."""
+
+MOST_ELASTIC = 3.0
+"""By how many percent units fall at most, so the lines assume, where prices rise by one percent."""
 
 MUCH_WITHOUT_RUNG = 0.10
 """Share of the products on the shelf without a price to go to, from which on the lines say so."""
@@ -39,12 +42,12 @@ def closing_lines(
     outlook: Outlook | None = None,
     page: Path | None = None,
     promise: Sequence[str] = (),
-    sold: float | None = None,
+    sold: RecentSales | None = None,
 ) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
     outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
-    what became of an earlier version's. sold: from recent_units, None where that is unknown.
+    what became of an earlier version's. sold: from recent_sales, None where that is unknown.
     """
     run = current_run(prices)
     if run is None:
@@ -155,18 +158,23 @@ def _units_and_index(version: PriceVersion) -> list[str]:
     ]
 
 
-def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: float | None) -> list[str]:
+def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: RecentSales | None) -> list[str]:
     """Return the line on units expected at today's prices that are far from those sold lately, none if they are near.
 
-    Where stock serves less than is asked for, the expected units are what it serves, and tell nothing of the demand.
+    Where these were sold at other prices, such as the published ones of segments, the units may differ by as much as an
+    elasticity of up to MOST_ELASTIC explains. Where stock serves less than is asked for, the expected units are what it
+    serves, and tell nothing of the demand.
     """
-    if not sold or (outlook is not None and outlook.is_rationed):
+    if sold is None or not sold.units or (outlook is not None and outlook.is_rationed):
         return []
-    beyond = version.tally.units_today / sold - 1
-    if abs(beyond) < FAR_FROM_SOLD:
+    beyond, below_today = version.tally.units_today / sold.units - 1, 1 - sold.price_ratio
+    explained = sorted([0.0, -MOST_ELASTIC * below_today])
+    if abs(beyond - min(max(beyond, explained[0]), explained[1])) < FAR_FROM_SOLD:
         return []
+    at = f" at prices {abs(below_today):.0%} {'below' if below_today > 0 else 'above'} today's"
     return [
-        f"  in the last {PERIODS} periods these products sold {sold:,.0f} units per period, and the demand expects "
+        f"  in the last {PERIODS} periods these products sold {sold.units:,.0f} units per period"
+        f"{at if abs(below_today) >= 0.005 else ''}, and the demand expects "
         f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
         "off; look for a season, or for categories whose prices rose or fell all through the log"
     ]

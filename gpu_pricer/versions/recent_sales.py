@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -13,11 +14,18 @@ PERIODS = 4
 """Last whole periods whose mean counts: so many also give a priced period its visitors and promotions by default."""
 
 
-def recent_units(data: Path, catalog: Path) -> float | None:
-    """Return the units per period that the priced products on the shelf sold in the last PERIODS whole periods.
+class RecentSales(NamedTuple):
+    """Units sold per period, and the mean of the prices paid over today's prices, weighted by these units."""
 
-    data: the folder of canonical tables. catalog: the file of the products and their availability. None where the
-    folder has no sales of so many periods, or the catalog leaves availabilities to the demand.
+    units: float
+    price_ratio: float
+
+
+def recent_sales(data: Path, catalog: Path) -> RecentSales | None:
+    """Return what the priced products on the shelf sold in the last PERIODS whole periods.
+
+    data: the folder of canonical tables. catalog: the file of the products, their prices of today and availability.
+    None where the folder has no sales of so many periods, or the catalog leaves availabilities to the demand.
     """
     summary, sales = read_summary(data), data / "sales.parquet"
     if summary is None or not sales.is_file() or summary["periods"] < PERIODS:
@@ -28,7 +36,14 @@ def recent_units(data: Path, catalog: Path) -> float | None:
     if "availability" not in priced.columns or priced["availability"].null_count():
         return None
     product = pl.col("product_id").cast(pl.String)
-    on_shelf = priced.filter(pl.col("availability") > 0, has_unit_price(priced)).select(product)
+    is_compared = (pl.col("availability") > 0) & has_unit_price(priced)
+    on_shelf = priced.filter(is_compared).select(product, today=pl.col("price").cast(pl.Float64))
     days = pl.scan_parquet(sales).filter(pl.col("day") >= first, pl.col("day") < end)
-    sold = days.with_columns(product).join(on_shelf.lazy(), on="product_id", how="semi")
-    return float(sold.select(pl.col("units").sum()).collect().item()) / PERIODS
+    sold = days.with_columns(product).join(on_shelf.lazy(), on="product_id")
+    units = pl.col("units")
+    total, paid, today = (
+        sold.select(units.sum(), paid=(units * pl.col("price")).sum(), today=(units * pl.col("today")).sum())
+        .collect()
+        .row(0)
+    )
+    return RecentSales(float(total) / PERIODS, float(paid) / float(today) if today > 0 else 1.0)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.versions.recent_sales import recent_units
+from gpu_pricer.versions.recent_sales import recent_sales
 
 LAST = date(2026, 3, 2)
 
@@ -31,7 +31,7 @@ def prepared(tmp_path):
 
 
 def test_units_are_those_of_priced_products_on_the_shelf_in_whole_periods(prepared):
-    assert recent_units(*prepared()) == 49.0
+    assert recent_sales(*prepared()) == (49.0, 1.0)
 
 
 def test_only_the_last_four_periods_count(prepared):
@@ -40,23 +40,32 @@ def test_only_the_last_four_periods_count(prepared):
     is_old = pl.col("day") < LAST - timedelta(days=3 * 7)
     sales.with_columns(units=pl.when(is_old).then(1000.0).otherwise("units")).write_parquet(data / "sales.parquet")
 
-    assert recent_units(data, catalog) == 49.0
+    assert recent_sales(data, catalog) == (49.0, 1.0)
+
+
+def test_prices_paid_are_compared_with_those_of_today(prepared):
+    data, catalog = prepared()
+    sales = pl.read_parquet(data / "sales.parquet")
+    is_cheap = pl.col("day") >= LAST
+    sales.with_columns(price=pl.when(is_cheap).then(1.0).otherwise("price")).write_parquet(data / "sales.parquet")
+
+    assert recent_sales(data, catalog) == (49.0, pytest.approx((3 * 2.0 + 1.0) / (4 * 2.0)))
 
 
 def test_ids_of_another_catalog_may_be_of_another_type(prepared):
     data, catalog = prepared()
     pl.read_parquet(catalog).with_columns(pl.col("product_id").cast(pl.String)).write_parquet(catalog)
 
-    assert recent_units(data, catalog) == 49.0
+    assert recent_sales(data, catalog) == (49.0, 1.0)
 
 
 def test_nothing_is_known_without_sales_of_enough_periods_or_without_availabilities(prepared):
     data, catalog = prepared(periods=3)
-    assert recent_units(data, catalog) is None
+    assert recent_sales(data, catalog) is None
 
     data, catalog = prepared()
     pl.read_parquet(catalog).drop("availability").write_parquet(catalog)
-    assert recent_units(data, catalog) is None
+    assert recent_sales(data, catalog) is None
 
     (data / "summary.json").unlink()
-    assert recent_units(data, catalog) is None
+    assert recent_sales(data, catalog) is None

@@ -1,5 +1,7 @@
 """What households bought before a period, beside what an average household would have bought of the same offers."""
 
+import math
+
 import numpy as np
 import polars as pl
 
@@ -64,10 +66,9 @@ def _by_period(units: pl.DataFrame, key: list[str], events: pl.DataFrame, past: 
         .join(units, on=key, maintain_order="left")
         .join(past, on="period", maintain_order="left")
     )
-    grid = np.zeros((units.height, past.height), np.float32)
-    place = found["unit"].cast(pl.Int64) * past.height + found["t"]  # along one axis NumPy adds several times as fast
-    np.add.at(grid.reshape(-1), place.to_numpy(), found["value"].to_numpy())
-    return grid
+    place, shape = found["unit"].cast(pl.Int64) * past.height + found["t"], (units.height, past.height)
+    sums = np.bincount(place.to_numpy(), found["value"].to_numpy(), minlength=math.prod(shape))
+    return sums.astype(np.float32).reshape(shape)
 
 
 def _offered(units: pl.DataFrame, seen: pl.DataFrame, average: pl.DataFrame, past: pl.DataFrame) -> np.ndarray:

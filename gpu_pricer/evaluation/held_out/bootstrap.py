@@ -8,6 +8,7 @@ are too wide by up to the root of 3; they are not too narrow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -122,7 +123,13 @@ def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample
 
 def _once_and_drawn(offers: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Resample:
     """Return the resamples of the users and cells of the offers, after one in which each counts once."""
-    counts = offers["user_id"].n_unique(), offers.select(CELL).n_unique()
+    return _resample(bootstrap, seed, offers["user_id"].n_unique(), offers.select(CELL).n_unique())
+
+
+@lru_cache(maxsize=1)  # every model's judgement asks for the same one
+def _resample(bootstrap: Bootstrap, seed: int, users: int, cells: int) -> Resample:
+    """Return the resamples of so many users and cells, whose arrays nobody may change."""
+    counts = users, cells
     drawn = (bootstrap.multiplicities(n, [seed, way]) for way, n in enumerate(counts))
     return Resample(*(np.vstack([np.ones((1, n)), times]) for n, times in zip(counts, drawn, strict=True)))
 

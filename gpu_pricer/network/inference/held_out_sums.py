@@ -111,7 +111,7 @@ def _network_sums(
     """
     data, segments = network.data, artefact.share.shape[1]
     members = Members(network, period_as_it_was(network, *seen)).of(users)
-    is_of = functional.one_hot(artefact.segment[users], segments).T.float()
+    is_of = functional.one_hot(artefact.segment[users], segments).T.double()
     product, on_shelf = data.shelf.product[rows], members.point.availability > 0
     per_purchase = torch.ones(data.products.count)
     per_purchase[product] = data.choices_per_purchase(data.sets.of_rows()[rows])
@@ -119,6 +119,6 @@ def _network_sums(
     for block in members.blocks():
         for part in members.blocks_of_users() if on_shelf[block].any() else ():
             share, _ = shares_at(members, block, members.utility(block, part))
-            chosen[:, block] += is_of[:, part] @ share
-            bought[:, block] += is_of[:, part] @ purchase_probability(share, per_purchase[block])
+            chosen[:, block] += is_of[:, part] @ share.double()
+            bought[:, block] += is_of[:, part] @ purchase_probability(share, per_purchase[block]).double()
     return bought[:, product].T, chosen[:, product].T

@@ -1,21 +1,26 @@
 """The process of moving levels, in which recent sales of a product say more of its level than old ones.
 
-The level of a product, relative to the prior from its attributes, is gamma distributed, and the purchases of a period
-are Poisson distributed around it. From one period to the next the evidence is discounted, and the level reverts towards
-the prior (discounted gamma–Poisson model: Smith & Miller 1986, "A non-Gaussian state space model and application to
-prediction of records"; Harvey & Fernandes 1989, "Time series models for count or qualitative observations"). So the
-purchases of a period, given those before, have a negative binomial distribution.
+A level, relative to what attributes say, has a long-run level, which all sales of the product tell, and a present one,
+which reverts towards it. Both are gamma distributed, as conjugate to Poisson purchases; from one period to the next the
+evidence on the present one is discounted (Smith & Miller 1986, "A non-Gaussian state space model and application to
+prediction of records"; Harvey & Fernandes 1989, "Time series models for count or qualitative observations"). Purchases
+scatter more than Poisson ones: given the level they are negative binomial. So they are, given those before, too.
+
+On the example log (2017, 64,431 products, 43 weeks) the long-run level and the scatter raise the log evidence by 5,510.
+Where levels revert towards attributes alone, products that sold fewer than 5 times in ten weeks are predicted 12 %
+too high, and with both 3 % (three weeks ahead; 2026-11).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
 from torch import Tensor
 
-WARM_UP = 0.2  # of the periods, which are not predicted: in the first ones every product is new to the log
+WARM_UP = 0.2  # of the periods: in the first ones every product is new to the log
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,18 @@ class PeriodSales:
         """Return the same purchases where `factor` times as many were expected."""
         return replace(self, periods=[(product, factor * due, bought) for product, due, bought in self.periods])
 
+    def of_new_products(self) -> tuple[float, float]:
+        """Return how often products were bought in their first period, and how often they were expected to be.
+
+        The first WARM_UP of the periods do not count: in them every product is new to the log.
+        """
+        is_known, total = np.zeros(self.products, bool), np.zeros(2)
+        for number, (product, expected, bought) in enumerate(self.periods):
+            is_new = ~is_known[product] & (number >= int(WARM_UP * len(self.periods)))
+            total += np.array([bought[is_new].sum(), expected[is_new].sum()])
+            is_known[product] = True
+        return float(total[0]), float(total[1])
+
     def some(self, most: int) -> "PeriodSales":
         """Return the purchases of `most` products drawn at random, or of all if they are fewer."""
         if self.products <= most:
@@ -43,30 +60,45 @@ class PeriodSales:
         return PeriodSales([tuple(column[of[0] >= 0] for column in of) for of in numbered], most)
 
 
+class Known(NamedTuple):
+    """What is known of levels [P]: the expected ones, and their variances relative to the squares of these."""
+
+    level: np.ndarray
+    variance: np.ndarray
+
+
 @dataclass(frozen=True)
 class LevelProcess:
     """How levels move, relative to what attributes say.
 
-    discount: the share of its weight that a purchase keeps from one period to the next. prior: how many expected
-    purchases the attributes count as.
+    discount: the share of its weight that a purchase keeps from one period to the next, for the present level. prior:
+    how many expected purchases the attributes count as, for the long-run level. reversion: how many the long-run level
+    counts as, for the present one. scatter: the relative variance of a period's purchases beyond that of Poisson ones.
     """
 
     discount: float
     prior: float
+    reversion: float
+    scatter: float
 
-    def known(self, purchases: PeriodSales) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield shape and rate [P] of the levels before each period, and last after all of them."""
-        shape, rate = np.zeros((2, purchases.products))
+    def known(self, purchases: PeriodSales) -> Iterator[Known]:
+        """Yield what is known of the levels [P] before each period, and last after all of them.
+
+        Of the present level, purchases tell as much less as they vary more than Poisson ones.
+        """
+        recent, ever = np.zeros((2, 2, purchases.products))  # purchases and expected purchases
         for product, expected, bought in purchases.periods:
-            yield shape + self.prior, rate + self.prior
-            shape, rate = self.discount * shape, self.discount * rate
-            shape[product] += bought
-            rate[product] += expected
-        yield shape + self.prior, rate + self.prior
+            known = self._known(recent, ever)
+            yield known
+            told = np.stack([bought, expected])
+            recent *= self.discount
+            recent[:, product] += told / (1 + self.scatter * known.level[product] * expected)
+            ever[:, product] += told
+        yield self._known(recent, ever)
 
     def levels(self, purchases: PeriodSales) -> Iterator[np.ndarray]:
         """Yield the expected levels [P] before each period, and last after all of them."""
-        return (shape / rate for shape, rate in self.known(purchases))
+        return (known.level for known in self.known(purchases))
 
     def log_evidence(self, purchases: PeriodSales) -> float:
         """Return the log probability of each period's purchases given those before, without a constant.
@@ -75,13 +107,21 @@ class LevelProcess:
         """
         first, total = int(WARM_UP * len(purchases.periods)), 0.0
         predicted = islice(zip(self.known(purchases), purchases.periods, strict=False), first, None)
-        for known, (product, expected, bought) in predicted:
-            shape, rate = known[0][product], known[1][product]
-            total += (shape * np.log(rate / (rate + expected))).sum()
+        for known, (product, due, bought) in predicted:
+            shape = 1 / (known.variance[product] + self.scatter)
+            expected = known.level[product] * due
+            total += (shape * np.log(shape / (shape + expected))).sum()
             some = bought > 0
-            shape, rate, expected, bought = shape[some], rate[some], expected[some], bought[some]
-            total += (gammaln(shape + bought) - gammaln(shape) + bought * np.log(expected / (rate + expected))).sum()
+            shape, expected, bought = shape[some], expected[some], bought[some]
+            total += (gammaln(shape + bought) - gammaln(shape) + bought * np.log(expected / (shape + expected))).sum()
         return float(total)
+
+    def _known(self, recent: np.ndarray, ever: np.ndarray) -> Known:
+        """Return what purchases and expected purchases [2, P] tell of levels: recent ones and all."""
+        long_run = (self.prior + ever[0]) / (self.prior + ever[1])
+        shape, reverts = self.reversion + recent[0], self.reversion / long_run
+        rate = reverts + recent[1]
+        return Known(shape / rate, 1 / shape + (reverts / rate) ** 2 / (self.prior + ever[0]))
 
 
 @dataclass(frozen=True)

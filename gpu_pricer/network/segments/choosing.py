@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 COUNTS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 DECLINES = 2  # in a row, after which larger counts are not tried
+SURE, DRAWS = 0.95, 500  # quantile of the best gain by chance, and the draws that tell it
 NEARLY_ALL, ENOUGH = 0.99, 0.95  # of the gain of the best number of segments: where more cost little, and elsewhere
 CHEAP = 3e6  # products × segments³, to which the cost of learning their response grows: a pass takes less than a second
 JUDGES = 5000  # users on whom choices are tried, at most
@@ -30,32 +31,36 @@ class Choice:
     segments: int
 
 
-def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choice:
+def choose(scores: UserScores, most: int, least_members: int, seed: int, former: int = 1) -> Choice:
     """Return the classes and the number of segments, at most `most`, that predict the users' response well.
 
     Both are judged by the log likelihood of the price response, of which profit is a function, in every fold, with
-    classes and segments learned from the others. One class responds like everybody. It is taken where it is no worse
-    than the best number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse,
-    the one in which tastes count most is taken, and of those the largest number: response is shrunk, so that too many
-    classes cost less than too few. The number of segments is the smallest that has NEARLY_ALL of the best one's gain,
-    if so many are CHEAP, else the largest that is. It is never smaller than the smallest that has ENOUGH of the gain,
-    or is no worse than the best by more than a standard error. least_members: smallest mean number of members that is
-    tried. A single fold judges nothing: one.
+    classes and segments learned from the others. One class responds like everybody. It is taken where the gain of the
+    best of all choices tried may be chance, see _may_be_chance. Else, of the choices that are no worse than the best by
+    more than a standard error (Breiman et al. 1984), the one in which tastes count most is taken, and of those the
+    largest number: response is shrunk, so that too many classes cost less than too few. The number of segments is the
+    smallest that has NEARLY_ALL of the best one's gain, if so many are CHEAP, else the largest that is. It is never
+    smaller than the smallest that has ENOUGH of the gain, or is no worse than the best by more than a standard error.
+    least_members: smallest mean number of members that is tried. A single fold judges nothing: one.
+
+    former: how many segments the last training formed, 1: none. So many are taken again where the best number is no
+    better by more than a standard error, so that segments do not change from night to night without a reason.
     """
     if len(scores.score) == 1:
         return Choice(1, 0.0, 1)
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
     judged = scores.of_users(users)
-    counts = [count for count in COUNTS if count <= min(most, len(users) // max(least_members, 1))]
+    counts = [count for count in COUNTS if count <= (largest := min(most, len(users) // max(least_members, 1)))]
     held_out = HeldOut.of(judged)
-    classes, taste_weight = _choose_classes(held_out, counts, seed)
+    classes, taste_weight = _choose_classes(held_out, counts, seed, former)
     if classes == 1:
         log.info("segments: 1, because more do not predict price response better")
         return Choice(1, taste_weight, 1)
     folds = [fit_classes(others, classes, taste_weight, seed) for others in held_out.learned]
-    gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in counts}
-    segments = _number_of_segments(gains, scores.products)
+    tried = sorted({*counts, *([former] if 1 < former <= largest else [])})
+    gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in tried}
+    segments = _number_of_segments(gains, scores.products, former)
     log.info(
         "segments: %d, from %d latent classes with the weight %.2f on purchases beside price response "
         "(hold-out log likelihood per user %+.3f against one segment, %+.3f with the best number)",
@@ -64,7 +69,7 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choi
     return Choice(classes, taste_weight, segments)
 
 
-def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int) -> tuple[int, float]:
+def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int, former: int) -> tuple[int, float]:
     """Return the number of classes and the taste weight; see choose."""
     found = {}
     for weight in TASTE_WEIGHTS:
@@ -78,13 +83,29 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int) -> tuple[
                 break
     best = max(found.values(), key=np.mean)
     as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
-    alone = [choice for choice in as_good if choice[0] == 1]
-    return alone[0] if alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
+    alone = 1, TASTE_WEIGHTS[0]
+    is_alone = alone in as_good if former > 1 else _may_be_chance(np.stack(list(found.values())), seed)
+    return alone if is_alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
 
 
-def _number_of_segments(gains: dict[int, np.ndarray], products: int) -> int:
+def _may_be_chance(gains: np.ndarray, seed: int) -> bool:
+    """Return whether the best mean gain of the choices, of gains [K, U], is one that chance alone may give.
+
+    The best of many choices predicts better than one class by chance where none of them does in truth. The signs of the
+    users' gains around their mean are drawn anew, the same for all choices, and the best mean gain must exceed the SURE
+    quantile of those drawn (reality check for data snooping: White 2000).
+    """
+    mean = gains.mean(axis=1)
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (DRAWS, gains.shape[1]))
+    by_chance = (signs @ (gains - mean[:, None]).T / gains.shape[1]).max(axis=1)
+    return bool(mean.max() <= np.quantile(by_chance, SURE))
+
+
+def _number_of_segments(gains: dict[int, np.ndarray], products: int, former: int = 1) -> int:
     """Return the number of segments; gains: those of the users [U] by numbers. See choose."""
     best = max(gains.values(), key=np.mean)
+    if former > 1 and former in gains and _is_as_good(gains[former], best):
+        return former
     nearly_all = min(n for n, gain in gains.items() if gain.mean() >= NEARLY_ALL * best.mean())
     enough = min(n for n, gain in gains.items() if _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean())
     cheap = max(n for n in gains if n == 1 or products * n**3 <= CHEAP)

@@ -95,20 +95,27 @@ def require_enough_users(config: SegmentsConfig, users: int) -> None:
 
 
 def form_segments(
-    scores: UserScores, config: SegmentsConfig, visits: np.ndarray, seed: int, chosen: Choice | None = None
+    scores: UserScores,
+    config: SegmentsConfig,
+    visits: np.ndarray,
+    seed: int,
+    chosen: Choice | None = None,
+    former: np.ndarray | None = None,
 ) -> Membership:
     """Return the segments of the scored users, numbered from the most past visits [U] down.
 
-    chosen: what was chosen on fewer periods, which is not chosen anew. InputError when there are fewer users than
-    segments.
+    chosen: what was chosen on fewer periods, which is not chosen anew. former [U]: the users' segments in the last
+    training, see former_segments. As many are formed again, and nearly of the same users, where others are hardly
+    better. InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
     folds, choice = list(range(len(scores.score))), chosen
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         whole = with_taste_prior(scores.of_folds(folds))
         if choice is None and config.count == AUTO:
-            choice = choose(scores, config.most, config.min_members, seed)
-        formed = _formed(whole, config, choice, seed)
+            formerly = 1 if former is None else int(former.max()) + 1
+            choice = choose(scores, config.most, config.min_members, seed, formerly)
+        formed = _formed(whole, config, choice, seed, former)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
@@ -120,7 +127,9 @@ def form_segments(
     return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
 
 
-def _formed(whole: UserScores, config: SegmentsConfig, choice: Choice | None, seed: int) -> Parts:
+def _formed(
+    whole: UserScores, config: SegmentsConfig, choice: Choice | None, seed: int, former: np.ndarray | None
+) -> Parts:
     """Return the segments as k-means parts the users, or as many latent classes as the configuration asks for.
 
     whole: the scores, a single fold. The classes asked for count as equally large: who asks for a number gets it, also
@@ -130,7 +139,7 @@ def _formed(whole: UserScores, config: SegmentsConfig, choice: Choice | None, se
         count = int(config.count)
         return replace(fit_classes(whole, count, TASTE_WEIGHT, seed, RESTARTS), share=np.full(count, 1 / count))
     classes = fit_classes(whole, choice.classes, choice.taste_weight, seed, RESTARTS)
-    return partition_users(classes, whole, choice.segments, seed)
+    return partition_users(classes, whole, choice.segments, seed, former)
 
 
 def segmentation_of(membership: Membership, users: Members, visits: np.ndarray, most: int) -> Segmentation:
@@ -159,30 +168,35 @@ def _large_enough(parts: Parts, scores: UserScores, least: int, visits: np.ndarr
     return parts.of(np.argsort(-came, kind="stable"))
 
 
-def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, membership: Membership) -> Membership:
-    """Return the segments renumbered so that the most users keep the segment_id that they have in `previous`.
+def former_segments(previous: pl.DataFrame, users: pl.DataFrame) -> np.ndarray | None:
+    """Return the segments that the users had in the last training, int64 [U], -1 where a user had none.
 
-    previous: user_id, segment_id. users: user_id, in the order of the membership. Ids stay in 0 … S-1; a previous id
-    outside that range is ignored. The matching is exact (Hungarian method: Kuhn 1955).
+    previous: user_id, segment_id. users: user_id. None where ids of either kind are of another type now, or where no
+    user is known.
     """
-    shared = overlap(previous, users, membership.segment, membership.count)
+    if not previous.schema["segment_id"].is_integer() or previous.schema["user_id"] != users.schema["user_id"]:
+        return None
+    known = users.select("user_id").join(previous, on="user_id", how="left", maintain_order="left")
+    former = known["segment_id"].cast(pl.Int64).fill_null(-1).to_numpy()
+    return former if len(former) and former.max() >= 0 else None
+
+
+def keep_ids(former: np.ndarray, membership: Membership) -> Membership:
+    """Return the segments renumbered so that the most users keep the segment id that they had, former [U].
+
+    Ids stay in 0 … S-1; a former id outside that range is ignored. The matching is exact (Hungarian method: Kuhn 1955).
+    """
+    shared = np.zeros((membership.count, membership.count), np.int64)
+    known = (former >= 0) & (former < membership.count)
+    np.add.at(shared, (membership.segment[known], former[known]), 1)
     new_id = linear_sum_assignment(-shared)[1]
     by_period = torch.from_numpy(new_id)[membership.by_period]
-    return replace(membership, segment=new_id[membership.segment], by_period=by_period)
-
-
-def overlap(previous: pl.DataFrame, users: pl.DataFrame, segment: np.ndarray, count: int) -> np.ndarray:
-    """Return how many users are now in segment i and were in segment j, [count, count].
-
-    previous: user_id and the segment_id that they had. users: user_id, in the order of segment [U], the segments now.
-    """
-    shared = np.zeros((count, count), np.int64)
-    if not previous.schema["segment_id"].is_integer() or previous.schema["user_id"] != users.schema["user_id"]:
-        return shared
-    known = users.select("user_id", now=pl.Series(segment)).join(previous, on="user_id")
-    known = known.filter(pl.col("segment_id").is_between(0, count - 1))
-    np.add.at(shared, (known["now"].to_numpy(), known["segment_id"].to_numpy()), 1)
-    return shared
+    kept = replace(membership, segment=new_id[membership.segment], by_period=by_period)
+    log.info(
+        "segments keep the ids of the last training: %d of %d known users stay",
+        (kept.segment == former).sum(), (former >= 0).sum(),
+    )  # fmt: skip
+    return kept
 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:

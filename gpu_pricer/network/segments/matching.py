@@ -25,9 +25,11 @@ SIZES = 20  # groups of products of like expected sales
 
 @torch.no_grad()
 def match_average_household(network: DemandNetwork, point: MarketPoint, visits: np.ndarray) -> None:
-    """Set the levels of the products that were sold, so that users' mean shares at the point are the average ones.
+    """Set the levels of the products, so that users' mean shares at the point are the average ones.
 
-    Users of price groups are at the prices that they saw last, and the average household at the mean of these.
+    Each product that was sold has a level of its own. Beside what attributes say, those that training did not see have
+    one in common, and the sum of their shares is matched. Users of price groups are at the prices that they saw last,
+    and the average household at the mean of these.
     visits [U]: how often each user is expected, the weight in the means. Where users are drawn, few of those who love a
     product are among them, and its own mean is too noisy: then the sums over each of SIZES groups of products of like
     average shares are matched.
@@ -51,7 +53,11 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
         move[block] = _moves(members, weight, block, own, target[block], is_sold[block], 1 if is_drawn else PASSES)
     if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])
-    network.product_level.own.weight += (move / network.log_scale.exp())[:, None]
+    is_new = ~data.products.is_trained
+    common = _by_group(target[is_new], move[is_new], torch.zeros(int(is_new.sum()), dtype=torch.long))[:1].sum()
+    own = torch.where(is_sold, move, 0.0) - common
+    network.mean_level.add_(common / network.log_scale.exp())
+    network.product_level.own.weight += (own / network.log_scale.exp())[:, None]
 
 
 def _own_odds(members: Members, block: slice, moves: GroupMoves) -> Tensor:
@@ -66,7 +72,7 @@ def _own_odds(members: Members, block: slice, moves: GroupMoves) -> Tensor:
 def _moves(
     members: Members, weight: Tensor, block: slice, of_users: Tensor, target: Tensor, is_sold: Tensor, passes: int
 ) -> Tensor:
-    """Return what adds to the appeals of the block's products that were sold, [block].
+    """Return what would match the mean shares of the block's products, where those sold are matched, [block].
 
     weight [n], of_users [n, block]: of the members, see _own_odds. target [block]: their mean shares to be.
     """
@@ -92,20 +98,25 @@ def _moves_in(
         mean[~is_off] = (weight * nothing) @ on_shelf * times[~is_off]
         joining = off * nothing[:, None] * times[is_off]
         mean[is_off] = weight @ (joining / (1 + joining))
-        step = torch.where(is_sold, torch.log(target.clamp(min=TINY) / mean.clamp(min=TINY)), 0.0)
+        left = torch.log(target.clamp(min=TINY) / mean.clamp(min=TINY)).clamp(-FARTHEST, FARTHEST)
+        step = torch.where(is_sold, left, 0.0)
         move = (move + step).clamp(-FARTHEST, FARTHEST)
         if float(step.abs().max()) < CLOSE:
             break
-    return move
+    return torch.where(is_sold, move, left)
 
 
 def _by_size(target: Tensor, move: Tensor) -> Tensor:
-    """Return for n products the log of summed target over summed mean shares of those of like target, [n].
-
-    move [n]: the same log of each product's own.
-    """
+    """Return for n products what matches the summed shares of those of like target, [n]; move [n]: each one's own."""
     place = torch.argsort(torch.argsort(target, stable=True))
-    group = place * SIZES // len(target)
+    return _by_group(target, move, place * SIZES // len(target))
+
+
+def _by_group(target: Tensor, move: Tensor, group: Tensor) -> Tensor:
+    """Return for n products what matches the summed shares of their group [n], [n].
+
+    move [n]: the log of each one's target over its mean share.
+    """
     expected, found = (torch.zeros(SIZES).index_add(0, group, share) for share in (target, target * torch.exp(-move)))
     return torch.log(expected.clamp(min=TINY) / found.clamp(min=TINY))[group]
 

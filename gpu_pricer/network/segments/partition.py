@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
 
 from gpu_pricer.network.segments.latent_classes import LatentClasses
 from gpu_pricer.network.segments.user_scores import UserScores
 
 STARTS = 4  # of k-means
 PARTED = 20_000  # users from whom the centres are found, at most
+NEARLY_ALL = 0.99  # of the variance between places that other segments explain: former ones that explain it stay
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,48 @@ class Partition:
         return replace(self, centre=self.centre[numbers])
 
 
-def partition_users(classes: LatentClasses, scores: UserScores, count: int, seed: int) -> Partition:
+def partition_users(
+    classes: LatentClasses, scores: UserScores, count: int, seed: int, former: np.ndarray | None = None
+) -> Partition:
     """Return the partition of the users into `count` segments by k-means; the scores are a single fold.
 
-    Users count by how much they say of responses. Segments may be empty where users are alike.
+    Users count by how much they say of responses. Segments may be empty where users are alike. former [U]: the segments
+    that the users had, -1 where they had none. The means of as many former segments are the centres, or else what
+    k-means finds from them, if they explain NEARLY_ALL that k-means from elsewhere does.
     """
     class_place = _class_places(classes, scores)
     place, weight = classes.memberships(scores) @ class_place, weights(scores)
     if scores.users > PARTED:
         chosen = np.random.default_rng(seed).choice(scores.users, PARTED, replace=False)
-        place, weight = place[chosen], weight[chosen]
-    means = KMeans(min(count, len(place)), n_init=STARTS, random_state=seed)  # type: ignore[arg-type]
+        place, weight, former = place[chosen], weight[chosen], None if former is None else former[chosen]
+    centre = _k_means(place, weight, KMeans(min(count, len(place)), n_init=STARTS, random_state=seed))  # type: ignore[arg-type]
+    if former is not None and np.array_equal(np.unique(former[former >= 0]), np.arange(count)):
+        centre = _former_means(place, weight, former, centre)
+    return Partition(classes, class_place, centre)
+
+
+def _former_means(place: np.ndarray, weight: np.ndarray, former: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return centres of the former segments [U], or the others, see partition_users; all centres are [S, D]."""
+    is_in = (former == np.arange(len(other))[:, None]) * weight
+    means = is_in @ place / is_in.sum(axis=1, keepdims=True)
+    least = NEARLY_ALL * _explained(place, weight, other)
+    if _explained(place, weight, means) >= least:
+        return means
+    found = _k_means(place, weight, KMeans(len(means), init=means, n_init=1))
+    return found if _explained(place, weight, found) >= least else other
+
+
+def _k_means(place: np.ndarray, weight: np.ndarray, means: KMeans) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer places than segments
-        means.fit(place, sample_weight=weight)
-    return Partition(classes, class_place, means.cluster_centers_)
+        return np.asarray(means.fit(place, sample_weight=weight).cluster_centers_)
+
+
+def _explained(place: np.ndarray, weight: np.ndarray, centre: np.ndarray) -> float:
+    """Return by how much the sum of squared distances falls from one centre to the nearest of these [S, D]."""
+    around = place - np.average(place, axis=0, weights=weight)
+    nearest = pairwise_distances_argmin(place, centre)
+    return float(weight @ ((around**2).sum(axis=1) - ((place - centre[nearest]) ** 2).sum(axis=1)))
 
 
 def weights(scores: UserScores) -> np.ndarray:

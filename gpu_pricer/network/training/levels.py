@@ -72,9 +72,10 @@ def _start(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> AverageLe
     if not (network.data.has_outside_option and bool(is_moving[sales.products].any())):
         return average
     level = settle_levels(network, sales, beside, prior, effects.spread)
-    process, new = learn_process(_purchases(network, sales, average, level, is_moving))
-    network.mean_level.add_(new)
-    return replace(average, prior=prior + new, process=process)
+    process, usual, entering = learn_process(_purchases(network, sales, average, level, is_moving))
+    network.mean_level.add_(entering)
+    prior += torch.where(network.data.products.is_trained, usual, entering)
+    return replace(average, prior=prior, process=process)
 
 
 def _levels(network: DemandNetwork, sales: Sales, average: AverageLevels, is_moving: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ Products whose price response is estimated have shocks instead, which are estima
 """
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +20,10 @@ from gpu_pricer.network.training.sales import Sales
 log = logging.getLogger(__name__)
 
 LEARNED_FROM = 20_000  # products at most
-CENTRE, WIDTH = np.array([2.2, 0.0, 0.0]), np.array([1.0, 1.0, 0.5])  # of the prior of what is searched
+CENTRE, WIDTH = np.array([2.2, 0.0, 1.0, -2.0, 0.0]), np.array([1.0, 1.0, 1.5, 1.5, 0.5])  # prior of what is searched
 STEP = 0.4  # of the first simplex
-TOLERANCE = {"xatol": 0.02, "fatol": 0.5, "maxfev": 100}
+TOLERANCE = {"xatol": 0.02, "fatol": 0.5, "maxfev": 300}
+NEW_PRODUCTS = 10.0  # expected purchases of new products as which those of all products count
 
 
 class LocalLevels(NamedTuple):
@@ -35,8 +37,16 @@ class LocalLevels(NamedTuple):
     before: Tensor
 
 
-def learn_process(purchases: PeriodSales) -> tuple[LevelProcess, float]:
-    """Return the most likely process, and the log of what is bought of new products over what attributes say.
+class LearnedProcess(NamedTuple):
+    """A process, and logs of what is bought over what attributes say: of all products, and of new ones at first."""
+
+    process: LevelProcess
+    usual: float
+    entering: float
+
+
+def learn_process(purchases: PeriodSales) -> LearnedProcess:
+    """Return the most likely process, and how products sell compared with their attributes.
 
     It is learned from LEARNED_FROM products (search: Nelder & Mead 1965).
     """
@@ -44,22 +54,26 @@ def learn_process(purchases: PeriodSales) -> tuple[LevelProcess, float]:
 
     def loss(parameters: np.ndarray) -> float:
         unlikely = 0.5 * (((parameters - CENTRE) / WIDTH) ** 2).sum()
-        return float(unlikely - _process(parameters).log_evidence(some.expecting(np.exp(parameters[2]))))
+        return float(unlikely - _process(parameters).log_evidence(some.expecting(np.exp(parameters[-1]))))
 
-    simplex = np.concatenate([CENTRE[None], CENTRE + STEP * np.eye(3)])
+    simplex = np.concatenate([CENTRE[None], CENTRE + STEP * np.eye(len(CENTRE))])
     found = minimize(loss, CENTRE, method="Nelder-Mead", options={**TOLERANCE, "initial_simplex": simplex}).x
-    process = _process(found)
+    process, usual = _process(found), float(np.exp(found[-1]))
+    bought, expected = purchases.of_new_products()
+    entering = (usual * NEW_PRODUCTS + bought) / (NEW_PRODUCTS + expected)
     log.info(
         "levels of products without a price response of their own: a purchase keeps %.2f of its weight per period, the "
-        "prior from attributes counts as %.1f purchases, new products sell %.2f times that prior",
-        process.discount, process.prior, np.exp(found[2]),
+        "long-run level counts as %.1f purchases, attributes count as %.1f of it; products sell %.2f times what "
+        "attributes say, new ones %.2f times; sales of a period scatter by %.0f%% beyond chance",
+        process.discount, process.reversion, process.prior, usual, entering, 100 * process.scatter**0.5,
     )  # fmt: skip
-    return process, float(found[2])
+    return LearnedProcess(process, math.log(usual), math.log(entering))
 
 
 def _process(parameters: np.ndarray) -> LevelProcess:
-    """Return the process of the log odds of its discount and the log of its prior, [2 or more]."""
-    return LevelProcess(float(expit(parameters[0])), float(np.exp(parameters[1])))
+    """Return the process of the log odds of its discount, then of the logs of its other parameters, [4 or more]."""
+    prior, reversion, scatter = np.exp(parameters[1:4]).tolist()
+    return LevelProcess(float(expit(parameters[0])), prior, reversion, scatter)
 
 
 def period_sales(data: ChoiceData, sales: Sales, expected: Tensor, is_moving: Tensor) -> PeriodSales:

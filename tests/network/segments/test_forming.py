@@ -1,5 +1,6 @@
 """Segments of users whose types the test knows; no purchase tells the segment it is counted in; ids stay."""
 
+import logging
 from dataclasses import replace
 from itertools import permutations
 
@@ -16,8 +17,8 @@ from gpu_pricer.network.segments.forming import (
     Membership,
     SegmentsConfig,
     form_segments,
+    former_segments,
     keep_ids,
-    overlap,
     segmentation_of,
     user_coordinates,
 )
@@ -99,8 +100,7 @@ def test_purchases_of_a_fold_do_not_move_their_user_in_its_periods(two_types):
     cheap = _periods_by_price(two_types)
     moved = replace(log, column=torch.where(is_moved, cheap[log.product], log.column))
 
-    users = pl.DataFrame({"user_id": np.arange(len(before.segment))})
-    after = keep_ids(table(users["user_id"], before.segment), users, formed(replace(two_types, log=moved), count=2))
+    after = keep_ids(before.segment, formed(replace(two_types, log=moved), count=2))
 
     in_fold = FOLD == 1
     assert (after.segment[:few] != before.segment[:few]).any()
@@ -112,6 +112,20 @@ def _periods_by_price(drawn):
     """Return the period of fold 1 in which each product is cheapest, [P]."""
     move = torch.where(torch.from_numpy(FOLD == 1) & (drawn.grid.on_shelf > 0), drawn.grid.move, torch.inf)
     return move.argmin(1)
+
+
+def test_former_segments_are_formed_again(two_types):
+    """Of six segments of users of two types, it is chance which ones form."""
+    scores, chosen = user_scores(two_types.pooled, two_types.log), Choice(4, 0.1, 6)
+    config = SegmentsConfig("auto", 64, 1)
+    before = form_segments(scores, config, two_types.visits, 1, chosen)
+    again = form_segments(scores, config, two_types.visits, 0, chosen, before.segment)
+    alone = form_segments(scores, config, two_types.visits, 0, chosen)
+
+    kept, other = (keep_ids(before.segment, now).segment == before.segment for now in (again, alone))
+
+    assert kept.mean() > 0.9
+    assert kept.mean() > other.mean()
 
 
 def test_the_order_of_the_users_does_not_matter(two_types):
@@ -216,7 +230,7 @@ def test_no_other_numbering_keeps_more_users(seed):
     rng = np.random.default_rng(seed)
     before, now = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 4)).segment
+    kept = keep_ids(before, membership(now, 4)).segment
 
     best = max((np.array(order)[now] == before).sum() for order in permutations(range(4)))
     assert (kept == before).sum() == best
@@ -227,7 +241,7 @@ def test_segments_by_period_take_the_same_numbers():
     now = np.repeat([0, 1, 2], [50, 70, 80])
     before = np.array([2, 0, 1])[now]
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 3))
+    kept = keep_ids(before, membership(now, 3))
 
     np.testing.assert_array_equal(kept.segment, before)
     np.testing.assert_array_equal(kept.by_period, np.stack([before, np.array([2, 0, 1])[np.roll(now, 1)]], axis=1))
@@ -237,7 +251,7 @@ def test_more_or_fewer_segments_are_numbered_without_gaps():
     before = np.repeat([0, 4, 2, 7], 50)
     now = np.repeat([2, 1, 0], [50, 100, 50])
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 3)).segment
+    kept = keep_ids(before, membership(now, 3)).segment
 
     assert kept[0] == 0
     assert kept[120] == 2
@@ -248,7 +262,23 @@ def test_more_or_fewer_segments_are_numbered_without_gaps():
     "previous", [table(["a", "b"], [0, 1]), table([0, 1], ["s0", "s1"]), table([900, 901], [0, 1])]
 )
 def test_artefacts_of_others_leave_the_numbers_alone(previous):
-    now = np.arange(200) % 3
+    assert former_segments(previous, USERS) is None
 
-    assert overlap(previous, USERS, now, 3).sum() == 0
-    np.testing.assert_array_equal(keep_ids(previous, USERS, membership(now, 3)).segment, now)
+
+def test_users_keep_their_former_segments_in_their_own_order():
+    previous = table([7, 3, 900], [2, 0, 1])
+
+    former = former_segments(previous, USERS)
+
+    assert former[7] == 2
+    assert former[3] == 0
+    assert (np.delete(former, [3, 7]) == -1).all()
+
+
+def test_all_known_users_are_counted_where_there_are_fewer_segments_now(caplog):
+    before, now = np.repeat([0, 1, 5, -1], 50), np.repeat([1, 0, 0, 0], 50)
+
+    with caplog.at_level(logging.INFO):
+        keep_ids(before, membership(now, 2))
+
+    assert "100 of 150 known users stay" in caplog.text

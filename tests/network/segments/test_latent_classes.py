@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gpu_pricer.network.segments.choosing import Choice, _number_of_segments, choose
+from gpu_pricer.network.segments.choosing import Choice, _may_be_chance, _number_of_segments, choose
 from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
 from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import agreement, draw
@@ -121,3 +121,36 @@ def test_chance_of_the_best_number_makes_no_more_segments_where_they_cost_much()
     fewer, more = np.random.default_rng(0).normal([[1.0], [1.1]], 2, (2, 500))
 
     assert _number_of_segments({1: np.zeros(500), 4: fewer, 8: more}, products=10**6) == 4
+
+
+@pytest.mark.parametrize(("better", "least", "most"), [(0.0, 0.0, 0.1), (0.25, 0.9, 1.0)])
+def test_the_best_of_many_choices_is_held_against_the_best_by_chance(better, least, most):
+    """30 choices of which none, or one, predicts better: each gain is chance of standard deviation .05."""
+    rng = np.random.default_rng(0)
+
+    def is_chance():
+        gains = rng.normal(0, 1, (30, 400))
+        gains[7] += better
+        return _may_be_chance(gains, seed=0)
+
+    found = 1 - np.mean([is_chance() for _ in range(100)])
+
+    assert least <= found <= most
+
+
+def test_the_former_number_of_segments_stays_where_none_is_clearly_better():
+    means, own = {4: 0.8, 8: 1.05, 22: 1.04, 32: 0.3}, np.random.default_rng(0).normal(0, 0.3, (4, 500))
+    apart = own - own.mean(axis=1, keepdims=True)
+    gains = {1: np.zeros(500)} | {n: mean + noise for (n, mean), noise in zip(means.items(), apart, strict=True)}
+
+    assert _number_of_segments(gains, 1000) == 8
+    assert _number_of_segments(gains, 1000, former=22) == 22
+    assert _number_of_segments(gains, 1000, former=32) == 8
+    assert _number_of_segments(gains, 1000, former=5) == 8
+
+
+def test_the_former_number_is_tried_beside_others_and_no_larger_one_than_allowed(markets):
+    scores = markets["four"][0]
+
+    assert choose(scores, most=64, least_members=10, seed=0, former=7).segments == 7
+    assert choose(scores, most=6, least_members=10, seed=0, former=7).segments <= 6

@@ -4,7 +4,6 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -85,17 +84,32 @@ def test_a_product_off_the_shelf_would_be_bought_as_much_by_both_if_it_joined(ap
     np.testing.assert_allclose(log_total_of_joining(appeal), target, atol=0.005)
 
 
-def test_the_level_of_a_product_that_nobody_has_bought_stays(apart):
-    seen = apart.data.products
-    table = seen.table.with_columns(is_trained=pl.int_range(20) != 7)
+def test_products_that_training_did_not_see_have_one_level_in_common(apart):
+    new, seen = [7, 12], apart.data.products
+    is_trained = ~torch.isin(torch.arange(20), torch.tensor(new))
+    table = seen.table.with_columns(is_trained=is_trained.numpy())
     apart.data = replace(apart.data, products=replace(seen, table=table))
-    before = apart.product_level.own.weight.detach().clone()
+    apart.product_level.admit(is_trained)
+    with torch.no_grad():  # new products are rare
+        apart.mean_level -= 3.0
+        apart.product_level.own.weight += 3.0
+    expected = torch.where(is_trained, apart.average.level, apart.average.prior.float() - 4.0)
+    ratio = (seen.table["price"] / seen.table["reference_price"]).to_numpy()
+    apart.average = replace(apart.average, level=expected, prior=expected.double())
+    target = of_average(apart, ratio)
+    apart.average = replace(apart.average, level=torch.where(is_trained, expected, torch.nan))
 
+    def levels():
+        return apart.product_level.all_rows()[:, 0] + apart.mean_level.detach()
+
+    before, assumed = levels(), of_users(apart, ratio)
     match_average_household(apart, period_to_price(apart), VISITS)
 
-    change = (apart.product_level.own.weight.detach() - before)[:, 0]
-    assert change[7] == 0.0
-    assert int((change != 0).sum()) == 19
+    change, found = levels() - before, of_users(apart, ratio)
+    assert float(change[7]) == pytest.approx(float(change[12]), abs=1e-5)
+    assert np.exp(assumed[new]).sum() > 1.3 * np.exp(target[new]).sum()
+    assert np.exp(found[new]).sum() == pytest.approx(np.exp(target[new]).sum(), rel=0.02)
+    np.testing.assert_allclose(found[is_trained], target[is_trained], atol=0.005)
 
 
 def test_of_many_users_some_are_drawn_and_products_of_like_sales_matched_together(apart, monkeypatch):

@@ -1,7 +1,10 @@
 """Segments of users of like expected response, where no two users respond quite alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.partition import partition_users
@@ -81,3 +84,33 @@ def test_some_of_the_centres_part_the_users_among_them(scores):
     before, after = parts.segments_of(scores), fewer.segments_of(scores)
     assert (after[before == 3] == 0).all()
     assert (after[before == 1] == 1).all()
+
+
+def test_former_segments_stay_unless_others_are_nearer(scores, slopes):
+    classes, new = fit_classes(scores, 4, 0.0, seed=0), scores_of(slopes, np.full(USERS, INFORMATION / 30), seed=2)
+    later = replace(scores, score=scores.score + new.score, information=scores.information + new.information)
+    before = partition_users(classes, scores, 8, seed=0).segments_of(scores)
+
+    def staying(now):
+        """The share of users who stay, if segments take the ids that keep the most."""
+        shared = np.histogram2d(now, before, np.arange(9))[0]
+        return shared[linear_sum_assignment(-shared)].sum() / USERS
+
+    alone, kept = (partition_users(classes, later, 8, 1, former).segments_of(later) for former in (None, before))
+    again = partition_users(classes, scores, 8, 1, before).segments_of(scores)
+    of_chance = partition_users(classes, scores, 8, 0, np.random.default_rng(0).permutation(before))
+
+    assert (again == before).mean() > 0.99
+    assert staying(kept) > staying(alone) + 0.05
+    assert spread_inside(of_chance.segments_of(scores), slopes) < 1.1 * spread_inside(before, slopes)
+
+
+@pytest.mark.parametrize(
+    "former", [np.arange(USERS) % 5, np.arange(USERS) % 3, np.full(USERS, -1), np.arange(USERS) % 2 * 3]
+)
+def test_another_number_of_former_segments_is_no_start(scores, former):
+    classes = fit_classes(scores, 3, 0.0, seed=0)
+
+    found, alone = (partition_users(classes, scores, 4, 0, of).segments_of(scores) for of in (former, None))
+
+    np.testing.assert_array_equal(found, alone)

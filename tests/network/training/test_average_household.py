@@ -19,7 +19,7 @@ from gpu_pricer.network.training.market import learn_market
 from gpu_pricer.network.training.sales import Sales
 from tests.network.small import NETWORK, OPTIMISER, RESPONSE
 
-PROCESS = LevelProcess(discount=0.8, prior=2.0)
+PROCESS = LevelProcess(discount=0.8, prior=2.0, reversion=2.0, scatter=0.05)
 
 
 @pytest.fixture(scope="module")
