@@ -224,6 +224,54 @@ def test_a_column_that_no_name_tells_is_asked(gpu_pricer, shop):
     assert gpu_pricer("inspect", "shop", ANSWER, *answers).status == 0
 
 
+MAY_BE_LEFT_OUT = [
+    (table, name)
+    for table in ("products", "transactions")
+    for name, column in SCHEMAS[table].columns().items()
+    if (column.metadata or {}).get("optional")
+]
+
+
+@pytest.mark.parametrize(("table", "name"), MAY_BE_LEFT_OUT)
+def test_an_optional_column_called_none_is_as_if_the_file_had_none(gpu_pricer, shop, tmp_path, table, name):
+    file, rows = ("catalog", 2) if table == "products" else ("sales", 4)
+    other = {"brand": None, "cost": None, "make": ["x", "y"]} if table == "products" else {}
+    shop(**{file: other | {name: ["19 %"] * rows}})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.cost_ratio=0.5", f"inspect.{table}.{name}=none")
+
+    assert ended.status == 0, ended.said
+    assert "4 lines of sales pass every rule" in ended.out
+    assert written(tmp_path)["source"]["contents"][table][0]["columns"][name] is None
+
+
+def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp_path):
+    shop(catalog={"MwSt-Satz": ["19 %", "7 %"]})
+
+    refused = gpu_pricer("inspect", "shop", ANSWER)
+    no_rates = gpu_pricer("inspect", "shop", ANSWER, "inspect.products.vat_rate=none")
+    words = ("inspect.products.vat_rate=none", "inspect.price_includes_vat=true", "inspect.vat_rate=0.19")
+    one_rate = gpu_pricer("inspect", "shop", ANSWER, *words)
+
+    assert refused.status == 2
+    assert refused.said[-1].endswith("found '19 %', '7 %': mend its cells, or name another column, or none")
+    assert no_rates.status == 0, no_rates.said
+    assert one_rate.status == 0, one_rate.said
+    assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
+
+
+@pytest.mark.parametrize("name", ["user_id", "product_id", "time", "quantity", "price"])
+def test_a_column_that_each_row_needs_cannot_be_none(gpu_pricer, shop, tmp_path, name):
+    shop()
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, f"inspect.transactions.{name}=none")
+
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert f"inspect.transactions.{name} must name a column of shop/sales.csv, found none" in ended.said[0]
+    assert not (tmp_path / "own").exists()
+
+
 def test_ids_that_lost_their_zeros_are_seen(gpu_pricer, shop):
     shop(sales={"sku": ["1", "02", "1", "02"]})
 

@@ -22,7 +22,8 @@ def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> 
     if dtype.is_temporal():
         return date_format(file, found, answers)
     kinds = (*DECIMAL, FLAG) if metadata.get("flag") else tuple(DECIMAL)
-    return _number(file, found, kinds, answers)
+    remedy = "mend its cells, or name another column" + (", or none" if metadata.get("optional") else "")
+    return _number(file, found, kinds, answers, remedy)
 
 
 def best_kinds(found: FoundColumn, kinds: Iterable[str]) -> list[str]:
@@ -60,13 +61,12 @@ def _best_formats(found: FoundColumn) -> list[str]:
 
 
 def _number(
-    file: FoundFile, found: FoundColumn, kinds: tuple[str, ...], answers: Answers
+    file: FoundFile, found: FoundColumn, kinds: tuple[str, ...], answers: Answers, remedy: str
 ) -> tuple[str, list[Question]]:
     best = best_kinds(found, kinds)
     if not best and found.filled:
         raise InputError(
-            f"{found.name} of {file.path} must hold numbers, found {', '.join(map(repr, found.examples))}: "
-            "mend its cells, or name another column"
+            f"{found.name} of {file.path} must hold numbers, found {', '.join(map(repr, found.examples))}: {remedy}"
         )
     is_open = {*DECIMAL} <= {*best} and found.has_decimals
     if not is_open:

@@ -23,6 +23,8 @@ KIN = {
 }
 """Tables of one kin have the same ids, so only a file's name can tell them apart."""
 WITH_CONTEXT = ("offers", "context")
+MAY_BE_EMPTY = "category_id"
+"""The column that must be told though each of its cells may be empty."""
 LEAST_SHARED = 0.9
 """Share of a column's values that are ids of another table where the column holds these ids."""
 
@@ -117,6 +119,7 @@ def match_columns(taken: TakenFile, vocabulary: Vocabulary, answers: Answers) ->
 
 def _said(taken: TakenFile, name: str, said: str) -> str | None:
     if said == NONE:
+        _require_not_demanded(taken, name)
         return None
     if said not in taken.found.columns:
         raise InputError(
@@ -124,6 +127,16 @@ def _said(taken: TakenFile, name: str, said: str) -> str | None:
             f"{', '.join(taken.found.columns)}: mend it"
         )
     return said
+
+
+def _require_not_demanded(taken: TakenFile, name: str) -> None:
+    """Raise InputError if each row of the table needs a value in a column that the user says no column holds."""
+    column = SCHEMAS[taken.table].columns()[name]
+    if not _is_optional(column) and name != MAY_BE_EMPTY:
+        raise InputError(
+            f"inspect.{taken.table}.{name} must name a column of {taken.found.path}, found {NONE}: each row must have "
+            f"{name} ({column.description}); name one of {', '.join(taken.found.columns)}, or add it"
+        )
 
 
 def _which(taken: TakenFile, name: str, columns: Iterable[str]) -> Question:
@@ -169,7 +182,7 @@ def missing_columns(taken: TakenFile) -> list[Question]:
     for name in taken.missing:
         candidates = [column for column in taken.left_out if _may_be(taken, column, name)]
         question = _which(taken, name, candidates)
-        if name == "category_id":
+        if name == MAY_BE_EMPTY:
             question = replace(question, answers=(*question.answers, override(f"{taken.table}.{name}", NONE)))
         elif not candidates:
             meaning = SCHEMAS[taken.table].columns()[name].description

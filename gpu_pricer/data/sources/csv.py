@@ -108,7 +108,7 @@ class CsvFile:
 
     def _value(self, name: str, zone: str | None = None) -> pl.Expr:
         column = self.columns[name]
-        return pl.lit(None, dtype=pl.String) if column is None else values(cs.by_name(column), self.kinds[name], zone)
+        return pl.lit(None) if column is None else values(cs.by_name(column), self.kinds[name], zone)
 
     def _broken_cells(self, names: list[str]) -> pl.Expr:
         """Return what cannot be read of these columns in a row, such as `Preis='n/a'`; null where everything can."""
