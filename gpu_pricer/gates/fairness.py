@@ -19,7 +19,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.attributes import has_order, holds_words
+from gpu_pricer.tables.attributes import MOST_GROUPS, MOST_NAMES, has_order, holds_words
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.further_columns import name_apart, set_apart
@@ -28,11 +28,7 @@ from gpu_pricer.tables.reading import collect
 from gpu_pricer.tables.version.names import FAIRNESS
 
 CONFIDENCE = 0.95
-MOST_GROUPS = 12
-"""Numbers and dates with more distinct values than this are grouped by quartile."""
 QUARTILES = (0.25, 0.5, 0.75)
-MOST_NAMES = 100
-"""The distinct values that an attribute of words may have: every pair of groups is compared."""
 
 
 @dataclass(frozen=True)

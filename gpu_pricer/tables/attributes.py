@@ -7,6 +7,11 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.further_columns import given_name
 
+MOST_GROUPS = 12
+"""The audit of protected attributes groups numbers and dates with more distinct values than this by quartile."""
+MOST_NAMES = 100
+"""The distinct values that a protected attribute of words may have: the audit compares every pair of groups."""
+
 
 def holds_numbers(dtype: pl.DataType) -> bool:
     """Return whether the values measure something: floats, decimals, dates and times, and arrays of numbers.

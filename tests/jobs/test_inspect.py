@@ -47,6 +47,67 @@ def test_every_column_of_the_contract_can_be_answered_and_has_its_words():
     assert [word for word in words if plain_word(word) != word] == []
 
 
+PROTECTED = {
+    "English": ["Age", "Birth year", "Date of birth", "DOB", "Birthday", "Gender", "Salutation", "Household income",
+                "Marital status", "Number of children", "Nationality", "Citizenship", "Religion", "Ethnicity"],
+    "German": ["Alter", "Altersgruppe", "Geburtsjahr", "Geburtsdatum", "Geb.-Datum", "Geschlecht", "Anrede", "Gehalt",
+               "Familienstand", "Anzahl Kinder", "Nationalität", "NATIONALITAET", "Staatsangehörigkeit",
+               "Staatsangehoerigkeit", "Konfession", "Religionszugehörigkeit", "Behinderung"],
+    "French": ["Âge", "Tranche d'âge", "Année de naissance", "Date de naissance", "Sexe", "Civilité", "Revenus",
+               "État civil", "Situation familiale", "Nombre d'enfants", "Nationalité", "Religion", "Handicap"],
+}  # fmt: skip
+UNREAD = {
+    "English": ["Name", "First name", "Last name", "Full name", "E-mail address", "Phone number", "Mobile",
+                "Street", "Address line 1", "IBAN", "Passport number"],
+    "German": ["Vorname", "Nachname", "E-Mail", "E-Mail-Adresse", "Telefonnummer", "Tel.-Nr.", "Mobil", "Handy",
+               "Adresse", "Straße", "Strasse", "Straße/Hausnr.", "Anschrift", "Kontonummer", "Steuernummer"],
+    "French": ["Nom", "Prénom", "Nom de famille", "Courriel", "Adresse e-mail", "Téléphone", "Téléphone portable",
+               "Adresse", "Rue", "Adresse postale", "Carte bancaire", "Numéro de sécurité sociale"],
+}  # fmt: skip
+ORDINARY = ["PLZ", "Postcode", "Ville", "Kundengruppe", "Newsletter", "Kunde seit", "Langue", "Revenue", "Channel"]
+
+
+@pytest.fixture
+def members(shop, tmp_path):
+    """members({column: cells}) writes a shop whose 200 users have these columns."""
+
+    def write(columns):
+        shop(sales={"customer": [f"{user}" for user in (100, 101, 102, 103)]})
+        users = {"customer": range(100, 300)} | columns
+        pl.DataFrame(users).write_csv(tmp_path / "shop/members.csv")
+
+    return write
+
+
+@pytest.mark.parametrize("language", PROTECTED)
+def test_protected_and_personal_columns_are_known_in_three_languages(gpu_pricer, members, tmp_path, language):
+    names = [*PROTECTED[language], *UNREAD[language], *ORDINARY]
+    members({name: ["x", "y"] * 100 for name in names})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    assert written(tmp_path)["protected"] == PROTECTED[language]
+    [users] = written(tmp_path)["source"]["contents"]["users"]
+    assert [*users["columns"]] == ["user_id", *PROTECTED[language], *ORDINARY]
+
+
+def test_years_and_days_of_birth_are_read_so_that_an_audit_can_group_them(gpu_pricer, members, tmp_path):
+    days = pl.date_range(pl.date(1950, 1, 1), pl.date(1950, 7, 19), eager=True).to_list()
+    words = [f"{day:%d.%m.%Y}" for day in days]
+    members({"Geburtsjahr": [*range(1900, 2000)] * 2, "Geburtsdatum": words, "Kinder": [0, 1] * 100,
+             "Geburtstag": [*words[:-1], "00.00.0000"]})  # fmt: skip
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    [users] = written(tmp_path)["source"]["contents"]["users"]
+    kinds = {"Geburtsjahr": "decimal_point", "Geburtsdatum": "%d.%m.%Y", "Kinder": "text"}
+    assert users["kinds"] == {"user_id": "text"} | kinds
+    assert written(tmp_path)["protected"] == [*kinds]
+    assert "  Geburtstag    not read" in ended.out
+
+
 def written(folder):
     return yaml.safe_load((folder / "own/data/shop.yaml").read_text())
 

@@ -10,6 +10,7 @@ from gpu_pricer.data.intake.found_file import FORMATS, FoundColumn, FoundFile
 from gpu_pricer.data.intake.vocabulary import Answers, Question, override
 from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.attributes import MOST_GROUPS
 
 FRACTION = "%.f"
 
@@ -87,10 +88,14 @@ def certain_decimal(found: FoundColumn) -> str | None:
     return best[0] if len(best) == 1 and found.has_decimals else None
 
 
-def attribute_kind(found: FoundColumn) -> str:
-    """Return the kind of an attribute: numbers if they have decimals, days if all are; whole numbers are words."""
+def attribute_kind(found: FoundColumn, is_protected: bool = False) -> str:
+    """Return the kind of an attribute: numbers if they have decimals, days if all are; whole numbers are words.
+
+    Protected whole numbers, such as years of birth, are numbers where the audit groups them by quartile.
+    """
     numbers, dates = best_kinds(found, DECIMAL), _best_formats(found)
-    if numbers and found.has_decimals and found.readable[numbers[0]] == found.filled:
+    is_measure = found.has_decimals or (is_protected and found.distinct > MOST_GROUPS)
+    if numbers and is_measure and found.readable[numbers[0]] == found.filled:
         return numbers[0]
     is_date = len(dates) == 1 and not numbers and found.readable[dates[0]] == found.filled
     return dates[0] if is_date else TEXT

@@ -12,6 +12,7 @@ from gpu_pricer.data.intake.found_file import FORMATS, FoundFile
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override, plain_word
 from gpu_pricer.data.sources.cells import DECIMAL, TEXT
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.attributes import MOST_NAMES
 
 KIN = {
     "transactions": "lines",
@@ -205,18 +206,21 @@ def _may_be(taken: TakenFile, column: str, name: str) -> bool:
 def with_further_columns(taken: TakenFile, vocabulary: Vocabulary) -> TakenFile:
     """Return the file with the columns that the contract does not name: attributes, or numbers that are context.
 
-    A column of users that names a person is left out.
+    A column of users that names a person is left out, and so is a protected one of more words than an audit can group.
     """
     readings = dict(taken.readings)
     for name in taken.left_out:
         found = taken.found.columns[name]
         is_personal = taken.table == "users" and plain_word(name) in vocabulary.unread
+        is_protected = taken.table == "users" and plain_word(name) in vocabulary.protected
         if name in SCHEMAS[taken.table].column_names() or is_personal:
             continue
         if taken.table in DESCRIBED:
             known = vocabulary.attribute(name)
             attribute = name if known in readings or known in taken.left_out else known
-            readings[attribute] = Reading(name, attribute_kind(found), "attribute")
+            kind = attribute_kind(found, is_protected)
+            if not (is_protected and kind == TEXT and found.distinct > MOST_NAMES):
+                readings[attribute] = Reading(name, kind, "attribute")
         elif taken.table in WITH_CONTEXT and best_kinds(found, DECIMAL):
             readings[name] = Reading(name, best_kinds(found, DECIMAL)[0], "context")
     return replace(taken, readings=readings)
