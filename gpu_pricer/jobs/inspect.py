@@ -57,7 +57,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     settings = config.inspect
     _name(settings)
     words = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
-    parts = ("vocabulary", "attributes", "tables", "label", "protected", "unread")
+    parts = ("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread")
     vocabulary = Vocabulary(*(words[part] for part in parts))
     answers = _answers(words)
     for line in passed_over_lines(passed_over(settings.files)):

@@ -9,7 +9,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from gpu_pricer.data.inputs import SCHEMAS
-from gpu_pricer.data.intake.vocabulary import plain_word
+from gpu_pricer.data.intake.vocabulary import GROSS, NET, plain_word
 from tests.docs.pages import ROOT
 
 SALES = {
@@ -45,6 +45,7 @@ def test_every_column_of_the_contract_can_be_answered_and_has_its_words():
     words = [word for names in settings.vocabulary.values() for word in names]
     assert len({*words}) == len(words)
     assert [word for word in words if plain_word(word) != word] == []
+    assert [*settings.vat] == [NET, GROSS]
 
 
 PROTECTED = {
@@ -126,6 +127,76 @@ def test_a_column_of_vat_rates_is_known_and_whether_prices_include_vat_is_asked(
     assert gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true").status == 0
     assert written(tmp_path)["catalog"] == {"price_includes_vat": True}
     assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["vat_rate"] == "MwSt-Satz"
+
+
+@pytest.mark.parametrize(
+    ("price", "cost"),
+    [("VK brutto", "EK netto"), ("VK-Preis brutto", "EK-Preis netto"), ("Bruttopreis", "Netto-EK"),
+     ("Verkaufspreis (brutto)", "Einkaufspreis netto"), ("Prix TTC", "Prix d'achat HT"),
+     ("Price incl. VAT", "Cost excl. VAT")],
+)  # fmt: skip
+def test_amounts_with_and_without_vat_are_known_and_gross_prices_are_asked_about(
+    gpu_pricer, shop, tmp_path, price, cost
+):
+    shop(sales={"price": None, price: SALES["price"]}, catalog={"cost": None, price: [1.6, 2.4], cost: [0.5, 1.0]})
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert asked.status == 2
+    said = f"By their names, {price} of shop/sales.csv and {price} of shop/catalog.csv include VAT"
+    assert f"1. do the prices include VAT? {said}\n     inspect.price_includes_vat=true\n" in asked.out
+    assert "\n2. " not in asked.out
+    told = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true", "inspect.vat_rate=0.19")
+    assert told.status == 0, told.said
+    contents = written(tmp_path)["source"]["contents"]
+    assert contents["transactions"][0]["columns"]["price"] == price
+    assert {name: contents["products"][0]["columns"][name] for name in ("price", "cost")} == {
+        "price": price,
+        "cost": cost,
+    }
+
+
+def test_net_prices_without_rates_raise_no_question_on_vat(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": None, "VK netto": SALES["price"]})
+
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    assert "catalog" not in written(tmp_path)
+
+
+def test_net_and_gross_prices_are_not_mixed_unless_the_user_says_so(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": None, "VK brutto": SALES["price"]}, catalog={"VK netto": [1.3, 2.0]})
+    vat = ("inspect.price_includes_vat=true", "inspect.vat_rate=0.19")
+
+    asked = gpu_pricer("inspect", "shop", ANSWER, *vat)
+    left_out = gpu_pricer("inspect", "shop", ANSWER, *vat, "inspect.products.price=none")
+    said = ("inspect.products.price=VK netto", "inspect.transactions.price=VK brutto")
+    confirmed = gpu_pricer("inspect", "shop", ANSWER, *vat, *said)
+
+    assert asked.status == 2
+    names = "By their names, VK brutto of shop/sales.csv include VAT, and VK netto of shop/catalog.csv are without VAT"
+    assert f"1. which columns hold prices that all include VAT, or all do not? {names}" in asked.out
+    assert "     'inspect.products.price=VK netto'\n     inspect.products.price=none\n" in asked.out
+    assert left_out.status == 0, left_out.said
+    assert confirmed.status == 0, confirmed.said
+
+
+def test_a_column_of_the_plain_name_goes_before_one_that_adds_a_word_on_vat(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": None, "VK": SALES["price"], "VK netto": [1.0] * 4, "VK brutto": [1.0] * 4})
+
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    assert written(tmp_path)["source"]["contents"]["transactions"][0]["columns"]["price"] == "VK"
+
+
+def test_a_cost_with_vat_is_no_cost_and_a_column_can_be_named(gpu_pricer, shop):
+    shop(catalog={"cost": None, "EK brutto": [0.5, 1.0]})
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+    left_out = gpu_pricer("inspect", "shop", ANSWER, "inspect.products.cost=none")
+
+    assert "2 products of shop/catalog.csv have no cost; prices and profit depend on it. If a column" in asked.out
+    assert "name it: inspect.products.cost=COLUMN\n     inspect.cost_ratio=0.65\n" in asked.out
+    assert "have no cost; prices and profit depend on it\n" in left_out.out
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.products.cost=EK brutto").status == 0
 
 
 @pytest.mark.parametrize("name", ["group_prices", "price-lists", "groupprices_2025"])

@@ -14,7 +14,8 @@ from gpu_pricer.data.intake.matching import (
     with_ids_by_values,
     with_time_by_cells,
 )
-from gpu_pricer.data.intake.vocabulary import Answers, Question, Vocabulary, override, plain_word
+from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
+from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override, plain_word
 from gpu_pricer.data.sources.source import SET_ELSEWHERE
 from gpu_pricer.errors import InputError
 
@@ -88,7 +89,8 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
     if currency is None:
         words = tuple(override("currency", name) for name in EXAMPLE_CURRENCIES)
         questions.append(Question("which currency are the prices in?", words))
-    questions += _costs(taken, answers) + _vat(taken, answers)
+    prices = named_prices(taken, vocabulary)
+    questions += _costs(taken, answers) + mixed_prices(prices) + _vat(taken, prices, answers)
     return Inspection(taken, list(dict.fromkeys(questions)), currency)
 
 
@@ -131,9 +133,11 @@ def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
     path, count = _lacking(taken, "cost")
     if not count or answers.cost_ratio is not None:
         return []
+    is_told = any("cost" in file.readings for file in taken if file.found.path == path)
+    named = "" if is_told else f". If a column holds costs, name it: {override('products.cost', 'COLUMN')}"
     text = (
         f"what is the unit cost over the list price? {count:,} products of {path} have no cost; prices and profit "
-        "depend on it"
+        f"depend on it{named}"
     )
     return [Question(text, (override("cost_ratio", EXAMPLE_RATIO),))]
 
@@ -155,14 +159,16 @@ def _known(file: TakenFile, name: str) -> int:
     return column.readable.get(kind, column.filled) if name in SET_ELSEWHERE else column.filled
 
 
-def _vat(taken: list[TakenFile], answers: Answers) -> list[Question]:
-    """Return the question whether prices include VAT, if products have rates, or which rate products without one have.
+def _vat(taken: list[TakenFile], prices: list[NamedPrice], answers: Answers) -> list[Question]:
+    """Return the question whether prices include VAT, or which rate products without one have.
 
-    Prices of files without any rate are taken as without VAT, unless the user says otherwise.
+    Prices are taken as without VAT, unless the user says otherwise, where no product has a rate and no name of a column
+    of prices says that they include VAT.
     """
     rates = [file.readings["vat_rate"].column for file in taken if "vat_rate" in file.readings]
-    if answers.price_includes_vat is None and any(rates):
-        text = f"do the prices include VAT? {' and '.join(filter(None, rates))} seems to hold its rates"
+    if answers.price_includes_vat is None and (any(rates) or any(price.side == GROSS for price in prices)):
+        held = f"{' and '.join(filter(None, rates))} seems to hold its rates" if any(rates) else ""
+        text = f"do the prices include VAT? {'. '.join(filter(None, (held, said_of_vat(prices))))}"
         words = tuple(override("price_includes_vat", is_so) for is_so in (True, False))
         return [Question(text, words)]
     path, count = _lacking(taken, "vat_rate")

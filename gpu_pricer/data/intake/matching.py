@@ -23,6 +23,7 @@ KIN = {
     "users": "users",
 }
 """Tables of one kin have the same ids, so only a file's name can tell them apart."""
+BY_NAME = "by its name"
 WITH_CONTEXT = ("offers", "context")
 MAY_BE_EMPTY = "category_id"
 """The column that must be told though each of its cells may be empty."""
@@ -57,7 +58,7 @@ class TakenFile:
     @property
     def missing(self) -> list[str]:
         """The columns that the contract demands and no column of the file is taken for."""
-        demanded = [name for name, column in SCHEMAS[self.table].columns().items() if not _is_optional(column)]
+        demanded = [name for name, column in SCHEMAS[self.table].columns().items() if not is_optional(column)]
         return [name for name in demanded if name not in self.readings]
 
 
@@ -71,7 +72,7 @@ def take_file(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> Tak
     if said is not None:
         return TakenFile(said, "as you said", found, {})
     if len(by_name) == 1 and (by_columns is None or KIN[by_name[0]] == KIN[by_columns]):
-        return TakenFile(by_name[0], "by its name", found, {})
+        return TakenFile(by_name[0], BY_NAME, found, {})
     if not by_name and by_columns is not None:
         return TakenFile(by_columns, "by its ids", found, {})
     tables = dict.fromkeys([*by_name, *([by_columns] if by_columns else [])] or SCHEMAS)
@@ -103,12 +104,12 @@ def match_columns(taken: TakenFile, vocabulary: Vocabulary, answers: Answers) ->
     questions: list[Question] = []
     for name, column in SCHEMAS[taken.table].columns().items():
         said = (answers.columns.get(taken.table) or {}).get(name)
-        named = [other for other in taken.found.columns if vocabulary.names(name, other)]
+        named = _named(taken, name, vocabulary)
         exact = [other for other in named if other == name]
         if said is not None:
             chosen, reason = _said(taken, name, said), "as you said"
         elif len(exact or named) == 1:
-            chosen, reason = (exact or named)[0], "by its name"
+            chosen, reason = (exact or named)[0], BY_NAME
         else:
             questions += [_which(taken, name, named)] if named else []
             continue
@@ -116,6 +117,13 @@ def match_columns(taken: TakenFile, vocabulary: Vocabulary, answers: Answers) ->
         readings[name] = Reading(chosen, kind, reason)
         questions += asked
     return replace(taken, readings=readings), questions
+
+
+def _named(taken: TakenFile, name: str, vocabulary: Vocabulary) -> list[str]:
+    """Return the columns called as one of the contract; if there are none, those whose names add a word on VAT."""
+    columns = taken.found.columns
+    named = [column for column in columns if vocabulary.names(name, column)]
+    return named or [column for column in columns if vocabulary.vat_side(name, column)]
 
 
 def _said(taken: TakenFile, name: str, said: str) -> str | None:
@@ -133,7 +141,7 @@ def _said(taken: TakenFile, name: str, said: str) -> str | None:
 def _require_not_demanded(taken: TakenFile, name: str) -> None:
     """Raise InputError if each row of the table needs a value in a column that the user says no column holds."""
     column = SCHEMAS[taken.table].columns()[name]
-    if not _is_optional(column) and name != MAY_BE_EMPTY:
+    if not is_optional(column) and name != MAY_BE_EMPTY:
         raise InputError(
             f"inspect.{taken.table}.{name} must name a column of {taken.found.path}, found {NONE}: each row must have "
             f"{name} ({column.description}); name one of {', '.join(taken.found.columns)}, or add it"
@@ -226,5 +234,6 @@ def with_further_columns(taken: TakenFile, vocabulary: Vocabulary) -> TakenFile:
     return replace(taken, readings=readings)
 
 
-def _is_optional(column: dy.Column) -> bool:
+def is_optional(column: dy.Column) -> bool:
+    """Return whether a table may lack a column of the contract."""
     return bool((column.metadata or {}).get("optional"))

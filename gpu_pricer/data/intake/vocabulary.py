@@ -11,6 +11,10 @@ from gpu_pricer.tables.vat import require_vat_settings
 
 NONE = "none"
 """The answer that no column of the file holds a column of the contract."""
+PRICES = ("price", "list_price", "competitor_price")
+NET, GROSS = "net", "gross"
+SIDES = dict.fromkeys(PRICES, (NET, GROSS)) | {"cost": (NET,)}
+"""Columns of amounts, and whether their names may say that these are without VAT or include it; costs are without."""
 PLAIN = re.compile(r"[A-Za-z_%][\w%./:-]*( [\w%./:-]+)*", re.ASCII)
 """Texts that Hydra takes as they are."""
 WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
@@ -20,12 +24,13 @@ WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
 class Vocabulary:
     """How files and columns are called, in plain words (plain_word).
 
-    columns: by name in the contract. attributes: by name of an attribute that policies know. tables: by table. label,
-    protected, unread: columns that name a product to a person, that are audited only, and that name a person and are
-    not read.
+    columns: by name in the contract. vat: words before or after the name of an amount, by side: NET, without VAT, or
+    GROSS. attributes: by name of an attribute that policies know. tables: by table. label, protected, unread: columns
+    that name a product to a person, that are audited only, and that name a person and are not read.
     """
 
     columns: dict[str, list[str]]
+    vat: dict[str, list[str]]
     attributes: dict[str, list[str]]
     tables: dict[str, list[str]]
     label: list[str]
@@ -34,7 +39,20 @@ class Vocabulary:
 
     def names(self, name: str, column: str) -> bool:
         """Return whether a file's column is called as the contract's column `name` may be."""
-        return plain_word(column) in {plain_word(name), *self.columns.get(name, [])}
+        return plain_word(column) in self._words(name)
+
+    def vat_side(self, name: str, column: str) -> str | None:
+        """Return NET or GROSS if a file's column is called as `name` with such a word, as `EK netto` is; else None."""
+        word = plain_word(column)
+        return next((side for side in SIDES.get(name, ()) if word in self._with_side(name, side)), None)
+
+    def _words(self, name: str) -> set[str]:
+        return {plain_word(name), *self.columns.get(name, [])}
+
+    def _with_side(self, name: str, side: str) -> set[str]:
+        return {
+            spelled for word in self._words(name) for mark in self.vat[side] for spelled in (word + mark, mark + word)
+        }
 
     def attribute(self, column: str) -> str:
         """Return the name of the attribute that a file's column holds: one that policies know, or its own."""
