@@ -16,7 +16,7 @@ from gpu_pricer.data.short_ids import (
     with_ordered_ids,
     with_short_ids,
 )
-from gpu_pricer.data.sources.source import CELLS, LINE, RawTable, Source
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.checking import EXAMPLES, Checked, check
@@ -137,8 +137,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     reports = _reports(checked, unreadable, raw, validation.outliers)
-    unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
-    unpriced_report = f"{raw['products'].origin} {_prices_report(unpriced)}" if unpriced.height else ""
+    origin = raw["products"].origin
+    unread_report = f"{origin} {_cells_report(unread, origin, RATES_ARE_READABLE)}" if unread.height else ""
+    unpriced_report = f"{origin} {_prices_report(unpriced)}" if unpriced.height else ""
     told = "; ".join(filter(None, (*reports, unread_report, unpriced_report)))
     if told and validation.on_invalid == "refuse":
         raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
@@ -167,17 +168,20 @@ def _of_text(raw: dict[str, RawTable], which: Literal["unreadable", "unread"]) -
 
 def _require_readable_rows(rows: pl.LazyFrame, unreadable: pl.DataFrame, origin: str) -> None:
     if rows.limit(1).collect().is_empty():
-        found = _cells_report(unreadable, CELLS_ARE_READABLE)
+        found = _cells_report(unreadable, origin, CELLS_ARE_READABLE)
         raise InputError(
             f"{origin} must have rows whose cells can all be read, found none; it {found}: "
             "mend the file, or run gpu-pricer inspect again if it is now written in another way"
         )
 
 
-def _cells_report(rows: pl.DataFrame, rule: str) -> str:
-    """Return how many rows break a rule on what can be read, with the lines of the first ones and what is in them."""
-    first = rows.head(EXAMPLES).select(LINE, CELLS).iter_rows()
-    examples = "; ".join(f"line {line} {cells}" for line, cells in first)
+def _cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
+    """Return how many rows break a rule on what can be read, with the lines of the first ones and what is in them.
+
+    origin: the table's; where it names several files, each line is told with its own.
+    """
+    first = rows.head(EXAMPLES).select(FILE, LINE, CELLS).iter_rows()
+    examples = "; ".join(f"line {line} {f'of {file} ' if file != origin else ''}{cells}" for file, line, cells in first)
     return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
 
 
@@ -340,7 +344,10 @@ def _reports(
     outliers: dict[str, OutlierRule],
 ) -> list[str]:
     """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
-    reports = [f"{raw[name].origin} {_cells_report(rows, CELLS_ARE_READABLE)}" for name, rows in unreadable.items()]
+    reports = [
+        f"{raw[name].origin} {_cells_report(rows, raw[name].origin, CELLS_ARE_READABLE)}"
+        for name, rows in unreadable.items()
+    ]
     others = {name: result.report() + _settings(result, outliers) for name, result in checked.items() if result.broken}
     if "products" in others:
         others["products"] += _lost_lines(checked)

@@ -249,6 +249,22 @@ def test_a_vat_rate_that_cannot_be_read_is_asked_for_and_its_product_stays(gpu_p
     assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
 
 
+def test_a_cell_that_cannot_be_read_is_told_with_its_file_where_a_table_has_several(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": ["1.5", "ask", "1.6", "2.4"]})
+    others = pl.DataFrame(SALES).with_columns(sold_at=pl.Series(["2025-02-30", *["2025-02-03"] * 3]))
+    others.write_csv(tmp_path / "shop/sales_2025.csv")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    folder = tmp_path / "shop"
+    first, second = (
+        f"line 3 of {folder}/sales.csv price='ask'",
+        f"line 2 of {folder}/sales_2025.csv sold_at='2025-02-30'",
+    )
+    assert f"breaks cells_are_readable in 2 rows, such as {first}; {second}\n" in ended.out
+
+
 def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):
     shop()
 
