@@ -51,7 +51,8 @@ def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
     if unknown := [name for name in names if name not in known]:
         raise InputError(
             f"the table group_prices must tell the prices of every price_group, found none of {', '.join(unknown[:3])}"
-            ": bring it (`gpu-pricer history` writes it from published prices), or leave price_group out"
+            ": bring it (`gpu-pricer history` writes it from published prices), or leave price_group out, "
+            "with inspect by inspect.transactions.price_group=none"
         )
     if known and not names:
         raise InputError(

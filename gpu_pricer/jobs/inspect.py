@@ -15,6 +15,7 @@ from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_
 from gpu_pricer.data.intake.keys import matched_keys
 from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
+from gpu_pricer.data.price_groups import group_names
 from gpu_pricer.data.sources.source import Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
@@ -115,6 +116,7 @@ def _check(written: dict[str, Any]) -> None:
     validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
     checked = read_inputs(source, validation, Period(data.occasion_period), None)
     catalog = written.get("catalog") or {}
+    group_names(checked.sales, checked.tables.get("group_prices"))
     checked.require_rates(catalog.get("price_includes_vat"), catalog.get("vat_rate"))
     if catalog.get("price_includes_vat"):
         rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)

@@ -212,6 +212,21 @@ def test_a_file_of_group_prices_is_known_by_its_name(gpu_pricer, shop, tmp_path,
     assert written(tmp_path)["source"]["contents"]["group_prices"][0]["columns"]["time"] == "from"
 
 
+def test_price_groups_without_their_prices_are_refused_as_prepare_would(gpu_pricer, shop, tmp_path):
+    shop(sales={"price_group": ["x", "", "y", "y"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert (
+        "the table group_prices must tell the prices of every price_group, found none of x, y: bring" in ended.said[0]
+    )
+    assert "inspect.transactions.price_group=none" in ended.said[0]
+    assert not (tmp_path / "own").exists()
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.price_group=none").status == 0
+
+
 def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_pricer, shop, tmp_path):
     shop()
     asked = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
