@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MOST_GROUPS = 64
 """Each of them adds a column to the price response for every period."""
 LEAST_AGREEING, TOLERANCE = 0.5, 0.005  # share of the lines of groups; currency
+MIXED_UP = 0.15  # share of the lines of groups
 SAME_DEAL = 0.005
 """Two prices are the same share of two groups' prices if they differ by less than this share: prices are rounded."""
 CELL = ("period", PRICE_GROUP, "product_id")
@@ -159,19 +160,28 @@ def group_shelf(
 
 
 def warn_of_other_prices(paid: pl.DataFrame) -> None:
-    """Warn where most lines of price groups are at other prices than those that their groups are told to have seen.
+    """Warn where many lines of price groups are at other prices than those that their groups are told to have seen.
 
-    paid: from lines_of_groups.
+    paid: from lines_of_groups. Most lines are too many, and MIXED_UP is too much of those at another group's price,
+    since deals on top of the groups' prices hardly are at one.
     """
-    is_other = (pl.col("price") - pl.col("told")).abs() > TOLERANCE
-    count, other = paid.select(pl.col("len").sum(), other=(pl.col("len") * is_other).sum()).row(0)
-    if other > (1 - LEAST_AGREEING) * count:
-        first = paid.filter(is_other).sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
-        log.warning(
-            "%.0f %% of the lines of price groups are at other prices than group_prices tells, such as %.2f of product "
-            "%s in the period %s instead of %.2f: mend price_group, or the groups, times or prices of group_prices",
-            100 * other / count, first["price"], first["product_id"], first["period"], first["told"],
-        )  # fmt: skip
+    differs, of_product = (pl.col("price") - pl.col("told")).abs() > TOLERANCE, ["period", "product_id"]
+    others = paid.select(*of_product, other="told").unique()
+    is_at_other = (pl.col("price") - pl.col("other")).abs() <= TOLERANCE
+    at_other = paid.filter(differs).join(others, on=of_product).filter(is_at_other).unique([*CELL, "price"])
+    for what, wrong, most in (
+        ("other prices than group_prices tells", paid.filter(differs), 1 - LEAST_AGREEING),
+        ("the price of another group", at_other, MIXED_UP),
+    ):
+        share = wrong["len"].sum() / max(paid["len"].sum(), 1)
+        if share > most:
+            first = wrong.sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
+            log.warning(
+                "%.0f %% of the lines of price groups are at %s, such as %.2f of product %s in the period %s instead "
+                "of %.2f: mend price_group, or the groups, times or prices of group_prices",
+                100 * share, what, first["price"], first["product_id"], first["period"], first["told"],
+            )  # fmt: skip
+            return
 
 
 def _prices(told: pl.DataFrame) -> pl.DataFrame:

@@ -150,6 +150,27 @@ def test_lines_of_groups_at_other_prices_than_told_are_warned_of(lines, caplog, 
     assert all("in the period 2024-01-01 instead of 3.00: mend" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.parametrize(("mixed", "deals", "warns"), [(0, 0, False), (0, 30, False), (30, 0, True), (14, 20, False)])
+def test_lines_at_the_prices_of_other_groups_are_warned_of(lines, caplog, mixed, deals, warns):
+    """Two groups pay 3 and 4 for the product; of 50 lines each some are at the other's price, or at a deal on top."""
+    wrong, cut = mixed // 2, deals // 2
+    paid = [
+        price
+        for own, other in ((3.0, 4.0), (4.0, 3.0))
+        for price in [other] * wrong + [0.8 * own] * cut + [own] * (50 - wrong - cut)
+    ]
+    sales = lines(*({"price": price} for price in paid))
+    sales = sales.with_columns(price_group=pl.Series([1] * 50 + [2] * 50, dtype=pl.UInt16))
+
+    prices = told((1, 10, at(0), 3.0), (2, 10, at(0), 4.0))
+    warn_of_other_prices(lines_of_groups(sales, shelf_of((week(0), 10, 2.5)), prices, WEEK))
+
+    said = (
+        "30 % of the lines of price groups are at the price of another group, such as 4.00 of product 10 in the period"
+    )
+    assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * warns
+
+
 def test_lines_are_counted_beside_the_price_that_their_group_was_told_to_have_seen(lines):
     """Of group 1 the price of product 10 holds from the second week on, group 2 has none of its own."""
     rows = [(1, 10, 0, 2.5), (1, 10, 1, 3.0), (1, 10, 1, 3.0), (1, 10, 1, 2.0), (2, 10, 1, 2.5), (0, 10, 1, 9.0)]
