@@ -169,11 +169,12 @@ def warn_of_other_prices(paid: pl.DataFrame) -> None:
     others = paid.select(*of_product, other="told").unique()
     is_at_other = (pl.col("price") - pl.col("other")).abs() <= TOLERANCE
     at_other = paid.filter(differs).join(others, on=of_product).filter(is_at_other).unique([*CELL, "price"])
+    lines = pl.col("len").sum()
     for what, wrong, most in (
         ("other prices than group_prices tells", paid.filter(differs), 1 - LEAST_AGREEING),
         ("the price of another group", at_other, MIXED_UP),
     ):
-        share = wrong["len"].sum() / max(paid["len"].sum(), 1)
+        share = wrong.select(lines).item() / max(paid.select(lines).item(), 1)
         if share > most:
             first = wrong.sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
             log.warning(
