@@ -5,6 +5,8 @@ import signal
 import sys
 from types import FrameType
 
+from gpu_pricer.command_line.unread import written
+
 WAITING = ("OMP_WAIT_POLICY", "passive")
 """How threads of OpenMP, which PyTorch and LightGBM use, wait for each other: asleep. Awake they keep a core from
 whatever else runs there, and from a thread that they wait for: docs/measurements.md says what that costs."""
@@ -15,10 +17,10 @@ def run() -> None:
     if sys.argv[1:2] == ["completion"]:
         from gpu_pricer.command_line.completion import main  # without what jobs import: somebody waits for it
 
-        sys.exit(main(sys.argv[2:]))
+        sys.exit(written(lambda: main(sys.argv[2:])))
     from gpu_pricer.command_line.job_help import help_status
 
-    status = help_status(sys.argv[1:])
+    status = written(lambda: help_status(sys.argv[1:]))
     if status is not None:
         sys.exit(status)
     os.environ.setdefault(*WAITING)  # before any library reads it

@@ -33,6 +33,7 @@ from gpu_pricer.command_line.completion import main as complete
 from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
 from gpu_pricer.command_line.unknown_key import ELSEWHERE, require_place, unknown_key
+from gpu_pricer.command_line.unread import unread
 from gpu_pricer.command_line.words import divided, is_plain
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
@@ -93,7 +94,7 @@ def _status(job: str, work: Callable[[], object], overrides: Sequence[str] = ())
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(job, _config_error(job, error, overrides), InputError.exit_status)
     except BrokenPipeError:  # such as in `gpu-pricer versions | head -1`
-        return _unread()
+        return unread()
     except OSError as error:
         reason = f"files and folders must be there, with rights and room, found: {error}; mend that"
         return _fail(job, reason, InputError.exit_status)
@@ -268,15 +269,6 @@ def _with_log(config: DictConfig) -> DictConfig:
 def _fail(job: str, reason: object, status: int) -> int:
     say_last(job, reason, status)
     return status
-
-
-def _unread() -> int:
-    """Return the exit status of a job whose output nobody reads any more, that of a process which SIGPIPE ends.
-
-    The rest of the output goes nowhere, so that writing it as Python ends cannot fail again.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE
 
 
 def _interrupted(job: str, number: int) -> int:

@@ -84,12 +84,15 @@ def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_output_that_nobody_reads_ends_a_job_without_a_word(tmp_path):
+@pytest.mark.parametrize(
+    "arguments", [["config", "job=train"], ["versions"], ["--help"], ["assign", "--help"], ["completion", "bash"]]
+)
+def test_output_that_nobody_reads_ends_a_command_without_a_word(tmp_path, arguments):
     reading, writing = os.pipe()
     os.close(reading)
 
     done = subprocess.run(
-        [sys.executable, "-m", "gpu_pricer", "config", "job=train"],
+        [sys.executable, "-m", "gpu_pricer", *arguments],
         cwd=tmp_path,
         stdout=writing,
         stderr=subprocess.PIPE,
