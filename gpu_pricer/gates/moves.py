@@ -26,7 +26,7 @@ class Change(NamedTuple):
 
 AGAINST_TODAY = (
     Change("max_share_moved", "share of prices moved", "moved"),
-    Change("max_mean_move", "mean move", "move"),
+    Change("max_mean_move", "mean size of the moves", "move"),
 )
 AGAINST_PUBLISHED = (
     Change("max_share_changed", "share of prices that differ from the published ones", "changed"),
@@ -34,7 +34,7 @@ AGAINST_PUBLISHED = (
 )
 BY_CATEGORY = (
     Change("max_category_share_changed", "share of a category's prices that differ from the published ones", "changed"),
-    Change("max_category_change", "mean change of a category's prices from the published ones", "change"),
+    Change("max_category_change", "mean size of a category's changes from the published prices", "change"),
 )
 
 

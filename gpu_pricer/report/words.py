@@ -18,7 +18,7 @@ BOUND_WORDS: Mapping[str, str] = {
 
 GATE_WORDS: Mapping[str, str] = {
     "max_share_moved": "Share of prices that move",
-    "max_mean_move": "Mean move of a price",
+    "max_mean_move": "Mean size of the moves",
     "max_share_beyond_moves": "Share of prices beyond a limit on moves",
     "max_single_move": "Largest move of a single price",
     "max_share_missing": "Share of published products without a price now",
@@ -27,7 +27,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_share_changed": "Share of prices that differ from the published ones",
     "max_share_far": "Share of prices far from the published ones",
     "max_category_share_changed": "Share of changed prices in the category with the most",
-    "max_category_change": "Mean change in the category that changes most",
+    "max_category_change": "Mean size of the changes in the category that changes most",
     "max_loss_increase": "Predictions get no worse than the published model's",
     "certificate": "Limits on the assortment are met",
     "audit": "Fairness audit accepts the prices",

@@ -92,7 +92,7 @@ def test_changes_are_those_of_the_same_cells(market):
     assert found("max_category_change") == pytest.approx(np.mean(changes["c1"]))
     assert found("max_category_share_changed") == pytest.approx(max(np.mean(np.array(c) > 0) for c in changes.values()))
     line = market.outcome(max_category_change=0.2).refusal(Path("prices/second"))
-    assert "mean change of a category's prices from the published ones must be at most 0.2, found 0." in line
+    assert "mean size of a category's changes from the published prices must be at most 0.2, found 0." in line
     assert "in c1 (above the limit: 1 of 2) (publish.gates.max_category_change): look at the prices" in line
     assert line.endswith("paths.shards=prices/second publish.accept=[max_category_change] publish.reason=WHY")
 

@@ -49,7 +49,7 @@ def test_every_gate_that_is_not_passed_has_its_line_and_nothing_is_published(gpu
     assert ended.status == 3
     assert len(ended.said) == 2
     assert ended.said[0].startswith("gpu-pricer publish: the share of prices moved must be at most 0.01, found 1.0000")
-    assert ended.said[1].startswith("gpu-pricer publish: the mean move must be at most 0.001, found 0.")
+    assert ended.said[1].startswith("gpu-pricer publish: the mean size of the moves must be at most 0.001, found 0.")
     assert "paths.shards=prices/second publish.accept=[max_mean_move] publish.reason=WHY" in ended.said[1]
     assert current_run(shop / "prices") == "first"
     assert not (shop / "prices/second/_record/publication.json").exists()

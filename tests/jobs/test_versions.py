@@ -225,7 +225,7 @@ def test_rollback_must_pass_the_gates_or_have_them_accepted(gpu_pricer, shop):
 
     ended = gpu_pricer("rollback", "first", "rollback.reason=costs", strict)
     assert ended.status == 3
-    assert "the mean move must be at most 0.0001" in ended.said[0]
+    assert "the mean size of the moves must be at most 0.0001" in ended.said[0]
     assert current_run(shop / "prices") == "third"
 
     accepted = gpu_pricer("rollback", "first", "rollback.reason=costs", strict, "publish.accept=[max_mean_move]")

@@ -156,6 +156,18 @@ def test_products_whose_prices_stay_are_not_listed_as_changed(report_shop):
     assert "<table>" not in section
 
 
+def test_page_tells_the_mean_size_of_changes_up_and_down(report_shop):
+    two, three = (scan_prices(report_shop.folder / "prices" / run).collect() for run in ("two", "three"))
+    both = two.join(three, on=["product_id", "segment_id"]).cast({"price": pl.Float64, "price_right": pl.Float64})
+    change = both["price_right"] / both["price"] - 1
+    size, move = change.abs().mean(), change.mean()
+
+    assert abs(move) < size - 0.001
+    assert f"prices change by {size:.2%} on average, up or down".replace("%", " %") in text_of(
+        report_shop.refused, "older"
+    )
+
+
 def test_page_without_a_frontier_says_how_to_get_it(report_shop):
     assert "gpu-pricer report paths.shards=prices/three frontier=units finds" in text_of(
         report_shop.refused, "frontier"

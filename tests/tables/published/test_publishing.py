@@ -579,7 +579,7 @@ def test_layout_changes_nothing_that_the_gates_measure(tmp_path):
         ),
         (
             replace(OPEN, max_mean_move=0.01),
-            r"mean move must be at most 0\.01, found .* \(publish\.gates\.max_mean_move\)",
+            r"mean size of the moves must be at most 0\.01, found .* \(publish\.gates\.max_mean_move\)",
         ),
     ],
 )
