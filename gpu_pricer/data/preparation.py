@@ -345,7 +345,10 @@ def _summary(
     calendar: Calendar,
     rules: Preparation,
 ) -> dict[str, Any]:
-    """Return the content of summary.json: the calendar, the sizes, and what became of the input rows."""
+    """Return the content of summary.json: the calendar, the sizes, and what became of the input rows.
+
+    products_on_shelf_now: those of the last whole period; `availability`, by which prices are set, is of several.
+    """
     shelf, periods, whole = tables["shelf"], calendar.whole, choices.log
     sets = shelf.group_by("period", "category_id").len()["len"]
     bought, kept = _purchases(whole)
