@@ -120,10 +120,15 @@ def reviewed_folder(config: DictConfig) -> Path:
     )
     if folder.resolve().parent != prices.resolve():
         raise InputError(f"people decide about versions in paths.prices={prices}, found {folder}: score into {prices}")
-    if folder.name in published_runs(prices):
-        raise InputError(f"the version to decide on must not be published yet, found {folder}: score a new one")
+    folder = prices / folder.resolve().name  # the link _current names the published version
+    _require_unpublished(prices, folder)
     run = base_run(folder)
     return folder if run is None else prices / run
+
+
+def _require_unpublished(prices: Path, folder: Path) -> None:
+    if folder.name in published_runs(prices):
+        raise InputError(f"the version to decide on must not be published yet, found {folder}: score a new one")
 
 
 def open_review(config: DictConfig) -> Review:
@@ -151,7 +156,8 @@ def settle(config: DictConfig, review: Review) -> Path:
     """Return the version whose prices are as decided, and let `publish` take it next.
 
     It is the version under review itself where nothing was rejected or overridden, or one that was made before from the
-    same decisions; else it is made now. Raise Refused where the audit refuses it.
+    same decisions; else it is made now. Raise InputError where that one is published already, Refused where the audit
+    refuses it.
     """
     prices, work, base, desk = Path(config.paths.prices), Path(config.paths.work), review.base, review.desk
     changes = desk.standing.filter(pl.col("decision").is_in(CHANGES)).with_columns(run=pl.lit(base.version.run))
@@ -160,13 +166,14 @@ def settle(config: DictConfig, review: Review) -> Path:
     if folder is None:
         folder = prices / new_run()
         _make(config, base, changes, folder)
+    _require_unpublished(prices, folder)
     remember_scored(work, prices, folder)
     return folder
 
 
 def _made_before(prices: Path, base: Base, changes: pl.DataFrame) -> Path | None:
     """Return the newest finished version with exactly these decisions, None if there is none."""
-    for record in sorted(prices.glob(f"*/{RUN_RECORD}"), reverse=True):
+    for record in sorted(prices.glob(f"[!_]*/{RUN_RECORD}"), reverse=True):  # _current links to one of them
         folder = record.parents[1]
         if base_run(folder) == base.version.run and read_decided(folder).sort("product_id").equals(changes):
             return folder

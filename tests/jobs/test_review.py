@@ -208,6 +208,36 @@ def test_policy_names_who_is_asked_about(gpu_pricer, shop):
     assert f"{expected.height} products to decide on" in category.out
 
 
+@pytest.mark.parametrize("name", ["one", "_current"])
+def test_nothing_is_left_to_decide_about_the_published_version(gpu_pricer, shop, name):
+    assert gpu_pricer("publish").status == 0
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two", "backend=cpu").status == 0
+
+    refused = gpu_pricer("review", f"paths.shards=prices/{name}")
+
+    assert refused.status == 2
+    assert refused.said == [
+        "gpu-pricer review: the version to decide on must not be published yet, found prices/one: score a new one"
+    ]
+    assert gpu_pricer("publish").status == 0
+    assert current_run(shop / "prices") == "two"
+
+
+def test_decided_version_that_is_published_is_not_taken_for_the_one_scored_last(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    rejected, _ = changed_products(shop)
+    assert gpu_pricer("review", *ASK, ANN, fill(shop, {rejected: ("reject", None)})).status == 0
+    assert gpu_pricer("publish", *ASK).status == 0
+    decided = current_run(shop / "prices")
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two", "backend=cpu").status == 0
+
+    refused = gpu_pricer("review", *ASK, "paths.shards=prices/one")
+
+    assert (decided != "one", refused.status) == (True, 2)
+    assert f"must not be published yet, found prices/{decided}: score a new one" in refused.said[0]
+    assert json.loads((shop / "work/score/version.json").read_text()) == {"run": "two"}
+
+
 BAD = {
     "perhaps": ({"decision": "perhaps"}, "row 2 must say accept, reject or override, found 'perhaps'"),
     "no price": ({"decision": "override"}, "row 2 must give the price of the override, found None"),
