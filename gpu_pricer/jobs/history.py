@@ -5,6 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.data_source import recorded_source
 from gpu_pricer.jobs.next_command import next_command
 from gpu_pricer.tables.published.group_history import Addition, add_publications
 from gpu_pricer.tables.stores.local_copy import shown
@@ -32,7 +33,8 @@ def main(config: DictConfig) -> dict[str, object]:
     """
     prices, folder = Path(config.paths.prices), _folder(config.history.out)
     addition = add_publications(prices, folder)
-    print("\n".join(_lines(addition, prices, folder)))
+    source = recorded_source(config.paths)
+    print("\n".join(_lines(addition, prices, folder, [] if source is None else source.words)))
     return {"group_prices": str(folder), "files": addition.files, "rows": addition.rows}
 
 
@@ -42,8 +44,8 @@ def _folder(out: object) -> Path:
     return Path(out)
 
 
-def _lines(addition: Addition, prices: Path, folder: Path) -> list[str]:
-    """Return what was written, and how to go on."""
+def _lines(addition: Addition, prices: Path, folder: Path, prepared: list[str]) -> list[str]:
+    """Return what was written, and how to go on; prepared: the words with which the canonical tables were prepared."""
     if not addition.publications:
         return [f"no published versions in {shown(prices)}"]
     if not addition.files:
@@ -54,7 +56,7 @@ def _lines(addition: Addition, prices: Path, folder: Path) -> list[str]:
         f"wrote {_counted(addition.files, 'file')} with {_counted(addition.rows, 'row')} to {folder}: {of_days}",
         "  this is the table group_prices: bring it with the column price_group, the segment whose prices a user saw, "
         "in transactions or offers",
-        f"go on: {next_command('prepare', without=('history',))}",
+        f"go on: {next_command('prepare', without=('history',), earlier=prepared)}",
     ]
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.data_source import SOURCE, source_of_line
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
@@ -33,7 +34,7 @@ def inputs(config: DictConfig) -> list[Path]:
     return source.files()
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> dict[str, object]:
     """Read the raw tables, check every row, and write the canonical tables to paths.data.
 
     The raw tables come from data.source: data=parquet data.path=DIR reads your own products, transactions (or
@@ -64,6 +65,7 @@ def main(config: DictConfig) -> None:
     """
     directory = Path(config.paths.data)
     require_own(directory, OUR_FILES)
+    source = source_of_line()
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
@@ -85,6 +87,7 @@ def main(config: DictConfig) -> None:
         *(f"{summary['rows'][name]:,}" for name in ("products", "choices", "users")),
         directory,
     )
+    return {} if source is None else {SOURCE: source._asdict()}
 
 
 def _require_columns(users: list[str], protected: list[str]) -> None:
