@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.data_source import SOURCE, source_of_line
+from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
@@ -45,7 +46,7 @@ def main(config: DictConfig) -> dict[str, object]:
     Rows that break a rule are counted, shown by example, and set aside in paths.data/quarantine
     (data.on_invalid=quarantine) or refused (refuse). Missing columns, wrong types, empty tables and repeated
     products are always refused. Nothing is written before all inputs are checked, and the old tables stay
-    until the new ones are whole.
+    until the new ones are whole. A warning says where they were prepared with another `data`.
 
     The period that has begun gives today's prices where its sales show them, and counts in availability with the share
     of it that has passed. It teaches demand by what its days show of a whole period (tables begun_*).
@@ -66,6 +67,7 @@ def main(config: DictConfig) -> dict[str, object]:
     directory = Path(config.paths.data)
     require_own(directory, OUR_FILES)
     source = source_of_line()
+    _warn_of_other_source(config.paths, source)
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
@@ -88,6 +90,17 @@ def main(config: DictConfig) -> dict[str, object]:
         directory,
     )
     return {} if source is None else {SOURCE: source._asdict()}
+
+
+def _warn_of_other_source(paths: DictConfig, source: DataSource | None) -> None:
+    """Warn where tables of another source are replaced, and say how they are made again."""
+    before = recorded_source(paths)
+    if source is None or before is None or before.data == source.data:
+        return
+    log.warning(
+        "%s was prepared with data=%s, and data=%s replaces its tables: for the former run %s",
+        *(paths.data, before.data, source.data, shlex.join(["gpu-pricer", "prepare", *before.words])),
+    )
 
 
 def _require_columns(users: list[str], protected: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The configuration of the canonical tables: `history` goes on with it."""
+"""The configuration of the canonical tables: `history` goes on with it, and `prepare` says if it replaces it."""
 
 import shlex
 
@@ -9,6 +9,8 @@ from tests.jobs.test_history import ARTEFACT, CATALOG, FIRST, night
 from tests.shops import lay_out
 
 OWN = ["--config-dir", "own", "data=mine", "split.validation_periods=1", "split.test_periods=1"]
+SYNTHETIC = ["data=synthetic", "data.source.people.users=50", "data.source.assortment.products=8",
+             "data.source.assortment.categories=2", "data.source.weeks=10"]  # fmt: skip
 
 
 @pytest.fixture
@@ -23,6 +25,12 @@ def shop(tmp_path):
     return tmp_path
 
 
+def replaced(ended):
+    """What the log says of tables that were prepared with another configuration."""
+    assert (ended.status, ended.said) == (0, [])
+    return [line for line in ended.log if "was prepared with" in line]
+
+
 def test_history_goes_on_with_the_configuration_of_the_canonical_tables(gpu_pricer, shop):
     assert gpu_pricer("prepare", *OWN, "backend=cpu").status == 0
 
@@ -31,7 +39,7 @@ def test_history_goes_on_with_the_configuration_of_the_canonical_tables(gpu_pric
     words = [f"--config-dir={shop / 'own'}", *OWN[2:], "paths.metrics=metrics"]
     assert line == f"go on: {shlex.join(['gpu-pricer', 'prepare', *words])}"
     summary = (shop / "work/data/summary.json").read_bytes()
-    assert gpu_pricer("prepare", *words).status == 0
+    assert replaced(gpu_pricer("prepare", *words)) == []
     assert (shop / "work/data/summary.json").read_bytes() == summary
 
 
@@ -44,6 +52,35 @@ def test_words_of_the_line_count_before_those_of_the_record(gpu_pricer, shop):
         f"go on: gpu-pricer prepare --config-dir={shop / 'own'} split.validation_periods=1 "
         "data=parquet data.path=tables split.test_periods=2"
     )
+
+
+def test_prepare_warns_where_it_replaces_the_tables_of_another_source(gpu_pricer, shop):
+    assert replaced(gpu_pricer("prepare", *OWN)) == []
+
+    (warning,) = replaced(gpu_pricer("prepare", *SYNTHETIC))
+
+    again = ["gpu-pricer", "prepare", f"--config-dir={shop / 'own'}", *OWN[2:]]
+    assert " WARNING " in warning
+    assert warning.endswith(
+        f"work/data was prepared with data=mine, and data=synthetic replaces its tables: for the former run "
+        f"{shlex.join(again)}"
+    )
+    assert len(replaced(gpu_pricer(*again[1:]))) == 1
+
+
+@pytest.mark.parametrize("changed", ["seed=1", "data.last_period=2024-01-29", "data.path=later", "paths.data=other"])
+def test_other_settings_of_the_same_source_are_no_other_source(gpu_pricer, shop, changed):
+    assert gpu_pricer("prepare", *OWN).status == 0
+    (shop / "later").symlink_to(shop / "tables")
+
+    assert replaced(gpu_pricer("prepare", *OWN, changed)) == []
+    assert replaced(gpu_pricer("prepare", *OWN)) == []
+
+
+def test_another_folder_is_nobodys_tables(gpu_pricer, shop):
+    assert gpu_pricer("prepare", *OWN).status == 0
+
+    assert replaced(gpu_pricer("prepare", *SYNTHETIC, "paths.data=other")) == []
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "{", '{"config": {"paths": {"data": "work/data"}}}'])
