@@ -105,6 +105,8 @@ def _status(job: str, work: Callable[[], object], overrides: Sequence[str] = ())
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning ends interrupted training with 1
             return _interrupted(job, signal.SIGINT)
+        if isinstance(end.__context__, BrokenPipeError):  # Rich ends the output of a table with 1
+            return unread()
         raise
     except (Exception, pl.exceptions.PanicException) as error:
         number = signal_in(error)

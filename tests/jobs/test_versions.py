@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -60,6 +62,18 @@ def prices_of(shop, run):
     """The price of every cell, from the Parquet files alone."""
     rows = pl.read_parquet(shop / "prices" / run / "*.parquet")
     return {(row["product_id"], row["segment_id"]): row["price"] for row in rows.iter_rows(named=True)}
+
+
+def test_a_table_that_nobody_reads_ends_without_a_word(shop):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gpu_pricer", "versions"], cwd=shop, stdout=writing, stderr=subprocess.PIPE
+    )
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_versions_are_listed_with_their_state(gpu_pricer, shop):
