@@ -186,8 +186,8 @@ def _group_shelf(
 ) -> pl.DataFrame:
     """Return the canonical group_shelf, and say how the lines agree with it; as group_shelf of price_groups."""
     paid = lines_of_groups(sales, shelf, told, period)
-    warn_of_other_prices(paid)
     deals = common_deals(paid)
+    warn_of_other_prices(paid, told, deals, period)
     found = group_shelf(shelf, visits, told, deals, period)
     log.info(
         "%s prices of price groups differ from the shelf's; lines show %s deals on top of these",

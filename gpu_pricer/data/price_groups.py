@@ -159,20 +159,17 @@ def group_shelf(
     return pl.concat(found).sort(CELL)
 
 
-def warn_of_other_prices(paid: pl.DataFrame) -> None:
+def warn_of_other_prices(paid: pl.DataFrame, told: pl.DataFrame, deals: pl.DataFrame, period: Period) -> None:
     """Warn where many lines of price groups are at other prices than those that their groups are told to have seen.
 
-    paid: from lines_of_groups. Most lines are too many, and MIXED_UP is too much of those at another group's price,
-    since deals on top of the groups' prices hardly are at one.
+    paid: from lines_of_groups. told, deals: as in group_shelf. Most lines are too many, and MIXED_UP is too much of
+    those at another group's price, common deals aside.
     """
-    differs, of_product = (pl.col("price") - pl.col("told")).abs() > TOLERANCE, ["period", "product_id"]
-    others = paid.select(*of_product, other="told").unique()
-    is_at_other = (pl.col("price") - pl.col("other")).abs() <= TOLERANCE
-    at_other = paid.filter(differs).join(others, on=of_product).filter(is_at_other).unique([*CELL, "price"])
+    other = paid.filter((pl.col("price") - pl.col("told")).abs() > TOLERANCE)
     lines = pl.col("len").sum()
     for what, wrong, most in (
-        ("other prices than group_prices tells", paid.filter(differs), 1 - LEAST_AGREEING),
-        ("the price of another group", at_other, MIXED_UP),
+        ("other prices than group_prices tells", other, 1 - LEAST_AGREEING),
+        ("the price of another group", _at_other_groups(other, told, deals, period), MIXED_UP),
     ):
         share = wrong.select(lines).item() / max(paid.select(lines).item(), 1)
         if share > most:
@@ -183,6 +180,18 @@ def warn_of_other_prices(paid: pl.DataFrame) -> None:
                 100 * share, what, first["price"], first["product_id"], first["period"], first["told"],
             )  # fmt: skip
             return
+
+
+def _at_other_groups(other: pl.DataFrame, told: pl.DataFrame, deals: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Return the rows of lines_of_groups whose price another group is told to have seen then, common deals aside."""
+    rows = other.join(deals, on=["period", "product_id"], how="anti").select(*CELL, "price", "len", "told")
+    of_groups = rows.join(told.select(of_group=PRICE_GROUP).unique(), how="cross")
+    prices = _prices(told).rename({PRICE_GROUP: "of_group", "price": "of_other"})
+    seen = _in_the_middle(of_groups, period).join_asof(
+        prices, on="time", by=["of_group", "product_id"], check_sortedness=False
+    )
+    is_at_other = (pl.col("price") - pl.col("of_other")).abs() <= TOLERANCE
+    return seen.filter(is_at_other).select(rows.columns).unique([*CELL, "price"])
 
 
 def _prices(told: pl.DataFrame) -> pl.DataFrame:

@@ -168,7 +168,7 @@ def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: R
     if sold is None or not sold.units or (outlook is not None and outlook.is_rationed):
         return []
     beyond, below_today = version.tally.units_today / sold.units - 1, 1 - sold.price_ratio
-    explained = sorted([0.0, -MOST_ELASTIC * below_today])
+    explained = sorted([0.0, sold.price_ratio**MOST_ELASTIC - 1])
     if abs(beyond - min(max(beyond, explained[0]), explained[1])) < FAR_FROM_SOLD:
         return []
     at = f" at prices {abs(below_today):.0%} {'below' if below_today > 0 else 'above'} today's"

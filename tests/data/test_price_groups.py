@@ -142,7 +142,9 @@ def test_lines_of_groups_at_other_prices_than_told_are_warned_of(lines, caplog, 
     )
     shelf = shelf_of((week(0), 10, 2.5))
 
-    warn_of_other_prices(lines_of_groups(sales, shelf, told((1, 10, at(0), 3.0)), WEEK))
+    prices = told((1, 10, at(0), 3.0))
+    of_groups = lines_of_groups(sales, shelf, prices, WEEK)
+    warn_of_other_prices(of_groups, prices, common_deals(of_groups), WEEK)
 
     share, price = ("100", "300.00") if 300.0 in paid else ("67", "2.00")
     said = f"{share} % of the lines of price groups are at other prices than group_prices tells, such as {price} of "
@@ -150,25 +152,40 @@ def test_lines_of_groups_at_other_prices_than_told_are_warned_of(lines, caplog, 
     assert all("in the period 2024-01-01 instead of 3.00: mend" in record.getMessage() for record in caplog.records)
 
 
+def warned(lines, caplog, rows):
+    """Whether lines (price_group, product_id, price) are said to be at the prices of others; 1 pays 3, 2 pays 4."""
+    sales = lines(*({"product_id": product, "price": price} for _, product, price in rows))
+    sales = sales.with_columns(price_group=pl.Series([group for group, *_ in rows], dtype=pl.UInt16))
+    products = sorted({product for _, product, _ in rows})
+    prices = told(*((group, product, at(0), 2.0 + group) for product in products for group in (1, 2)))
+    paid = lines_of_groups(sales, shelf_of(*((week(0), product, 2.5) for product in products)), prices, WEEK)
+    warn_of_other_prices(paid, prices, common_deals(paid), WEEK)
+    return ["are at the price of another group, such as" in record.getMessage() for record in caplog.records] == [True]
+
+
 @pytest.mark.parametrize(("mixed", "deals", "warns"), [(0, 0, False), (0, 30, False), (30, 0, True), (14, 20, False)])
 def test_lines_at_the_prices_of_other_groups_are_warned_of(lines, caplog, mixed, deals, warns):
-    """Two groups pay 3 and 4 for the product; of 50 lines each some are at the other's price, or at a deal on top."""
-    wrong, cut = mixed // 2, deals // 2
-    paid = [
-        price
-        for own, other in ((3.0, 4.0), (4.0, 3.0))
-        for price in [other] * wrong + [0.8 * own] * cut + [own] * (50 - wrong - cut)
+    """Of 100 lines some are at the other group's price, or at a fifth less than the own one."""
+    kinds = ["mixed"] * mixed + ["deal"] * deals + ["own"] * (100 - mixed - deals)
+    price = {"mixed": lambda own: 7.0 - own, "deal": lambda own: 0.8 * own, "own": lambda own: own}
+    rows = [(1 + number % 2, 10, price[kind](3.0 + number % 2)) for number, kind in enumerate(kinds)]
+
+    assert warned(lines, caplog, rows) == warns
+
+
+def test_mixed_groups_are_seen_where_only_one_group_has_a_line_of_a_product(lines, caplog):
+    rows = [
+        (1 + number % 2, 10 + number, 3.0 + number % 2 if number % 5 < 3 else 4.0 - number % 2) for number in range(50)
     ]
-    sales = lines(*({"price": price} for price in paid))
-    sales = sales.with_columns(price_group=pl.Series([1] * 50 + [2] * 50, dtype=pl.UInt16))
 
-    prices = told((1, 10, at(0), 3.0), (2, 10, at(0), 4.0))
-    warn_of_other_prices(lines_of_groups(sales, shelf_of((week(0), 10, 2.5)), prices, WEEK))
+    assert warned(lines, caplog, rows)
 
-    said = (
-        "30 % of the lines of price groups are at the price of another group, such as 4.00 of product 10 in the period"
-    )
-    assert [record.getMessage().startswith(said) for record in caplog.records] == [True] * warns
+
+def test_deals_that_all_groups_had_are_not_mistaken_for_prices_of_others(lines, caplog):
+    """A third of the products is sold to both groups at what group 1 pays for it."""
+    rows = [(group, product, 3.0 if product % 3 == 0 else 2.0 + group) for product in range(30) for group in (1, 2, 2)]
+
+    assert not warned(lines, caplog, rows)
 
 
 def test_lines_are_counted_beside_the_price_that_their_group_was_told_to_have_seen(lines):

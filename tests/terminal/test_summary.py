@@ -117,10 +117,12 @@ def test_units_far_from_those_sold_lately_are_said(expected, said):
 @pytest.mark.parametrize(
     ("ratio", "expected", "said"),
     [
-        (0.9, 70.0, ""),  # a tenth cheaper, and an elasticity of -3
-        (0.9, 48.0, "sold 100 units per period at prices 10% below today's, and the demand expects 52% fewer"),
+        (0.9, 0.9**3 * 100, ""),  # a tenth cheaper, and an elasticity of -3
+        (0.9, 52.0, "sold 100 units per period at prices 10% below today's, and the demand expects 48% fewer"),
         (0.9, 121.0, "sold 100 units per period at prices 10% below today's, and the demand expects 21% more"),
         (1.1, 130.0, ""),
+        (0.7, 5.0, "demand expects 95% fewer"),
+        (1.3, 215.0, ""),
         (1.1, 79.0, "sold 100 units per period at prices 10% above today's, and the demand expects 21% fewer"),
     ],
 )

@@ -41,11 +41,11 @@ class PeriodSales:
     def of_new_products(self) -> tuple[float, float]:
         """Return how often products were bought in their first period, and how often they were expected to be.
 
-        The first WARM_UP of the periods do not count: in them every product is new to the log.
+        The first WARM_UP of the periods, at least one, do not count: in them every product is new to the log.
         """
-        is_known, total = np.zeros(self.products, bool), np.zeros(2)
+        is_known, total, first = np.zeros(self.products, bool), np.zeros(2), max(1, int(WARM_UP * len(self.periods)))
         for number, (product, expected, bought) in enumerate(self.periods):
-            is_new = ~is_known[product] & (number >= int(WARM_UP * len(self.periods)))
+            is_new = ~is_known[product] & (number >= first)
             total += np.array([bought[is_new].sum(), expected[is_new].sum()])
             is_known[product] = True
         return float(total[0]), float(total[1])

@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 COUNTS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 DECLINES = 2  # in a row, after which larger counts are not tried
-SURE, DRAWS = 0.95, 500  # quantile of the best gain by chance, and the draws that tell it
+SURE, STILL_SURE = 0.95, 0.5  # quantiles of the best gain by chance, to form segments and to form segments again
+DRAWS = 500  # that tell them
 NEARLY_ALL, ENOUGH = 0.99, 0.95  # of the gain of the best number of segments: where more cost little, and elsewhere
 CHEAP = 3e6  # products × segments³, to which the cost of learning their response grows: a pass takes less than a second
 JUDGES = 5000  # users on whom choices are tried, at most
@@ -44,7 +45,8 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int, former:
     least_members: smallest mean number of members that is tried. A single fold judges nothing: one.
 
     former: how many segments the last training formed, 1: none. So many are taken again where the best number is no
-    better by more than a standard error, so that segments do not change from night to night without a reason.
+    better by more than a standard error, so that segments do not change from night to night without a reason. For the
+    same reason the gain of the best choice then needs to exceed only the median of what chance may give.
     """
     if len(scores.score) == 1:
         return Choice(1, 0.0, 1)
@@ -83,22 +85,22 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int, former: i
                 break
     best = max(found.values(), key=np.mean)
     as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
-    alone = 1, TASTE_WEIGHTS[0]
-    is_alone = alone in as_good if former > 1 else _may_be_chance(np.stack(list(found.values())), seed)
-    return alone if is_alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
+    if _may_be_chance(np.stack(list(found.values())), SURE if former == 1 else STILL_SURE, seed):
+        return 1, TASTE_WEIGHTS[0]
+    return max(as_good, key=lambda choice: (choice[1], choice[0]))
 
 
-def _may_be_chance(gains: np.ndarray, seed: int) -> bool:
+def _may_be_chance(gains: np.ndarray, sure: float, seed: int) -> bool:
     """Return whether the best mean gain of the choices, of gains [K, U], is one that chance alone may give.
 
     The best of many choices predicts better than one class by chance where none of them does in truth. The signs of the
-    users' gains around their mean are drawn anew, the same for all choices, and the best mean gain must exceed the SURE
+    users' gains around their mean are drawn anew, the same for all choices, and the best mean gain must exceed this
     quantile of those drawn (reality check for data snooping: White 2000).
     """
     mean = gains.mean(axis=1)
     signs = np.random.default_rng(seed).choice((-1.0, 1.0), (DRAWS, gains.shape[1]))
     by_chance = (signs @ (gains - mean[:, None]).T / gains.shape[1]).max(axis=1)
-    return bool(mean.max() <= np.quantile(by_chance, SURE))
+    return bool(mean.max() <= np.quantile(by_chance, sure))
 
 
 def _number_of_segments(gains: dict[int, np.ndarray], products: int, former: int = 1) -> int:

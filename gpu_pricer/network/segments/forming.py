@@ -105,16 +105,15 @@ def form_segments(
     """Return the segments of the scored users, numbered from the most past visits [U] down.
 
     chosen: what was chosen on fewer periods, which is not chosen anew. former [U]: the users' segments in the last
-    training, see former_segments. As many are formed again, and nearly of the same users, where others are hardly
-    better. InputError when there are fewer users than segments.
+    training, see former_segments. Where the number is chosen, as many are formed again, and nearly of the same users,
+    if others are hardly better. InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
     folds, choice = list(range(len(scores.score))), chosen
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         whole = with_taste_prior(scores.of_folds(folds))
         if choice is None and config.count == AUTO:
-            formerly = 1 if former is None else int(former.max()) + 1
-            choice = choose(scores, config.most, config.min_members, seed, formerly)
+            choice = choose(scores, config.most, config.min_members, seed, _former_count(former))
         formed = _formed(whole, config, choice, seed, former)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
@@ -125,6 +124,14 @@ def form_segments(
             "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count
         )
     return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
+
+
+def _former_count(former: np.ndarray | None) -> int:
+    """Return the number of former segments [U], 1 where most users had none, or where one of the segments is gone."""
+    if former is None or 2 * np.count_nonzero(former >= 0) < len(former):
+        return 1
+    ids = np.unique(former[former >= 0])
+    return len(ids) if ids[-1] == len(ids) - 1 else 1
 
 
 def _formed(
@@ -171,13 +178,14 @@ def _large_enough(parts: Parts, scores: UserScores, least: int, visits: np.ndarr
 def former_segments(previous: pl.DataFrame, users: pl.DataFrame) -> np.ndarray | None:
     """Return the segments that the users had in the last training, int64 [U], -1 where a user had none.
 
-    previous: user_id, segment_id. users: user_id. None where ids of either kind are of another type now, or where no
-    user is known.
+    previous: user_id, segment_id; a user who is there more than once had none. users: user_id. None where ids of either
+    kind are of another type now, or where no user is known.
     """
     if not previous.schema["segment_id"].is_integer() or previous.schema["user_id"] != users.schema["user_id"]:
         return None
-    known = users.select("user_id").join(previous, on="user_id", how="left", maintain_order="left")
-    former = known["segment_id"].cast(pl.Int64).fill_null(-1).to_numpy()
+    known = previous.unique("user_id", keep="none")
+    known = users.select("user_id").join(known, on="user_id", how="left", maintain_order="left")
+    former = known["segment_id"].cast(pl.Int64, strict=False).fill_null(-1).to_numpy()
     return former if len(former) and former.max() >= 0 else None
 
 

@@ -28,8 +28,8 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     """Set the levels of the products, so that users' mean shares at the point are the average ones.
 
     Each product that was sold has a level of its own. Beside what attributes say, those that training did not see have
-    one in common, and the sum of their shares is matched. Users of price groups are at the prices that they saw last,
-    and the average household at the mean of these.
+    one in common, by one step towards the sum of their average shares, which is exact where these are small. Users of
+    price groups are at the prices that they saw last, and the average household at the mean of these.
     visits [U]: how often each user is expected, the weight in the means. Where users are drawn, few of those who love a
     product are among them, and its own mean is too noisy: then the sums over each of SIZES groups of products of like
     average shares are matched.

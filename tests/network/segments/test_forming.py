@@ -16,6 +16,7 @@ from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
     SegmentsConfig,
+    _former_count,
     form_segments,
     former_segments,
     keep_ids,
@@ -126,6 +127,14 @@ def test_former_segments_are_formed_again(two_types):
 
     assert kept.mean() > 0.9
     assert kept.mean() > other.mean()
+
+
+@pytest.mark.parametrize(
+    ("former", "count"),
+    [(None, 1), ([0, 1, 2, 1], 3), ([0, 1, 2, -1], 3), ([0, 3, 1, 1], 1), ([23, -1, -1, -1], 1), ([0, 1, -1, -1], 2)],
+)
+def test_former_segments_count_where_most_users_had_one_and_none_is_gone(former, count):
+    assert _former_count(None if former is None else np.array(former)) == count
 
 
 def test_the_order_of_the_users_does_not_matter(two_types):
@@ -266,7 +275,7 @@ def test_artefacts_of_others_leave_the_numbers_alone(previous):
 
 
 def test_users_keep_their_former_segments_in_their_own_order():
-    previous = table([7, 3, 900], [2, 0, 1])
+    previous = table([7, 3, 900, 5, 5], [2, 0, 1, 1, 2])
 
     former = former_segments(previous, USERS)
 

@@ -131,7 +131,7 @@ def test_the_best_of_many_choices_is_held_against_the_best_by_chance(better, lea
     def is_chance():
         gains = rng.normal(0, 1, (30, 400))
         gains[7] += better
-        return _may_be_chance(gains, seed=0)
+        return _may_be_chance(gains, 0.95, seed=0)
 
     found = 1 - np.mean([is_chance() for _ in range(100)])
 
