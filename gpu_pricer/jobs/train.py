@@ -25,6 +25,7 @@ from gpu_pricer.network.response.quantities import fit_quantities, fit_segments_
 from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
+    count_former,
     form_segments,
     former_segments,
     keep_ids,
@@ -93,7 +94,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
         household, units = market.household, _units(market, settings)
-        learned = _respond(network.data, market, units, settings, former=former)
+        learned = _respond(network.data, market, units, settings, former_count=count_former(former))
         if settings.refit:
             del market
         _match(network, period_to_judge(network, data.calendar.validated_periods))
@@ -107,7 +108,10 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
     units = _units(market, settings, units)
-    learned = _respond(network.data, market, units, settings, chosen, former)
+    learned = _respond(network.data, market, units, settings, chosen, former, count_former(former))
+    if former is not None:
+        stay, known = (learned.membership.segment == former).sum(), (former >= 0).sum()
+        log.info("segments keep the ids of the last training: %d of %d known users stay", stay, known)
     del market
     if settings.refit or not is_judged:  # otherwise what is exported is what was judged
         _match(network, period_to_price(network))
@@ -158,17 +162,20 @@ def _respond(
     settings: TrainSettings,
     chosen: Choice | None = None,
     former: np.ndarray | None = None,
+    former_count: int = 1,
 ) -> _Learned:
     """Return the segments, and their price response, from the periods that are trained on.
 
     units: the response of all users' units per choice, None where all take one. chosen: how many segments of what
-    classes, as the judged periods chose. former [U]: the users' earlier segments, whose ids are kept as far as members
-    stay.
+    classes, as the judged periods chose. former [U], former_count: see form_segments. The ids of former segments are
+    kept as far as members stay.
     """
     known, pooled = market.known, market.household.fit
     visits = data.visits_before(data.calendar.trained_periods)
     if settings.told is None:
-        membership = form_segments(market.scores, settings.segments, visits, settings.seed, chosen, former)
+        membership = form_segments(
+            market.scores, settings.segments, visits, settings.seed, chosen, former, former_count
+        )
     else:
         membership = settings.told.membership(data, known.grid.columns.count)
     if former is not None:

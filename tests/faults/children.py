@@ -64,7 +64,8 @@ def job(config: DictConfig, name: str) -> Callable[[], int]:
     """Return a function that runs the job as the command line does, on a configuration that is composed already."""
 
     def run() -> int:
-        HydraConfig.instance().cfg = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
+        line = {"runtime": {"choices": {"data": "synthetic"}, "config_sources": []}, "overrides": {"task": []}}
+        HydraConfig.instance().cfg = OmegaConf.create({"hydra": {"mode": RunMode.RUN, **line}})
         cli._call_hydra = lambda job, flags, overrides, task: task(config)
         return cli.main([name])
 

@@ -101,19 +101,21 @@ def form_segments(
     seed: int,
     chosen: Choice | None = None,
     former: np.ndarray | None = None,
+    former_count: int = 1,
 ) -> Membership:
     """Return the segments of the scored users, numbered from the most past visits [U] down.
 
-    chosen: what was chosen on fewer periods, which is not chosen anew. former [U]: the users' segments in the last
-    training, see former_segments. Where the number is chosen, as many are formed again, and nearly of the same users,
-    if others are hardly better. InputError when there are fewer users than segments.
+    chosen: what was chosen on fewer periods, which is not chosen anew. former_count: the number of segments in the last
+    training; where the number is chosen, it stays if others are hardly better. former [U]: the users' segments then,
+    see former_segments; with a chosen number, nearly the same users form a segment again if others are hardly better.
+    InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
     folds, choice = list(range(len(scores.score))), chosen
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         whole = with_taste_prior(scores.of_folds(folds))
         if choice is None and config.count == AUTO:
-            choice = choose(scores, config.most, config.min_members, seed, _former_count(former))
+            choice = choose(scores, config.most, config.min_members, seed, former_count)
         formed = _formed(whole, config, choice, seed, former)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
@@ -124,14 +126,6 @@ def form_segments(
             "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count
         )
     return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
-
-
-def _former_count(former: np.ndarray | None) -> int:
-    """Return the number of former segments [U], 1 where most users had none, or where one of the segments is gone."""
-    if former is None or 2 * np.count_nonzero(former >= 0) < len(former):
-        return 1
-    ids = np.unique(former[former >= 0])
-    return len(ids) if ids[-1] == len(ids) - 1 else 1
 
 
 def _formed(
@@ -189,6 +183,14 @@ def former_segments(previous: pl.DataFrame, users: pl.DataFrame) -> np.ndarray |
     return former if len(former) and former.max() >= 0 else None
 
 
+def count_former(former: np.ndarray | None) -> int:
+    """Return the number of former segments [U], 1 where most users had none, or where one of the segments is gone."""
+    if former is None or 2 * np.count_nonzero(former >= 0) < len(former):
+        return 1
+    ids = np.unique(former[former >= 0])
+    return len(ids) if ids[-1] == len(ids) - 1 else 1
+
+
 def keep_ids(former: np.ndarray, membership: Membership) -> Membership:
     """Return the segments renumbered so that the most users keep the segment id that they had, former [U].
 
@@ -199,12 +201,7 @@ def keep_ids(former: np.ndarray, membership: Membership) -> Membership:
     np.add.at(shared, (membership.segment[known], former[known]), 1)
     new_id = linear_sum_assignment(-shared)[1]
     by_period = torch.from_numpy(new_id)[membership.by_period]
-    kept = replace(membership, segment=new_id[membership.segment], by_period=by_period)
-    log.info(
-        "segments keep the ids of the last training: %d of %d known users stay",
-        (kept.segment == former).sum(), (former >= 0).sum(),
-    )  # fmt: skip
-    return kept
+    return replace(membership, segment=new_id[membership.segment], by_period=by_period)
 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,6 +1,5 @@
 """Segments of users whose types the test knows; no purchase tells the segment it is counted in; ids stay."""
 
-import logging
 from dataclasses import replace
 from itertools import permutations
 
@@ -16,7 +15,7 @@ from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
     SegmentsConfig,
-    _former_count,
+    count_former,
     form_segments,
     former_segments,
     keep_ids,
@@ -134,7 +133,7 @@ def test_former_segments_are_formed_again(two_types):
     [(None, 1), ([0, 1, 2, 1], 3), ([0, 1, 2, -1], 3), ([0, 3, 1, 1], 1), ([23, -1, -1, -1], 1), ([0, 1, -1, -1], 2)],
 )
 def test_former_segments_count_where_most_users_had_one_and_none_is_gone(former, count):
-    assert _former_count(None if former is None else np.array(former)) == count
+    assert count_former(None if former is None else np.array(former)) == count
 
 
 def test_the_order_of_the_users_does_not_matter(two_types):
@@ -282,12 +281,3 @@ def test_users_keep_their_former_segments_in_their_own_order():
     assert former[7] == 2
     assert former[3] == 0
     assert (np.delete(former, [3, 7]) == -1).all()
-
-
-def test_all_known_users_are_counted_where_there_are_fewer_segments_now(caplog):
-    before, now = np.repeat([0, 1, 5, -1], 50), np.repeat([1, 0, 0, 0], 50)
-
-    with caplog.at_level(logging.INFO):
-        keep_ids(before, membership(now, 2))
-
-    assert "100 of 150 known users stay" in caplog.text
