@@ -53,7 +53,8 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int, former:
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
     judged = scores.of_users(users)
-    counts = [count for count in COUNTS if count <= (largest := min(most, len(users) // max(least_members, 1)))]
+    largest = min(most, len(users) // max(least_members, 1))
+    counts = [count for count in COUNTS if count <= largest]
     held_out = HeldOut.of(judged)
     classes, taste_weight = _choose_classes(held_out, counts, seed, former)
     if classes == 1:
@@ -83,10 +84,10 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int, former: i
             means.append(float(found[count, weight].mean()))
             if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
                 break
-    best = max(found.values(), key=np.mean)
-    as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
     if _may_be_chance(np.stack(list(found.values())), SURE if former == 1 else STILL_SURE, seed):
         return 1, TASTE_WEIGHTS[0]
+    best = max(found.values(), key=np.mean)
+    as_good = [choice for choice, gain in found.items() if choice[0] > 1 and _is_as_good(gain, best)]
     return max(as_good, key=lambda choice: (choice[1], choice[0]))
 
 
