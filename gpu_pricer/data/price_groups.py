@@ -166,32 +166,36 @@ def warn_of_other_prices(paid: pl.DataFrame, told: pl.DataFrame, deals: pl.DataF
     those at another group's price, common deals aside.
     """
     other = paid.filter((pl.col("price") - pl.col("told")).abs() > TOLERANCE)
+    if _is_said("other prices than group_prices tells", other, paid, 1 - LEAST_AGREEING):
+        return
+    other = other.join(deals, on=["period", "product_id"], how="anti")
+    _is_said("the price of another group", _at_other_groups(other, told, period), paid, MIXED_UP)
+
+
+def _is_said(what: str, wrong: pl.DataFrame, paid: pl.DataFrame, most: float) -> bool:
+    """Warn if more than this share of the lines is wrong; return whether it is. wrong: some of the rows of paid."""
     lines = pl.col("len").sum()
-    for what, wrong, most in (
-        ("other prices than group_prices tells", other, 1 - LEAST_AGREEING),
-        ("the price of another group", _at_other_groups(other, told, deals, period), MIXED_UP),
-    ):
-        share = wrong.select(lines).item() / max(paid.select(lines).item(), 1)
-        if share > most:
-            first = wrong.sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
-            log.warning(
-                "%.0f %% of the lines of price groups are at %s, such as %.2f of product %s in the period %s instead "
-                "of %.2f: mend price_group, or the groups, times or prices of group_prices",
-                100 * share, what, first["price"], first["product_id"], first["period"], first["told"],
-            )  # fmt: skip
-            return
+    share = wrong.select(lines).item() / max(paid.select(lines).item(), 1)
+    if share <= most:
+        return False
+    first = wrong.sort("len", *CELL, "price", descending=[True, *[False] * 4]).row(0, named=True)
+    log.warning(
+        "%.0f %% of the lines of price groups are at %s, such as %.2f of product %s in the period %s instead "
+        "of %.2f: mend price_group, or the groups, times or prices of group_prices",
+        100 * share, what, first["price"], first["product_id"], first["period"], first["told"],
+    )  # fmt: skip
+    return True
 
 
-def _at_other_groups(other: pl.DataFrame, told: pl.DataFrame, deals: pl.DataFrame, period: Period) -> pl.DataFrame:
-    """Return the rows of lines_of_groups whose price another group is told to have seen then, common deals aside."""
-    rows = other.join(deals, on=["period", "product_id"], how="anti").select(*CELL, "price", "len", "told")
-    of_groups = rows.join(told.select(of_group=PRICE_GROUP).unique(), how="cross")
-    prices = _prices(told).rename({PRICE_GROUP: "of_group", "price": "of_other"})
-    seen = _in_the_middle(of_groups, period).join_asof(
-        prices, on="time", by=["of_group", "product_id"], check_sortedness=False
-    )
-    is_at_other = (pl.col("price") - pl.col("of_other")).abs() <= TOLERANCE
-    return seen.filter(is_at_other).select(rows.columns).unique([*CELL, "price"])
+def _at_other_groups(paid: pl.DataFrame, told: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Return the rows of lines_of_groups whose price some group is told to have seen then."""
+    rows, prices, found = _in_the_middle(paid, period), _prices(told), [paid.clear()]
+    for _, of_group in prices.group_by(PRICE_GROUP, maintain_order=True):  # one at a time: memory as for one group
+        own = of_group.select("time", "product_id", seen="price")
+        beside = rows.join_asof(own, on="time", by="product_id", check_sortedness=False)
+        is_seen = (pl.col("price") - pl.col("seen")).abs() <= TOLERANCE
+        found.append(beside.filter(is_seen).select(paid.columns))
+    return pl.concat(found).unique([*CELL, "price"])
 
 
 def _prices(told: pl.DataFrame) -> pl.DataFrame:

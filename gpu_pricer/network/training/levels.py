@@ -74,8 +74,8 @@ def _start(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> AverageLe
     level = settle_levels(network, sales, beside, prior, effects.spread)
     process, usual, entering = learn_process(_purchases(network, sales, average, level, is_moving))
     network.mean_level.add_(entering)
-    prior += torch.where(network.data.products.is_trained, usual, entering)
-    return replace(average, prior=prior, process=process)
+    above = torch.where(network.data.products.is_trained, usual, entering)
+    return replace(average, prior=prior + above, process=process)
 
 
 def _levels(network: DemandNetwork, sales: Sales, average: AverageLevels, is_moving: Tensor) -> tuple[Tensor, Tensor]:
