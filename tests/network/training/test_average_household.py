@@ -14,6 +14,7 @@ from gpu_pricer.network.model.level_process import AverageLevels, LevelProcess
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.training.average_household import adopt
 from gpu_pricer.network.training.levels import adopt_levels
+from gpu_pricer.network.training.local_levels import LearnedProcess
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
 from gpu_pricer.network.training.market import learn_market
 from gpu_pricer.network.training.sales import Sales
@@ -204,6 +205,24 @@ def test_a_product_that_fades_is_expected_to_sell_what_it_sold_lately(market):
     told = levels[1] - network.product_level.own.weight.detach()[:, 0]
     torch.testing.assert_close(told, network.average.prior.float())
     torch.testing.assert_close(levels[1][5:], levels[0][5:], atol=0.05, rtol=0)
+
+
+def test_new_products_start_at_what_others_sold_at_first(market, monkeypatch):
+    monkeypatch.setattr(
+        "gpu_pricer.network.training.levels.learn_process", lambda _: LearnedProcess(PROCESS, usual=0.1, entering=-0.5)
+    )
+    is_trained = np.arange(20) != 7
+    products = replace(market[1].products, table=market[1].products.table.with_columns(is_trained=is_trained))
+    data = replace(market[1], products=products)
+    network = DemandNetwork(data, NETWORK).eval()
+    adopt_levels(network, Sales.of(data), moving(3))
+
+    level = network.product_level.all_rows()[:, 0] + network.mean_level.detach()
+    of_attributes = level - network.product_level.own.weight.detach()[:, 0]
+    above = network.average.prior.float() - of_attributes
+    torch.testing.assert_close(above, torch.where(torch.from_numpy(is_trained), 0.6, 0.0))
+    torch.testing.assert_close(level[7], network.average.prior[7].float())
+    torch.testing.assert_close(level[is_trained], network.average.level[is_trained])
 
 
 def test_where_something_is_always_bought_no_level_moves(market):
