@@ -60,18 +60,18 @@ class OwnChoices:
     def sums(self, pairs: Pairs, visits: Tensor) -> Tensor:
         """Return score and information [2, K, n] of pairs, all that their users have here, with their visits [n, W].
 
-        A user's mean purchases of every product are taken as they are. The information of a pair is its part of that of
-        its category, and may be negative.
+        A user's mean purchases of every product in every fold are taken as they are: the slopes of a pair are centred in
+        each fold. The information of a pair is its part of that of its category, and may be negative.
         """
         user_category = pairs.user * (int(self.category[-1]) + 1) + self.category[pairs.product]
         found, chooser = torch.unique(user_category, return_inverse=True)
         share, slope = self.share[pairs.product], self.slope[pairs.product]
         expected = self._own_choices(pairs, visits, share, chooser, len(found))
-        mean = (expected * slope).sum(1) / expected.sum(1).clamp(min=LEAST)
-        apart = slope - mean[:, None]  # centred slopes do not tell how much a user buys
+        mean = self._by_fold(expected * slope) / self._by_fold(expected).clamp(min=LEAST)
+        apart = slope - mean.T[:, self.fold]
         moved = expected * apart
         together = _summed(moved, chooser, len(found))[chooser] / visits.clamp(min=LEAST)
-        score = pairs.steep - mean * pairs.count - self._by_fold(moved)
+        score = pairs.steep - mean * pairs.count  # the expected choices add nothing: their centred slopes sum to 0
         return torch.stack([score, self._by_fold(moved * (apart - together))])
 
     def _own_choices(self, pairs: Pairs, visits: Tensor, share: Tensor, chooser: Tensor, choosers: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gpu_pricer.network.segments import choice_scores
 from gpu_pricer.network.segments.block_purchases import BlockPurchases
-from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES, OwnChoices
+from gpu_pricer.network.segments.choice_scores import LEAST, PRIOR_PURCHASES, OwnChoices
 
 CELLS = 125_000  # visits × product in a block, so that a temporary of four folds has 4 MB and stays in the cache
 
@@ -72,8 +72,6 @@ def _never_bought(visits: Tensor, share: Tensor, slope: Tensor, fold: Tensor) ->
     expected, first, second = (
         torch.stack([(share * slope**power)[:, part] @ visits[:, part].T for part in inside]) for power in range(3)
     )
-    total = expected.sum(0)
-    mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
-    information = (second - 2 * mean * first + mean**2 * expected).clamp(min=0)
-    rate = PRIOR_PURCHASES / (total + PRIOR_PURCHASES)
-    return torch.stack([mean * expected - first, information]) * rate
+    information = (second - first.square() / expected.clamp(min=LEAST)).clamp(min=0)
+    rate = PRIOR_PURCHASES / (expected.sum(0) + PRIOR_PURCHASES)
+    return torch.stack([torch.zeros_like(information), information * rate])

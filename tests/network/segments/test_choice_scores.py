@@ -11,6 +11,7 @@ from gpu_pricer.network.segments import choice_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
+from tests.network.segments.user_log import mean_by_fold
 
 USERS, PERIODS = 80, 60
 CATEGORY = np.array([0, 0, 0, 1, 1])
@@ -72,7 +73,7 @@ def log_likelihood(pooled, log, user, phi):
         for _ in range(300):
             own = own * (choices / (own / own.sum(axis=0)).sum(axis=1))[:, None]
         share = own / own.sum(axis=0)
-        tilted = own * np.exp(phi * (s - ((share * s).sum(axis=1) / share.sum(axis=1))[:, None]))
+        tilted = own * np.exp(phi * (s - mean_by_fold(share, s)))
         gained = (n * np.log(tilted / tilted.sum(axis=0))).sum(axis=0)
         value[:, number] = [gained[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
     return value

@@ -11,8 +11,9 @@ from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments import category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.user_scores import user_scores
-from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw
+from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw, mean_by_fold
 
 STEP = 1e-3
 USERS = 25
@@ -51,8 +52,8 @@ def occasions(log):
 def log_likelihoods(drawn, phi):
     """Log likelihoods of users' choices [K, U, G] where b is (1 + φ) times everybody's, written out.
 
-    A user's mean rate of every product over all periods is known: the utilities' mean over what the user would have
-    bought stays where it is. Products that the user never bought are Poisson counts, the others choices of a
+    A user's mean rate of every product in every fold is known: the utilities' mean over what the user would have bought
+    in the fold stays where it is. Products that the user never bought are Poisson counts, the others choices of a
     multinomial logit, in which all that is not bought is the outside option.
     """
     utility = drawn.pooled.utility()[:, 0].numpy()
@@ -76,15 +77,13 @@ def likelihood_of(bought, visits, share, slope, phi):
     everybodys, is_bought = (visits * share).sum(1), bought.sum(1) > 0
     rate = (bought.sum(1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
     never, s = (visits * share * rate[:, None])[~is_bought], slope[~is_bought]
-    mean = (never * s).sum(1, keepdims=True) / never.sum(1, keepdims=True)
-    value = -(never * np.exp(phi * (s - mean))).sum(0)
+    value = -(never * np.exp(phi * (s - mean_by_fold(never, s)))).sum(0)
     n, s, own, rest = bought[is_bought], slope[is_bought], share[is_bought], 1 - share[is_bought].sum(0)
     choices = (everybodys * rate)[is_bought]
     for _ in range(300):
         own = own * (choices / (visits * own / (rest + own.sum(0))).sum(1))[:, None]
     expected = visits * own / (rest + own.sum(0))
-    mean = (expected * s).sum(1, keepdims=True) / expected.sum(1, keepdims=True)
-    tilted = own * np.exp(phi * (s - mean))
+    tilted = own * np.exp(phi * (s - mean_by_fold(expected, s)))
     chance = tilted / (rest + tilted.sum(0))
     gained = (n * np.log(np.maximum(chance, 1e-300))).sum(0)
     return value + gained + (visits - n.sum(0)) * np.log(1 - chance.sum(0))
@@ -169,3 +168,13 @@ def test_scores_of_some_users_are_theirs(drawn):
     np.testing.assert_array_equal(some.score, scores.score[:, users])
     np.testing.assert_array_equal(some.visits[2], scores.visits[2][users])
     np.testing.assert_array_equal(some.bought[1].toarray(), scores.bought[1].toarray()[users])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_users_who_are_all_alike_form_one_segment(seed):
+    """With two periods in a fold, whose mean prices differ: users who buy more in a fold do not answer its prices."""
+    drawn = draw(sensitivity=(2.0,), users=1500, periods=8, seed=seed)
+
+    choice = choose(user_scores(drawn.pooled, drawn.log), most=64, least_members=20, seed=0)
+
+    assert choice.segments == 1

@@ -84,3 +84,9 @@ def of_users(log: UserLog, order: np.ndarray) -> UserLog:
 def agreement(found: np.ndarray, kind: np.ndarray) -> float:
     """Return the share of users whose type is the most frequent one of their segment."""
     return sum(np.bincount(kind[found == segment]).max() for segment in np.unique(found)) / len(kind)
+
+
+def mean_by_fold(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the weighted means of values [k, W] over the periods of each of four folds, in every period."""
+    inside = np.eye(4)[np.arange(values.shape[1]) % 4]
+    return (weight * values @ inside / (weight @ inside)) @ inside.T
