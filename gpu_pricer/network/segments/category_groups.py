@@ -7,20 +7,20 @@ from gpu_pricer.network.response.grid import FLOAT
 
 
 class CategoryGroups:
-    """Scores and information of U users in K folds, summed over H groups of categories.
+    """Scores and information of U users in J parts of the periods, summed over H groups of categories.
 
     The categories that the log says most of have a group of their own; the others share the last one. Which these are
     is known once all are added: until then every group but the last holds one of those that lead so far, and a category
     that no longer does is added to the last.
     """
 
-    def __init__(self, folds: int, users: int, groups: int) -> None:
-        self._score, self._information = (torch.zeros(folds, groups, users, dtype=FLOAT) for _ in range(2))
+    def __init__(self, parts: int, users: int, groups: int) -> None:
+        self._score, self._information = (torch.zeros(parts, groups, users, dtype=FLOAT) for _ in range(2))
         self._leading: dict[int, tuple[float, int]] = {}
         """By group: the information of the category that it holds, and the category's number, negative."""
 
     def add(self, category: int, score: Tensor, information: Tensor) -> None:
-        """Add the score and information [K, U] of a category; categories come in the order of their numbers."""
+        """Add the score and information [J, U] of a category; categories come in the order of their numbers."""
         rank = float(information.sum()), -category
         group, last = len(self._leading), self._score.shape[1] - 1
         if group == last:
@@ -36,10 +36,10 @@ class CategoryGroups:
         self._information[:, group] = information
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """Return score and information [K, U, H], the groups in the order of how much the log says of them.
+        """Return score and information [J, U, H], the groups in the order of how much the log says of them.
 
         It ends the adding: the sums, in which a group's users lie beside each other so that a category is added in one
-        stretch of memory, become those returned one fold at a time, since copies of all would take as much memory.
+        stretch of memory, become those returned one part at a time, since copies of all would take as much memory.
         """
         leading = sorted(self._leading, key=self._leading.__getitem__, reverse=True)
         order = [*leading, *range(len(leading), self._score.shape[1])]
@@ -47,9 +47,9 @@ class CategoryGroups:
 
 
 def _users_first(sums: Tensor, order: list[int]) -> Tensor:
-    """Return the sums [K, H, U] as [K, U, H] in the same memory, the groups in this order."""
-    folds, groups, users = sums.shape
-    turned = sums.view(folds, users, groups)
-    for of_fold, before in zip(turned, sums, strict=True):
-        of_fold.copy_(before[order].T)
+    """Return the sums [J, H, U] as [J, U, H] in the same memory, the groups in this order."""
+    parts, groups, users = sums.shape
+    turned = sums.view(parts, users, groups)
+    for of_part, before in zip(turned, sums, strict=True):
+        of_part.copy_(before[order].T)
     return turned

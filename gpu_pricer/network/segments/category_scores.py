@@ -14,35 +14,32 @@ from torch import Tensor
 
 from gpu_pricer.network.response.grid import AT_ONCE, Grid, UserLog
 from gpu_pricer.network.segments.block_purchases import BlockPurchases
-from gpu_pricer.network.segments.choice_scores import choice_sums
-from gpu_pricer.network.segments.purchase_scores import Visitors
+from gpu_pricer.network.segments.purchase_scores import BlockDemand
 
 PRODUCTS = 32  # in a block, whose sums take 64 bytes for each of its categories and users
 PARTS = 16  # in which the log is sorted
 
 
 class CategoryScore(NamedTuple):
-    """A category's number, and its score and information [K, U] in K folds of the periods."""
+    """A category's number, and its score and information [J, U] in J parts of the periods."""
 
     category: int
     score: Tensor
     information: Tensor
 
 
-def category_scores(grid: Grid, log: UserLog, share: Tensor, slope: Tensor, fold: Tensor) -> Iterator[CategoryScore]:
+def category_scores(
+    grid: Grid, log: UserLog, share: Tensor, slope: Tensor, parts: list[Tensor]
+) -> Iterator[CategoryScore]:
     """Yield the scores of the categories in the order of their numbers.
 
-    share, slope [P, W]: everybody's choice probabilities and slopes. fold [W]: of every period.
+    share, slope [P, W]: everybody's choice probabilities and slopes. parts: which periods are inside each of them, [W].
     """
-    everybody = Visitors.of(log.visits) if grid.has_outside_option and log.seen is None else None
     for products, categories, own in _blocks(grid, log):
-        bought = BlockPurchases.of(log, own, products, slope, fold)
         number = grid.category[products] - categories.start
-        given = bought, number, share[products], slope[products]
-        if not grid.has_outside_option:
-            sums = choice_sums(log.visits_of(categories.start), *given)
-        else:
-            sums = (everybody or Visitors.of(log.visits_of(categories.start))).sums(*given)
+        demand = BlockDemand(number, share[products], slope[products], grid.has_outside_option)
+        bought = BlockPurchases.of(log, own, products, slope)
+        sums = demand.sums(bought, log.visits_of(categories.start), parts)
         for category, (score, information) in enumerate(sums.unbind(2), categories.start):
             yield CategoryScore(category, score, information)
 

@@ -48,7 +48,7 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int, former:
     better by more than a standard error, so that segments do not change from night to night without a reason. For the
     same reason the gain of the best choice then needs to exceed only the median of what chance may give.
     """
-    if len(scores.score) == 1:
+    if scores.folds == 1:
         return Choice(1, 0.0, 1)
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
@@ -131,9 +131,7 @@ class HeldOut:
     @classmethod
     def of(cls, judged: UserScores) -> "HeldOut":
         """Return them of the users that are judged."""
-        folds = range(len(judged.score))
-        others = [[fold for fold in folds if fold != left_out] for left_out in folds]
-        return cls(judged, [with_taste_prior(judged.of_folds(some)) for some in others])
+        return cls(judged, [with_taste_prior(judged.without(fold)) for fold in range(judged.folds)])
 
     def by_classes(self, folds: list[LatentClasses]) -> np.ndarray:
         """Return the gain [U] of what the classes of each fold let expect of a user; see _gain."""
@@ -159,7 +157,8 @@ class HeldOut:
         expected: for each fold the users' φ [U, H or more].
         """
         total = np.zeros(self.judged.users)
-        for score, information, response in zip(self.judged.score, self.judged.information, expected, strict=True):
+        for fold, response in enumerate(expected):
+            score, information = self.judged.score[fold], self.judged.information[fold]
             own = response[:, : score.shape[1]]
             total += (score * own - 0.5 * information * own**2).sum(axis=1)
         return total

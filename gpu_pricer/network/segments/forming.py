@@ -111,16 +111,15 @@ def form_segments(
     InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
-    folds, choice = list(range(len(scores.score))), chosen
+    choice = chosen
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
-        whole = with_taste_prior(scores.of_folds(folds))
+        whole = with_taste_prior(scores.whole)
         if choice is None and config.count == AUTO:
             choice = choose(scores, config.most, config.min_members, seed, former_count)
         formed = _formed(whole, config, choice, seed, former)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
-        others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
-        by_fold = [parts.segments_of(with_taste_prior(scores.of_folds(left))) for left in others]
+        by_fold = [parts.segments_of(with_taste_prior(scores.without(fold))) for fold in range(scores.folds)]
     if parts.count < formed.count:
         log.info(
             "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count

@@ -1,77 +1,96 @@
-"""What purchases tell of each user's price response where buying nothing is a choice.
+"""What users' purchases say of their price response, by a conditional logit (Chamberlain 1980).
 
-A product that a user never bought is chosen seldom, so that its purchases are close to Poisson counts. What they tell
-is the same for users with the same visits. What a user did buy is scored as choices of a multinomial logit, with
-everything else as the outside option. So time grows with the visits that differ and with the pairs of users and
-products that were bought, not with users × products.
+How often a user bought each product in a part of the periods is taken as it is: what tells the response is in which of
+them. So tastes do not pass for sensitivity, nor does a part in which a user happens to buy more and prices are low. A
+product that was not bought in a part tells nothing there, and time grows with the purchases.
+
+Who buys milk every week can hardly buy it more often: a purchase of probability p has variance and price response in
+proportion to p (1 − p), and the products of a category are substitutes. Independent counts with the same means would
+have a larger variance, so that fewer differences between users would be distinguishable from chance.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.segments import choice_scores
-from gpu_pricer.network.segments.block_purchases import BlockPurchases
-from gpu_pricer.network.segments.choice_scores import LEAST, PRIOR_PURCHASES, OwnChoices
+from gpu_pricer.network.segments.block_purchases import BlockPurchases, Pairs
 
-CELLS = 125_000  # visits × product in a block, so that a temporary of four folds has 4 MB and stays in the cache
+ROUNDS = 8  # of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
+LEAST = 1e-30  # expected choices, and weight of all that can be chosen
+CELLS = 125_000  # pair × period at once, so that a temporary has 1 MB and stays in the cache
 
 
 @dataclass(frozen=True)
-class Visitors:
-    """Users by their visits: visits [D, W], those that differ, and pattern [U], which of them each user has."""
+class BlockDemand:
+    """Everybody's demand for a block of k products.
 
-    visits: Tensor
-    pattern: Tensor
-
-    @classmethod
-    def of(cls, visits: Tensor) -> "Visitors":
-        """Return the users with these visits [U, W]."""
-        return cls(*torch.unique(visits, dim=0, return_inverse=True))
-
-    def sums(self, bought: BlockPurchases, number: Tensor, share: Tensor, slope: Tensor) -> Tensor:
-        """Return score and information, [2, K, G, U], of the G categories of a block of k products.
-
-        number [k]: of the products' categories, from 0. share, slope [k, W]: everybody's choice probabilities and
-        slopes.
-        """
-        shape = 2, bought.folds, int(number[-1]) + 1
-        sums, everybody = (torch.zeros(*shape, n, dtype=share.dtype) for n in (len(self.pattern), len(self.visits)))
-        bought = bought.rows(torch.argsort(self.pattern[bought.user] * len(self.pattern) + bought.user, stable=True))
-        pattern = self.pattern[bought.user]
-        choices = OwnChoices(number, share, slope, bought.fold_of_period, has_outside_option=True)
-        at_once = max(choice_scores.CELLS // share.shape[1], 1)
-        for here in self._blocks(len(number)):
-            unbought = _never_bought(self.visits[here], share, slope, bought.fold_of_period)
-            everybody[..., here].index_add_(2, number, unbought)
-            own = bought.rows(slice(*torch.searchsorted(pattern, torch.tensor([here.start, here.stop])).tolist()))
-            for pairs in own.bought_pairs(len(number), at_once):
-                of_user = self.pattern[pairs.user]
-                before = unbought[:, :, pairs.product, of_user - here.start]
-                choices.add(sums, pairs, self.visits[of_user], before)
-        for mine, shared in zip(sums.flatten(0, 2), everybody.flatten(0, 2), strict=True):
-            mine += shared.index_select(0, self.pattern)
-        return sums
-
-    def _blocks(self, products: int) -> Iterator[slice]:
-        """Yield slices of the visits that meet a block of products at once."""
-        at_once = max(CELLS // products, 1)
-        for start in range(0, len(self.visits), at_once):
-            yield slice(start, min(start + at_once, len(self.visits)))
-
-
-def _never_bought(visits: Tensor, share: Tensor, slope: Tensor, fold: Tensor) -> Tensor:
-    """Return score and information [2, K, k, n] of k products that users with visits [n, W] never bought.
-
-    share, slope [k, W]: everybody's choice probabilities and slopes. fold [W]: of the periods. The user's own rate is
-    that after PRIOR_PURCHASES at everybody's and none since.
+    category [k]: of the products, numbers from 0. share, slope [k, W]: choice probabilities, and what utility changes
+    by where the sensitivity is twice as large. has_outside_option: whether an occasion may end without a choice.
     """
-    inside = [fold == k for k in range(int(fold.max()) + 1)]
-    expected, first, second = (
-        torch.stack([(share * slope**power)[:, part] @ visits[:, part].T for part in inside]) for power in range(3)
-    )
-    information = (second - first.square() / expected.clamp(min=LEAST)).clamp(min=0)
-    rate = PRIOR_PURCHASES / (expected.sum(0) + PRIOR_PURCHASES)
-    return torch.stack([torch.zeros_like(information), information * rate])
+
+    category: Tensor
+    share: Tensor
+    slope: Tensor
+    has_outside_option: bool
+
+    def sums(self, bought: BlockPurchases, visits: Tensor, parts: list[Tensor]) -> Tensor:
+        """Return score and information, [2, J, G, U], of the G categories in J parts of the periods.
+
+        visits [U, W]: of the users. parts: which periods are inside each of them, [W].
+        """
+        categories = int(self.category[-1]) + 1
+        sums = torch.zeros(2, len(parts), categories * len(visits), dtype=visits.dtype)
+        for part, inside in enumerate(parts):
+            here = replace(self, share=self.share[:, inside], slope=self.slope[:, inside])
+            for pairs in bought.pairs(inside, len(self.category), max(CELLS // int(inside.sum()), 1)):
+                place = self.category[pairs.product] * len(visits) + pairs.user
+                sums[:, part].index_add_(1, place, here.scores(pairs, visits[pairs.user][:, inside]))
+        return sums.view(2, len(parts), categories, len(visits))
+
+    def scores(self, pairs: Pairs, visits: Tensor) -> Tensor:
+        """Return score and information [2, n] of pairs, all that their users bought, with their visits [n, W].
+
+        The information of a pair is its part of that of its category, and may be negative.
+        """
+        user_category = pairs.user * (int(self.category[-1]) + 1) + self.category[pairs.product]
+        found, chooser = torch.unique(user_category, return_inverse=True)
+        slope, power = self.slope[pairs.product], _power(visits)
+        expected = self._own_choices(pairs, visits, chooser, len(found))
+        mean = (expected * slope).sum(1) / expected.sum(1).clamp(min=LEAST)
+        apart = slope - mean[:, None]
+        moved = expected * apart
+        together = _summed(moved, chooser, len(found))[chooser] / visits.clamp(min=LEAST)
+        return torch.stack([pairs.steep - mean * pairs.count, power * (moved * (apart - together)).sum(1)])
+
+    def _own_choices(self, pairs: Pairs, visits: Tensor, chooser: Tensor, choosers: int) -> Tensor:
+        """Return the expected choices [n, W] of pairs, whose sums over the periods are the pairs' choices.
+
+        chooser [n]: the number of each pair's user and category.
+        """
+        share = self.share[pairs.product]
+        rest = (1 - _summed(share, chooser, choosers)).clamp(min=0) * self.has_outside_option
+        occasions = torch.zeros_like(rest).index_copy(0, chooser, visits)
+        others = (occasions.sum(1) - _summed(pairs.count, chooser, choosers)).clamp(min=0)
+        share, rest = share ** _power(visits)[:, None], rest ** _power(occasions)[:, None]
+        for _ in range(ROUNDS):
+            chance = occasions / (rest + _summed(share, chooser, choosers)).clamp(min=LEAST)
+            expected = share * chance[chooser]
+            share = share * (pairs.count / expected.sum(1).clamp(min=LEAST))[:, None]
+            rest = rest * (others / (rest * chance).sum(1).clamp(min=LEAST))[:, None]
+        return expected
+
+
+def _power(visits: Tensor) -> Tensor:
+    """Return the power of choice probabilities at which expected choices are those given the sums, m / (m - 1), [n].
+
+    m: the occasions, of the visits [n, W]. With a rate fitted to the sum, the odds of two occasions on one of which a
+    user bought would be the root of their ratio; given the sum, they are the ratio (Chamberlain 1980).
+    """
+    occasions = visits.sum(1)
+    return occasions / (occasions - 1).clamp(min=1)
+
+
+def _summed(values: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Return the sums of values [n, …] over the rows of each group."""
+    return torch.zeros(groups, *values.shape[1:], dtype=values.dtype).index_add(0, group, values)

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.linear_model import RidgeCV
 
-from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import UserScores
 
 PRODUCTS = 300  # the best sellers, whose purchases predict
 TEACHERS = 5000  # users from whom the regression is learned, at most
+PRIOR_PURCHASES = 1.0  # of a product, for which everybody's rate counts in a user's
 PENALTIES = np.geomspace(1e-3, 1e3, 13)  # relative to the mean sum of squares of a product's column
 LEAST_VARIANCE, LEAST_INFORMATION = 1e-4, 1e-9
 

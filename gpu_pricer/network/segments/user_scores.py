@@ -1,9 +1,8 @@
 """What each user's purchases say of the user's own price response and tastes, beside those of everybody.
 
 With everybody's response as the start, the log likelihood of a user whose sensitivity to a group of products is
-(1 + φ) times everybody's is close to score · φ − information · φ² / 2. A user's mean purchases of every product are
-taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods: segments are
-formed and judged on different ones.
+(1 + φ) times everybody's is close to score · φ − information · φ² / 2. Sums are kept by parts of the periods: segments
+are formed and judged on different ones.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ FOLDS = 4
 GROUPS = 64  # of categories; those about which the log says least share the last one
 TASTE_PRODUCTS = 1000  # the best sellers, which tell tastes
 TASTE_DIRECTIONS = 15
+LEAST_INFORMATION = 1e-9
 DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dense matrix of so many are faster
 
 
@@ -33,7 +33,8 @@ DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dens
 class UserScores:
     """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
 
-    score, information [K, U, H]: of the price response. bought, visits: of every fold, choices [U, J], visits [U, W].
+    score, information [2 K + 1, U, H]: of the price response beside that of all users, in every fold, in all periods but each fold's, and in all;
+    [1, U, H] where there is one fold. They do not add up: see purchase_scores.py. bought, visits: of every fold, choices [U, J], visits [U, W].
     share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy. Where J < W,
     visits are these expected purchases [U, J] themselves, and share is the unit matrix. fold [W]: the fold of every
     period. products: how many teach price response.
@@ -51,6 +52,11 @@ class UserScores:
     def users(self) -> int:
         """Return U."""
         return self.score.shape[1]
+
+    @property
+    def folds(self) -> int:
+        """Return K."""
+        return len(self.bought)
 
     @cached_property
     def taste_directions(self) -> np.ndarray:
@@ -74,12 +80,21 @@ class UserScores:
         left, values, _ = svds(residual, k=directions, v0=np.ones(min(users, products)))
         return np.asarray(left * np.sqrt(np.maximum(values**2 - (np.sqrt(users) + np.sqrt(products)) ** 2, 0.0)))
 
-    def of_folds(self, folds: list[int]) -> "UserScores":
-        """Return the sums over some of the folds, as a single one."""
+    @property
+    def whole(self) -> "UserScores":
+        """The sums over all periods, as a single fold."""
+        return self._single(-1, list(range(self.folds)))
+
+    def without(self, fold: int) -> "UserScores":
+        """Return the sums over all periods but those of a fold, as a single fold. An only fold stays."""
+        others = [other for other in range(self.folds) if other != fold]
+        return self._single(self.folds + fold, others) if others else self
+
+    def _single(self, part: int, folds: list[int]) -> "UserScores":
         return replace(
             self,
-            score=reduce(np.add, (self.score[k] for k in folds))[None],
-            information=reduce(np.add, (self.information[k] for k in folds))[None],
+            score=self.score[part][None],
+            information=self.information[part][None],
             bought=[_fastest(sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape)))],
             visits=[reduce(np.add, (self.visits[k] for k in folds))],
         )
@@ -103,12 +118,14 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     share, slope = cells.share[:, 0], cells.slope[:, 0]
     fold = grid.columns.period % min(FOLDS, periods)
     folds = int(fold.max()) + 1
-    groups = CategoryGroups(folds, len(log.visits), min(grid.categories, GROUPS))
-    for found in category_scores(grid, log, share, slope, fold):
+    inside = [fold == k for k in range(folds)]
+    parts = [*inside, *(~of_fold for of_fold in inside), fold >= 0] if folds > 1 else inside
+    groups = CategoryGroups(len(parts), len(log.visits), min(grid.categories, GROUPS))
+    for found in category_scores(grid, log, share, slope, parts):
         groups.add(found.category, found.score, found.information)
     score, information = groups.sums()
+    _centre(score, information)
     best = torch.argsort(log.sold(len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
-    inside = [fold == k for k in range(folds)]
     visits, rate = _visits(log, share[best].T.contiguous(), grid.category[best], inside)
     return UserScores(
         score=score.numpy(),
@@ -119,6 +136,15 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
         fold=fold.numpy(),
         products=len(grid.row),
     )
+
+
+def _centre(score: Tensor, information: Tensor) -> None:
+    """Make the scores [J, U, H] relative to the response of all users in each part and group, in place.
+
+    Users are told apart by their own response only, not by what the pooled response misses of all of them.
+    """
+    for own, known in zip(score, information, strict=True):
+        own -= known * (own.sum(0) / known.sum(0).clamp(min=LEAST_INFORMATION))
 
 
 def _visits(log: UserLog, share: Tensor, category: Tensor, inside: list[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -14,7 +14,7 @@ def user_slopes(scores: UserScores) -> np.ndarray:
     The posterior mean of a Gaussian around 1, whose variance is learned from the users' scores, given the user's own
     score and what the user's tastes say (see taste_prior.py). Where no price ever moved, all are 1.
     """
-    whole = scores.of_folds(list(range(len(scores.score))))
+    whole = scores.whole
     if not whole.information.any():
         return np.ones(scores.users)
     variance = variance_of_response(whole.score[0].sum(axis=1), whole.information[0].sum(axis=1))

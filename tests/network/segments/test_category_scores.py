@@ -21,11 +21,11 @@ def test_scores_take_few_bytes_for_a_choice():
     share, slope = (values[:, 0].repeat(COPIES, 1) for values in (cells.share, cells.slope))
     category = torch.cat([drawn.grid.category + k * CATEGORIES for k in range(COPIES)])
     grid = replace(drawn.grid, category=category, row=torch.arange(COPIES * PRODUCTS))
-    fold = torch.arange(grid.columns.periods) % 4
+    parts = [torch.arange(grid.columns.periods) % 4 == fold for fold in range(4)]
     for times in (2, 6):
         log = _copied(drawn.log, times)
         with PeakBytes() as made:
-            for _ in category_scores(grid, log, share, slope, fold):
+            for _ in category_scores(grid, log, share, slope, parts):
                 pass
         peaks.append((len(log.user), made.peak))
 

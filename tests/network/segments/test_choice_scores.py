@@ -7,11 +7,10 @@ import torch
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.response.grid_columns import GridColumns
-from gpu_pricer.network.segments import choice_scores as module
-from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments import purchase_scores as module
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
-from tests.network.segments.user_log import mean_by_fold
+from tests.network.segments.user_log import expected_beyond
 
 USERS, PERIODS = 80, 60
 CATEGORY = np.array([0, 0, 0, 1, 1])
@@ -57,40 +56,35 @@ def drawn():
     return draw((0.5, 8.0), taste=2.0)
 
 
-def log_likelihood(pooled, log, user, phi):
-    """Log likelihoods of a user's choices [K, 2] where b is (1 + φ) times everybody's, with the user's own rates."""
+def beyond(pooled, log, user, phi):
+    """How far a user's choices go beyond what (1 + φ) times everybody's b lets expect, in each fold, [4, 2]."""
     weight = np.exp(pooled.utility()[:, 0].numpy())
     slope = -pooled.sensitivity[0].numpy()[:, None] * pooled.grid.move.numpy()
     mine = log.user.numpy() == user
     bought = np.zeros((len(CATEGORY), PERIODS))
     np.add.at(bought, (log.product.numpy()[mine], log.column.numpy()[mine]), 1.0)
     value = np.zeros((4, 2))
-    for number in range(2):
-        own, n, s = weight[number == CATEGORY], bought[number == CATEGORY], slope[number == CATEGORY]
-        everybodys = (own / own.sum(axis=0)).sum(axis=1)
-        choices = everybodys * (n.sum(axis=1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
-        choices *= PERIODS / choices.sum()
-        for _ in range(300):
-            own = own * (choices / (own / own.sum(axis=0)).sum(axis=1))[:, None]
-        share = own / own.sum(axis=0)
-        tilted = own * np.exp(phi * (s - mean_by_fold(share, s)))
-        gained = (n * np.log(tilted / tilted.sum(axis=0))).sum(axis=0)
-        value[:, number] = [gained[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
+    for fold, number in np.ndindex(value.shape):
+        here = np.ix_(number == CATEGORY, np.arange(PERIODS) % 4 == fold)
+        share = weight[here] / weight[here].sum(axis=0)
+        own = bought[here], np.ones(PERIODS // 4), share, slope[here]
+        value[fold, number] = expected_beyond(*own, phi, has_outside_option=False)
     return value
 
 
-def test_scores_and_information_are_derivatives_of_the_multinomial_likelihood(drawn):
+def test_scores_and_information_are_derivatives_of_the_conditional_likelihood(drawn):
     pooled, log, _ = drawn
     low, here, high = (
-        np.stack([log_likelihood(pooled, log, user, phi) for user in range(10)], axis=1) for phi in (-STEP, 0.0, STEP)
+        np.stack([beyond(pooled, log, user, phi) for user in range(USERS)], axis=1) for phi in (-STEP, 0.0, STEP)
     )
-    first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
+    information = (low - high) / (2 * STEP)
 
     found = user_scores(pooled, log)
 
-    order = np.argsort(second.sum((0, 1)))  # groups stand in the order of what the log says of them
-    np.testing.assert_allclose(found.information[:, :10], -second[..., order], atol=0.02)
-    np.testing.assert_allclose(found.score[:, :10], first[..., order], atol=0.02)
+    order = np.argsort(-information.sum((0, 1)))  # groups stand in the order of what the log says of them
+    score = here - information * (here.sum(1, keepdims=True) / information.sum(1, keepdims=True))
+    np.testing.assert_allclose(found.information[:4], information[..., order], atol=0.02)
+    np.testing.assert_allclose(found.score[:4], score[..., order], atol=0.02)
 
 
 def test_loyal_users_who_answer_prices_differently_are_told_apart(drawn):

@@ -115,8 +115,8 @@ def _periods_by_price(drawn):
 
 
 def test_former_segments_are_formed_again(two_types):
-    """Of six segments of users of two types, it is chance which ones form."""
-    scores, chosen = user_scores(two_types.pooled, two_types.log), Choice(4, 0.1, 6)
+    """Of ten segments of users of two types, it is chance which ones form."""
+    scores, chosen = user_scores(two_types.pooled, two_types.log), Choice(4, 0.1, 10)
     config = SegmentsConfig("auto", 64, 1)
     before = form_segments(scores, config, two_types.visits, 1, chosen)
     again = form_segments(scores, config, two_types.visits, 0, chosen, before.segment)

@@ -34,9 +34,9 @@ def most_likely(classes, scores):
 def test_types_that_differ_only_in_response_are_found_without_tastes(markets):
     scores, kind = markets["responses"]
 
-    classes = fit_classes(scores.of_folds(FOLDS), 2, 0.0, seed=0)
+    classes = fit_classes(scores.whole, 2, 0.0, seed=0)
 
-    assert agreement(most_likely(classes, scores.of_folds(FOLDS)), kind) > 0.95
+    assert agreement(most_likely(classes, scores.whole), kind) > 0.95
     low, high = sorted(1 + classes.response.mean(axis=1))
     assert high / low == pytest.approx(4.0, rel=0.4)  # both are shrunk towards everybody's
     assert classes.share.sum() == pytest.approx(1)
@@ -46,14 +46,14 @@ def test_types_that_differ_only_in_response_are_found_without_tastes(markets):
 def test_types_that_differ_only_in_tastes_are_found_where_tastes_count(markets, taste_weight, least, most):
     scores, kind = markets["tastes"]
 
-    classes = fit_classes(scores.of_folds(FOLDS), 2, taste_weight, seed=0)
+    classes = fit_classes(scores.whole, 2, taste_weight, seed=0)
 
-    assert least <= agreement(most_likely(classes, scores.of_folds(FOLDS)), kind) <= most
+    assert least <= agreement(most_likely(classes, scores.whole), kind) <= most
     assert np.abs(classes.response).max() < 0.2
 
 
 def test_more_restarts_are_never_less_likely(markets):
-    whole = markets["responses"][0].of_folds(FOLDS)
+    whole = markets["responses"][0].whole
 
     climbed = [_climbed(whole, 6, 0.1, seed) for seed in range(4)]
 
@@ -65,14 +65,14 @@ def test_more_restarts_are_never_less_likely(markets):
 def test_classes_do_not_ask_who_the_users_are(markets):
     scores, _ = markets["responses"]
     order = np.random.default_rng(1).permutation(scores.users)
-    classes = fit_classes(scores.of_folds(FOLDS), 3, 0.1, seed=0)
+    classes = fit_classes(scores.whole, 3, 0.1, seed=0)
 
-    whole = scores.of_folds(FOLDS)
+    whole = scores.whole
     np.testing.assert_allclose(classes.memberships(whole.of_users(order)), classes.memberships(whole)[order], rtol=1e-9)
 
 
 def test_classes_of_a_log_without_price_moves_respond_like_everybody(markets):
-    still = markets["one type"][0].of_folds(FOLDS)
+    still = markets["one type"][0].whole
     still = replace(still, score=still.score * 0, information=still.information * 0)
 
     classes = fit_classes(still, 3, 0.1, seed=0)
@@ -104,7 +104,7 @@ def test_no_more_classes_are_chosen_than_users_and_settings_allow(markets, most,
 
 
 def test_a_single_fold_judges_nothing(markets):
-    assert choose(markets["responses"][0].of_folds(FOLDS), 64, 10, seed=0) == Choice(1, 0.0, 1)
+    assert choose(markets["responses"][0].whole, 64, 10, seed=0) == Choice(1, 0.0, 1)
 
 
 @pytest.mark.parametrize(("products", "count"), [(10, 24), (200, 24), (1000, 12), (1700, 12), (10_000, 6), (10**6, 6)])

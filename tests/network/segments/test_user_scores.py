@@ -10,21 +10,20 @@ from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments import category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
-from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.user_scores import user_scores
-from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw, mean_by_fold
+from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw, expected_beyond
 
 STEP = 1e-3
 USERS = 25
+FOLD = np.arange(PERIODS) % 4
+PARTS = [*(FOLD == k for k in range(4)), *(FOLD != k for k in range(4)), FOLD >= 0]
 
 
-@pytest.fixture(scope="module", params=["all visits differ", "users share visits", "users see some categories"])
+@pytest.fixture(scope="module", params=["users see all categories", "users see some categories"])
 def drawn(request):
-    found, kinds = draw(sensitivity=(1.0, 4.0), users=USERS), 7 if request.param == "users share visits" else USERS
-    visits = found.log.visits[torch.arange(USERS) % kinds].clamp(min=1)  # nobody buys without a visit
-    log = replace(found.log, visits=visits)
-    return replace(found, log=log_of_seen(log) if request.param == "users see some categories" else log)
+    found = draw(sensitivity=(1.0, 4.0), users=USERS)
+    return found if request.param == "users see all categories" else replace(found, log=log_of_seen(found.log))
 
 
 def log_of_seen(log):
@@ -49,13 +48,8 @@ def occasions(log):
     return found
 
 
-def log_likelihoods(drawn, phi):
-    """Log likelihoods of users' choices [K, U, G] where b is (1 + φ) times everybody's, written out.
-
-    A user's mean rate of every product in every fold is known: the utilities' mean over what the user would have bought
-    in the fold stays where it is. Products that the user never bought are Poisson counts, the others choices of a
-    multinomial logit, in which all that is not bought is the outside option.
-    """
+def beyond(drawn, phi):
+    """How far users' choices go beyond what (1 + φ) times everybody's b lets expect, in every part, [9, U, G]."""
     utility = drawn.pooled.utility()[:, 0].numpy()
     weight = np.exp(utility) * drawn.grid.on_shelf.numpy()
     category = np.repeat(np.arange(CATEGORIES), SIZE)
@@ -64,40 +58,25 @@ def log_likelihoods(drawn, phi):
     bought = np.zeros((USERS, PRODUCTS, PERIODS))
     log = drawn.log
     np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.column.numpy()), log.count.numpy())
-    value, looks = np.zeros((4, USERS, CATEGORIES)), occasions(log)
-    for user, g in np.ndindex(USERS, CATEGORIES):
-        here, visits = category == g, looks[g, user]
-        own = likelihood_of(bought[user, here], visits, share[here], slope[here], phi)
-        value[:, user, g] = [own[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
+    value, looks = np.zeros((9, USERS, CATEGORIES)), occasions(log)
+    for part, user, g in np.ndindex(value.shape):
+        inside = PARTS[part]
+        here = np.ix_(category == g, inside)
+        own = bought[user][here], looks[g, user, inside], share[here], slope[here]
+        value[part, user, g] = expected_beyond(*own, phi, has_outside_option=True)
     return value
 
 
-def likelihood_of(bought, visits, share, slope, phi):
-    """The log likelihood [W] of a user's choices of the products of a category [k, W]."""
-    everybodys, is_bought = (visits * share).sum(1), bought.sum(1) > 0
-    rate = (bought.sum(1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
-    never, s = (visits * share * rate[:, None])[~is_bought], slope[~is_bought]
-    value = -(never * np.exp(phi * (s - mean_by_fold(never, s)))).sum(0)
-    n, s, own, rest = bought[is_bought], slope[is_bought], share[is_bought], 1 - share[is_bought].sum(0)
-    choices = (everybodys * rate)[is_bought]
-    for _ in range(300):
-        own = own * (choices / (visits * own / (rest + own.sum(0))).sum(1))[:, None]
-    expected = visits * own / (rest + own.sum(0))
-    tilted = own * np.exp(phi * (s - mean_by_fold(expected, s)))
-    chance = tilted / (rest + tilted.sum(0))
-    gained = (n * np.log(np.maximum(chance, 1e-300))).sum(0)
-    return value + gained + (visits - n.sum(0)) * np.log(1 - chance.sum(0))
-
-
-def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
-    low, here, high = (log_likelihoods(drawn, phi) for phi in (-STEP, 0.0, STEP))
-    first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
+def test_scores_and_information_are_derivatives_of_the_conditional_likelihood(drawn):
+    low, here, high = (beyond(drawn, phi) for phi in (-STEP, 0.0, STEP))
+    information = (low - high) / (2 * STEP)
 
     found = user_scores(drawn.pooled, drawn.log)
 
-    order = np.argsort(second.sum((0, 1)))  # groups stand in the order of what the log says of them
-    np.testing.assert_allclose(found.score, first[:, :, order], atol=1e-4)
-    np.testing.assert_allclose(found.information, -second[:, :, order], atol=1e-3)
+    order = np.argsort(-information.sum((0, 1)))  # groups stand in the order of what the log says of them
+    score = here - information * (here.sum(1, keepdims=True) / information.sum(1, keepdims=True))
+    np.testing.assert_allclose(found.score, score[..., order], atol=1e-4)
+    np.testing.assert_allclose(found.information, information[..., order], atol=1e-3)
 
 
 def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
@@ -112,6 +91,7 @@ def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
 
 
 def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
+    monkeypatch.setattr(module, "_centre", lambda *_: None)  # sums add up before
     apart = user_scores(drawn.pooled, drawn.log)
 
     monkeypatch.setattr(module, "GROUPS", 2)
@@ -125,16 +105,17 @@ def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
 
 
 @pytest.mark.parametrize("cells", [0, 50_000_000])
-def test_folds_add_up(drawn, cells, monkeypatch):
+def test_purchases_of_folds_add_up(drawn, cells, monkeypatch):
     monkeypatch.setattr(module, "DENSE_CELLS", cells)
     scores = user_scores(drawn.pooled, drawn.log)
 
-    whole, parts = scores.of_folds([0, 1, 2, 3]), [scores.of_folds([0, 2]), scores.of_folds([1, 3])]
+    whole, without = scores.whole, scores.without(2)
 
-    np.testing.assert_allclose(whole.score, parts[0].score + parts[1].score)
-    np.testing.assert_allclose(whole.information, parts[0].information + parts[1].information)
+    for part, place in ((whole, 8), (without, 6)):
+        np.testing.assert_array_equal(part.score[0], scores.score[place])
+        np.testing.assert_array_equal(part.information[0], scores.information[place])
     assert isinstance(whole.bought[0], np.ndarray) == (cells > 0)
-    assert abs(whole.bought[0] - (parts[0].bought[0] + parts[1].bought[0])).max() == 0
+    assert abs(whole.bought[0] - (without.bought[0] + scores.bought[2])).max() == 0
     np.testing.assert_allclose(whole.visits[0] @ whole.share, expected_purchases(drawn))
     assert whole.bought[0].sum() == float(drawn.log.count.sum())
 
@@ -144,7 +125,7 @@ def test_visits_and_share_tell_what_everybody_would_buy(periods):
     """With fewer and with more periods than the twelve products."""
     drawn = draw(sensitivity=(1.0, 4.0), users=25, periods=periods)
 
-    scores = user_scores(drawn.pooled, drawn.log).of_folds([0, 1, 2, 3])
+    scores = user_scores(drawn.pooled, drawn.log).whole
 
     assert scores.visits[0].shape == (25, min(periods, 12))
     np.testing.assert_allclose(scores.visits[0] @ scores.share, expected_purchases(drawn))
@@ -168,6 +149,15 @@ def test_scores_of_some_users_are_theirs(drawn):
     np.testing.assert_array_equal(some.score, scores.score[:, users])
     np.testing.assert_array_equal(some.visits[2], scores.visits[2][users])
     np.testing.assert_array_equal(some.bought[1].toarray(), scores.bought[1].toarray()[users])
+
+
+@pytest.mark.parametrize("periods", [8, 24])
+def test_scores_of_users_who_are_all_alike_vary_as_their_information_says(periods):
+    drawn = draw(sensitivity=(2.0,), users=1500, periods=periods)
+
+    scores = user_scores(drawn.pooled, drawn.log)
+
+    assert np.square(scores.score[:4]).sum() == pytest.approx(scores.information[:4].sum(), rel=0.05)
 
 
 @pytest.mark.parametrize("seed", range(3))

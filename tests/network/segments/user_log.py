@@ -86,7 +86,27 @@ def agreement(found: np.ndarray, kind: np.ndarray) -> float:
     return sum(np.bincount(kind[found == segment]).max() for segment in np.unique(found)) / len(kind)
 
 
-def mean_by_fold(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the weighted means of values [k, W] over the periods of each of four folds, in every period."""
-    inside = np.eye(4)[np.arange(values.shape[1]) % 4]
-    return (weight * values @ inside / (weight @ inside)) @ inside.T
+def expected_beyond(
+    bought: np.ndarray, visits: np.ndarray, share: np.ndarray, slope: np.ndarray, phi: float, has_outside_option: bool
+) -> float:
+    """Return how far a user's choices [k, W] in some periods go beyond what (1 + φ) times everybody's b lets expect.
+
+    It is the sum over choices of the slopes [k, W] around each product's mean, and minus its derivative in φ is the
+    information. Expected are the choices of a multinomial logit whose rates are the user's own: at φ = 0 those of each
+    product sum to what the user bought. With m visits [W], weights have the power m / (m - 1), see purchase_scores.py.
+    share [k, W]: everybody's.
+    """
+    is_bought = bought.sum(axis=1) > 0
+    n, s, own = bought[is_bought], slope[is_bought], share[is_bought]
+    power, others = visits.sum() / max(visits.sum() - 1, 1), visits.sum() - n.sum()
+    rest = (1 - own.sum(axis=0)).clip(0) ** power * (has_outside_option and others > 0)
+    own = own**power
+    for _ in range(100):
+        chance = visits / np.maximum(own.sum(axis=0) + rest, 1e-300)
+        own = own * (n.sum(axis=1) / (own * chance).sum(axis=1))[:, None]
+        rest = rest * (others / max((rest * chance).sum(), 1e-300))
+    expected = own * visits / np.maximum(own.sum(axis=0) + rest, 1e-300)
+    apart = s - ((expected * s).sum(axis=1) / expected.sum(axis=1))[:, None]
+    tilted = own * np.exp(power * phi * apart)
+    expected = tilted * visits / np.maximum(tilted.sum(axis=0) + rest, 1e-300)
+    return float(((n - expected) * apart).sum())
