@@ -21,7 +21,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class BlockPurchases:
-    """Choices [n] of the products of a block, sorted by user: user, product from 0, period, count, steep: count · slope."""
+    """Choices [n] of the products of a block, sorted by user.
+
+    user, product from 0, period and count of each, and steep: count · slope.
+    """
 
     user: Tensor
     product: Tensor

@@ -33,11 +33,11 @@ DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dens
 class UserScores:
     """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
 
-    score, information [2 K + 1, U, H]: of the price response beside that of all users, in every fold, in all periods but each fold's, and in all;
-    [1, U, H] where there is one fold. They do not add up: see purchase_scores.py. bought, visits: of every fold, choices [U, J], visits [U, W].
-    share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy. Where J < W,
-    visits are these expected purchases [U, J] themselves, and share is the unit matrix. fold [W]: the fold of every
-    period. products: how many teach price response.
+    score, information [2 K + 1, U, H]: of the price response beside that of all users, in every fold, in all periods
+    but each fold's, and in all; [1, U, H] where there is one fold. They do not add up, see purchase_scores.py.
+    bought, visits: of every fold, choices [U, J], visits [U, W]. share [W, J]: everybody's choice probabilities, so
+    that visits @ share is what everybody would buy. Where J < W, visits are these expected purchases [U, J] themselves,
+    and share is the unit matrix. fold [W]: the fold of every period. products: how many teach price response.
     """
 
     score: np.ndarray

@@ -10,7 +10,6 @@ from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
 from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import agreement, draw
 
-FOLDS = [0, 1, 2, 3]
 MARKETS = {
     "one type": {"sensitivity": (2.5,)},
     "responses": {"sensitivity": (1.0, 4.0)},

@@ -17,7 +17,7 @@ from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE,
 STEP = 1e-3
 USERS = 25
 FOLD = np.arange(PERIODS) % 4
-PARTS = [*(FOLD == k for k in range(4)), *(FOLD != k for k in range(4)), FOLD >= 0]
+PARTS = [*np.eye(4, dtype=bool)[FOLD].T, *~np.eye(4, dtype=bool)[FOLD].T, np.full(PERIODS, True)]
 
 
 @pytest.fixture(scope="module", params=["users see all categories", "users see some categories"])
