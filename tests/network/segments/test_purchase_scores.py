@@ -1,4 +1,6 @@
-"""Scores of choices without an outside option, against derivatives of the multinomial likelihood written out."""
+"""Scores of choices, against all orders of few choices and against derivatives of the likelihood written out."""
+
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.response.grid_columns import GridColumns
 from gpu_pricer.network.segments import purchase_scores as module
+from gpu_pricer.network.segments.block_purchases import Pairs
+from gpu_pricer.network.segments.purchase_scores import BlockDemand
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from tests.network.segments.user_log import expected_beyond
@@ -112,3 +116,36 @@ def test_blocks_of_users_change_no_score(drawn, monkeypatch):
 
     np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)
     np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize(("occasions", "accuracy"), [(2, 0.11), (3, 0.11), (4, 0.05), (6, 0.05)])
+def test_scores_are_about_those_of_all_orders_of_the_choices(occasions, accuracy, has_outside_option):
+    """How often each of two products was bought is given: what can differ is on which of few occasions."""
+    rng, users = np.random.default_rng(0), 40
+    product, count = torch.arange(2), [1, occasions - 1 - has_outside_option * (occasions > 2)]
+    beyond, found, exact = np.zeros((3, users))
+    for user in range(users):
+        weight = np.exp(rng.normal(0, 0.4, (2 + has_outside_option, occasions)))
+        chance = weight / weight.sum(axis=0)
+        slope = 0.5 * np.log(weight[:2]) + rng.normal(0, 0.3, (2, occasions))
+        mean, exact[user] = moments_over_orders(chance, slope, count)
+        demand = BlockDemand(0 * product, torch.from_numpy(chance[:2]), torch.from_numpy(slope), has_outside_option)
+        steep = torch.tensor([mean, 0.0]).double()  # as much as is to be expected
+        pairs = Pairs(0 * product, product, torch.tensor(count).double(), steep)
+        beyond[user], found[user] = demand.scores(pairs, torch.ones(2, occasions).double()).sum(1)
+
+    assert abs(beyond.mean()) < 0.03 * np.sqrt(exact.mean())
+    assert found.mean() == pytest.approx(exact.mean(), rel=accuracy)
+
+
+def moments_over_orders(chance, slope, count):
+    """The mean and variance of the sum of the chosen products' slopes, given how often each product is chosen."""
+    occasions = chance.shape[1]
+    choices = [0] * count[0] + [1] * count[1] + [2] * (occasions - sum(count))
+    slope = np.vstack([slope, np.zeros(occasions)])
+    orders = np.array(sorted(set(permutations(choices))))
+    weight = chance[orders, np.arange(occasions)].prod(axis=1)
+    total = slope[orders, np.arange(occasions)].sum(axis=1)
+    mean = np.average(total, weights=weight)
+    return mean, np.average((total - mean) ** 2, weights=weight)
