@@ -174,7 +174,7 @@ def _respond(
     visits = data.visits_before(data.calendar.trained_periods)
     if settings.told is None:
         membership = form_segments(
-            market.scores, settings.segments, visits, settings.seed, chosen, former, former_count
+            market.scores(), settings.segments, visits, settings.seed, chosen, former, former_count
         )
     else:
         membership = settings.told.membership(data, known.grid.columns.count)

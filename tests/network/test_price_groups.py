@@ -195,9 +195,10 @@ def test_everybody_is_learned_from_periods_and_segments_from_groups_too(tables, 
     assert market.known.grid.columns.count == 20 + (20 - GROUPED) * GROUPS
     assert market.household.fit.grid is market.known.grid
     assert market.household.fit.counts.bought.shape[2] == market.known.grid.columns.count
-    assert market.scores.fold.shape == (market.known.grid.columns.count,)
+    fold = market.scores().fold
+    assert fold.shape == (market.known.grid.columns.count,)
     period = market.known.grid.columns.period.numpy()
-    assert all(len({*market.scores.fold[period == number]}) == 1 for number in range(20))
+    assert all(len({*fold[period == number]}) == 1 for number in range(20))
     log, wide = market.known.log, market.known.grid
     grid, counts = wide.by_period(log.visits.sum(0)), log.pooled(wide).by_period(wide.columns)
     first = fit_response(grid, counts, RESPONSE.fit)

@@ -111,13 +111,16 @@ class UserScores:
 
 
 @single_thread()
-def user_scores(pooled: Fit, log: UserLog) -> UserScores:
-    """Return the scores of the users of the log; pooled: the response of all users as one segment."""
+def user_scores(pooled: Fit, log: UserLog, folds: int = FOLDS) -> UserScores:
+    """Return the scores of the users of the log; pooled: the response of all users as one segment.
+
+    folds: of the periods, at most as many as there are periods.
+    """
     grid, periods = pooled.grid, pooled.grid.columns.periods
     cells = cells_of(grid, pooled.state, pooled.layout)
     share, slope = cells.share[:, 0], cells.slope[:, 0]
-    fold = grid.columns.period % min(FOLDS, periods)
-    folds = int(fold.max()) + 1
+    folds = min(folds, periods)
+    fold = grid.columns.period % folds
     inside = [fold == k for k in range(folds)]
     parts = [*inside, *(~of_fold for of_fold in inside), fold >= 0] if folds > 1 else inside
     groups = CategoryGroups(len(parts), len(log.visits), min(grid.categories, GROUPS))

@@ -29,11 +29,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Market:
-    """The grid and the user log of the trained periods, the users' scores, and the average household."""
+    """The grid and the user log of the trained periods, and the average household."""
 
     known: ResponseData
-    scores: UserScores
     household: AverageHousehold
+
+    def scores(self) -> UserScores:
+        """Return the users' scores in folds of the periods, from which segments are formed."""
+        return user_scores(self.household.fit, self.known.log)
 
 
 def learn_market(
@@ -80,13 +83,13 @@ def learn_market(
         )
         known = replace(known, grid=without_gaps(known.grid, gaps[:, known.grid.columns.period]))
     pooled = _respond(known, data, config, first)
-    scores, slope = _of_users(pooled, known)
+    slope = _slopes(pooled, known)
     bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
     if bend:
         known = replace(known, grid=replace(known.grid, bend=bend))
         pooled = _respond(known, data, config, pooled)
-        scores, slope = _of_users(pooled, known)
-    return Market(known, scores, AverageHousehold(pooled, known.context, slope))
+        slope = _slopes(pooled, known)
+    return Market(known, AverageHousehold(pooled, known.context, slope))
 
 
 def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, start: Fit | None) -> Fit:
@@ -109,10 +112,9 @@ def _by_period(known: ResponseData) -> tuple[Grid, Counts]:
     return grid.by_period(known.log.visits.sum(0)), counts.by_period(grid.columns)
 
 
-def _of_users(pooled: Fit, known: ResponseData) -> tuple[UserScores, Tensor]:
-    """Return the users' scores, and every user's sensitivity relative to everybody's, [U]."""
-    scores = user_scores(pooled, known.log)
-    return scores, torch.from_numpy(user_slopes(scores)).float()
+def _slopes(pooled: Fit, known: ResponseData) -> Tensor:
+    """Return every user's sensitivity relative to everybody's, [U]."""
+    return torch.from_numpy(user_slopes(user_scores(pooled, known.log, folds=1))).float()
 
 
 def _log_table(directory: Path, name: str, is_whole: bool) -> pl.DataFrame:
