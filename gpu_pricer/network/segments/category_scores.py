@@ -16,7 +16,7 @@ from gpu_pricer.network.response.grid import AT_ONCE, Grid, UserLog
 from gpu_pricer.network.segments.block_purchases import BlockPurchases
 from gpu_pricer.network.segments.purchase_scores import BlockDemand
 
-PRODUCTS = 32  # in a block, whose sums take 64 bytes for each of its categories and users
+PRODUCTS = 16  # in a block, whose sums take 144 bytes for each of its categories and users
 PARTS = 16  # in which the log is sorted
 
 
@@ -37,7 +37,7 @@ def category_scores(
     """
     for products, categories, own in _blocks(grid, log):
         number = grid.category[products] - categories.start
-        demand = BlockDemand(number, share[products], slope[products], grid.has_outside_option)
+        demand = BlockDemand(number, share[products], slope[products])
         bought = BlockPurchases.of(log, own, products, slope)
         sums = demand.sums(bought, log.visits_of(categories.start), parts)
         for category, (score, information) in enumerate(sums.unbind(2), categories.start):

@@ -123,7 +123,7 @@ def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Users' scores in every fold, and for each fold their sums over the others, from which it is predicted."""
+    """Users' scores in every fold, and for each fold those in the others, from which it is predicted."""
 
     judged: UserScores
     learned: list[UserScores]

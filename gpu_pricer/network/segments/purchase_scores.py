@@ -26,13 +26,12 @@ class BlockDemand:
     """Everybody's demand for a block of k products.
 
     category [k]: of the products, numbers from 0. share, slope [k, W]: choice probabilities, and what utility changes
-    by where the sensitivity is twice as large. has_outside_option: whether an occasion may end without a choice.
+    by where the sensitivity is twice as large.
     """
 
     category: Tensor
     share: Tensor
     slope: Tensor
-    has_outside_option: bool
 
     def sums(self, bought: BlockPurchases, visits: Tensor, parts: list[Tensor]) -> Tensor:
         """Return score and information, [2, J, G, U], of the G categories in J parts of the periods.
@@ -51,17 +50,19 @@ class BlockDemand:
     def scores(self, pairs: Pairs, visits: Tensor) -> Tensor:
         """Return score and information [2, n] of pairs, all that their users bought, with their visits [n, W].
 
-        The information of a pair is its part of that of its category, and may be negative.
+        The information of a pair is its part of that of its category, and may be negative. Both are 0 where the product
+        was on no shelf when the user came.
         """
         user_category = pairs.user * (int(self.category[-1]) + 1) + self.category[pairs.product]
-        found, chooser = torch.unique(user_category, return_inverse=True)
+        found, chooser = torch.unique_consecutive(user_category, return_inverse=True)
         slope, power = self.slope[pairs.product], _power(visits)
         expected = self._own_choices(pairs, visits, chooser, len(found))
-        mean = (expected * slope).sum(1) / expected.sum(1).clamp(min=LEAST)
-        apart = slope - mean[:, None]
+        chance = expected / visits.clamp(min=LEAST)
+        score = (pairs.steep - _mean(slope, expected) * pairs.count) * (expected > 0).any(1)
+        apart = slope - _mean(slope, expected * (1 - chance).clamp(min=0))[:, None]  # a common rate moves them so
         moved = expected * apart
-        together = _summed(moved, chooser, len(found))[chooser] / visits.clamp(min=LEAST)
-        return torch.stack([pairs.steep - mean * pairs.count, power * (moved * (apart - together)).sum(1)])
+        together = _summed(chance * apart, chooser, len(found))[chooser]
+        return torch.stack([score, power * (moved * (apart - together)).sum(1)])
 
     def _own_choices(self, pairs: Pairs, visits: Tensor, chooser: Tensor, choosers: int) -> Tensor:
         """Return the expected choices [n, W] of pairs, whose sums over the periods are the pairs' choices.
@@ -69,7 +70,7 @@ class BlockDemand:
         chooser [n]: the number of each pair's user and category.
         """
         share = self.share[pairs.product]
-        rest = (1 - _summed(share, chooser, choosers)).clamp(min=0) * self.has_outside_option
+        rest = (1 - _summed(share, chooser, choosers)).clamp(min=0)
         occasions = torch.zeros_like(rest).index_copy(0, chooser, visits)
         others = (occasions.sum(1) - _summed(pairs.count, chooser, choosers)).clamp(min=0)
         share, rest = share ** _power(visits)[:, None], rest ** _power(occasions)[:, None]
@@ -82,13 +83,19 @@ class BlockDemand:
 
 
 def _power(visits: Tensor) -> Tensor:
-    """Return the power of choice probabilities at which expected choices are those given the sums, m / (m - 1), [n].
+    """Return m / (m - 1), [n], where m are the occasions of the visits [n, W].
 
-    m: the occasions, of the visits [n, W]. With a rate fitted to the sum, the odds of two occasions on one of which a
-    user bought would be the root of their ratio; given the sum, they are the ratio (Chamberlain 1980).
+    With choice probabilities to this power, the choices that fitted rates let expect are about those to be expected
+    given the sums. For two occasions they are exactly: on which of the two a user bought has the odds of their ratio,
+    of which fitted rates alone would give the root. The information grows by the power too.
     """
     occasions = visits.sum(1)
     return occasions / (occasions - 1).clamp(min=1)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted means [n] of values [n, W]."""
+    return (values * weight).sum(1) / weight.sum(1).clamp(min=LEAST)
 
 
 def _summed(values: Tensor, group: Tensor, groups: int) -> Tensor:

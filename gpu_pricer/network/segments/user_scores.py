@@ -82,19 +82,19 @@ class UserScores:
 
     @property
     def whole(self) -> "UserScores":
-        """The sums over all periods, as a single fold."""
+        """The scores in all periods, and what was bought in them, as a single fold."""
         return self._single(-1, list(range(self.folds)))
 
     def without(self, fold: int) -> "UserScores":
-        """Return the sums over all periods but those of a fold, as a single fold. An only fold stays."""
+        """Return the scores in all periods but those of a fold, as a single fold. With one fold, they are its own."""
         others = [other for other in range(self.folds) if other != fold]
         return self._single(self.folds + fold, others) if others else self
 
     def _single(self, part: int, folds: list[int]) -> "UserScores":
         return replace(
             self,
-            score=self.score[part][None],
-            information=self.information[part][None],
+            score=self.score[part][None].astype(np.float64),
+            information=self.information[part][None].astype(np.float64),
             bought=[_fastest(sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape)))],
             visits=[reduce(np.add, (self.visits[k] for k in folds))],
         )

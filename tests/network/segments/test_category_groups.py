@@ -4,25 +4,31 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.segments import category_groups
 from gpu_pricer.network.segments.category_groups import CategoryGroups
 
-FOLDS, USERS = 2, 3
+PARTS, USERS = 2, 3
 
 
 def grouped(score, information, groups):
-    """The sums [K, U, H] when categories [K, U, G] come one after the other."""
-    found = CategoryGroups(FOLDS, USERS, groups)
+    """The sums [J, U, H] when categories [J, U, G] come one after the other."""
+    found = CategoryGroups(PARTS, USERS, groups)
     for category in range(score.shape[2]):
         found.add(category, *(torch.from_numpy(values[..., category]) for values in (score, information)))
     return [values.numpy() for values in found.sums()]
+
+
+@pytest.fixture(autouse=True)
+def precise(monkeypatch):
+    monkeypatch.setattr(category_groups, "PRECISION", torch.float64)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 9])
 @pytest.mark.parametrize("seed", range(5))
 def test_categories_that_tell_most_stand_alone_in_order(groups, seed):
     rng = np.random.default_rng(seed)
-    score, information = rng.normal(size=(FOLDS, USERS, 9)), rng.exponential(size=(FOLDS, USERS, 9))
-    order = np.argsort(-information.sum((0, 1)))
+    score, information = rng.normal(size=(PARTS, USERS, 9)), rng.exponential(size=(PARTS, USERS, 9))
+    order = np.argsort(-information[-1].sum(0))
 
     found = grouped(score, information, groups)
 
@@ -32,7 +38,7 @@ def test_categories_that_tell_most_stand_alone_in_order(groups, seed):
 
 
 def test_of_categories_that_tell_as_much_the_first_stand_alone():
-    score, information = np.random.default_rng(0).normal(size=(FOLDS, USERS, 5)), np.ones((FOLDS, USERS, 5))
+    score, information = np.random.default_rng(0).normal(size=(PARTS, USERS, 5)), np.ones((PARTS, USERS, 5))
 
     found = grouped(score, information, 3)
 

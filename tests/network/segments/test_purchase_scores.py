@@ -76,7 +76,7 @@ def beyond(pooled, log, user, phi):
     return value
 
 
-def test_scores_and_information_are_derivatives_of_the_conditional_likelihood(drawn):
+def test_scores_and_information_are_derivatives_at_fitted_rates(drawn):
     pooled, log, _ = drawn
     low, here, high = (
         np.stack([beyond(pooled, log, user, phi) for user in range(USERS)], axis=1) for phi in (-STEP, 0.0, STEP)
@@ -119,23 +119,23 @@ def test_blocks_of_users_change_no_score(drawn, monkeypatch):
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
-@pytest.mark.parametrize(("occasions", "accuracy"), [(2, 0.11), (3, 0.11), (4, 0.05), (6, 0.05)])
+@pytest.mark.parametrize(("occasions", "accuracy"), [(2, 0.03), (3, 0.1), (4, 0.08), (6, 0.08)])
 def test_scores_are_about_those_of_all_orders_of_the_choices(occasions, accuracy, has_outside_option):
     """How often each of two products was bought is given: what can differ is on which of few occasions."""
     rng, users = np.random.default_rng(0), 40
     product, count = torch.arange(2), [1, occasions - 1 - has_outside_option * (occasions > 2)]
     beyond, found, exact = np.zeros((3, users))
     for user in range(users):
-        weight = np.exp(rng.normal(0, 0.4, (2 + has_outside_option, occasions)))
+        weight = np.exp(rng.normal(0, 1, (2 + has_outside_option, occasions)))
         chance = weight / weight.sum(axis=0)
-        slope = 0.5 * np.log(weight[:2]) + rng.normal(0, 0.3, (2, occasions))
+        slope = 0.5 * np.log(weight[:2]) + rng.normal(0, 0.5, (2, occasions))
         mean, exact[user] = moments_over_orders(chance, slope, count)
-        demand = BlockDemand(0 * product, torch.from_numpy(chance[:2]), torch.from_numpy(slope), has_outside_option)
+        demand = BlockDemand(0 * product, torch.from_numpy(chance[:2]), torch.from_numpy(slope))
         steep = torch.tensor([mean, 0.0]).double()  # as much as is to be expected
         pairs = Pairs(0 * product, product, torch.tensor(count).double(), steep)
         beyond[user], found[user] = demand.scores(pairs, torch.ones(2, occasions).double()).sum(1)
 
-    assert abs(beyond.mean()) < 0.03 * np.sqrt(exact.mean())
+    assert np.square(beyond).mean() < 0.15**2 * exact.mean()
     assert found.mean() == pytest.approx(exact.mean(), rel=accuracy)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
-from gpu_pricer.network.segments import category_scores, purchase_scores
+from gpu_pricer.network.segments import category_groups, category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -67,7 +67,7 @@ def beyond(drawn, phi):
     return value
 
 
-def test_scores_and_information_are_derivatives_of_the_conditional_likelihood(drawn):
+def test_scores_and_information_are_derivatives_at_fitted_rates(drawn):
     low, here, high = (beyond(drawn, phi) for phi in (-STEP, 0.0, STEP))
     information = (low - high) / (2 * STEP)
 
@@ -80,6 +80,7 @@ def test_scores_and_information_are_derivatives_of_the_conditional_likelihood(dr
 
 
 def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
+    monkeypatch.setattr(category_groups, "PRECISION", torch.float64)
     whole = user_scores(drawn.pooled, drawn.log)
 
     monkeypatch.setattr(purchase_scores, "CELLS", 7 * SIZE)
@@ -91,6 +92,7 @@ def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
 
 
 def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
+    monkeypatch.setattr(category_groups, "PRECISION", torch.float64)
     monkeypatch.setattr(module, "_centre", lambda *_: None)  # sums add up before
     apart = user_scores(drawn.pooled, drawn.log)
 
@@ -151,13 +153,38 @@ def test_scores_of_some_users_are_theirs(drawn):
     np.testing.assert_array_equal(some.bought[1].toarray(), scores.bought[1].toarray()[users])
 
 
-@pytest.mark.parametrize("periods", [8, 24])
-def test_scores_of_users_who_are_all_alike_vary_as_their_information_says(periods):
-    drawn = draw(sensitivity=(2.0,), users=1500, periods=periods)
+@pytest.mark.parametrize(("sensitivity", "periods"), [(2.0, 8), (2.0, 24), (8.0, 24)])
+def test_scores_of_users_who_are_all_alike_vary_as_their_information_says(sensitivity, periods):
+    drawn = draw(sensitivity=(sensitivity,), users=1500, periods=periods)
 
     scores = user_scores(drawn.pooled, drawn.log)
 
-    assert np.square(scores.score[:4]).sum() == pytest.approx(scores.information[:4].sum(), rel=0.05)
+    for part in (slice(0, 4), slice(4, 8), slice(8, 9)):
+        assert np.square(scores.score[part]).sum() == pytest.approx(scores.information[part].sum(), rel=0.05)
+
+
+def test_a_single_fold_has_the_scores_of_all_periods(drawn):
+    folded, single = user_scores(drawn.pooled, drawn.log), user_scores(drawn.pooled, drawn.log, folds=1)
+
+    for found in (single, single.whole, single.without(0)):
+        np.testing.assert_array_equal(found.score, folded.whole.score)
+        np.testing.assert_array_equal(found.information, folded.whole.information)
+
+
+def test_only_purchases_on_one_of_several_visits_tell_something(drawn):
+    """The first user comes once, the second has no purchase in fold 1."""
+    log, period = drawn.log, int(drawn.log.column[drawn.log.user == 0][0])
+    is_kept = ((log.user != 0) | (log.column == period)) & ((log.user != 1) | (log.column % 4 != 1))
+    columns = {name: getattr(log, name)[is_kept] for name in ("user", "product", "column", "count")}
+    visits = log.visits.clone()
+    visits[0] = torch.arange(PERIODS) == period
+    alone = replace(log, **columns, visits=visits)
+
+    scores = user_scores(drawn.pooled, alone if log.seen is None else replace(alone, seen=None))
+
+    assert not scores.information[:, 0].any()
+    assert not scores.information[1, 1].any()
+    assert scores.information[8, 1].any()
 
 
 @pytest.mark.parametrize("seed", range(3))

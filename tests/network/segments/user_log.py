@@ -93,8 +93,8 @@ def expected_beyond(
 
     It is the sum over choices of the slopes [k, W] around each product's mean, and minus its derivative in φ is the
     information. Expected are the choices of a multinomial logit whose rates are the user's own: at φ = 0 those of each
-    product sum to what the user bought. With m visits [W], weights have the power m / (m - 1), see purchase_scores.py.
-    share [k, W]: everybody's.
+    product sum to what the user bought, and the mean of the slopes is the one that a change of its rate has. With m
+    visits [W], weights have the power m / (m - 1), see purchase_scores.py. share [k, W]: everybody's.
     """
     is_bought = bought.sum(axis=1) > 0
     n, s, own = bought[is_bought], slope[is_bought], share[is_bought]
@@ -106,7 +106,8 @@ def expected_beyond(
         own = own * (n.sum(axis=1) / (own * chance).sum(axis=1))[:, None]
         rest = rest * (others / max((rest * chance).sum(), 1e-300))
     expected = own * visits / np.maximum(own.sum(axis=0) + rest, 1e-300)
-    apart = s - ((expected * s).sum(axis=1) / expected.sum(axis=1))[:, None]
+    moved = expected * (1 - expected / np.maximum(visits, 1e-300))
+    apart = s - ((moved * s).sum(axis=1) / np.maximum(moved.sum(axis=1), 1e-300))[:, None]
     tilted = own * np.exp(power * phi * apart)
     expected = tilted * visits / np.maximum(tilted.sum(axis=0) + rest, 1e-300)
     return float(((n - expected) * apart).sum())
