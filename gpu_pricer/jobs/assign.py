@@ -20,7 +20,7 @@ from gpu_pricer.network.inference.user_tables import (
     write_new,
 )
 from gpu_pricer.network.storage.saved_network import SavedNetwork, read_network
-from gpu_pricer.tables.artefact import NETWORK, read_segments
+from gpu_pricer.tables.artefact import NETWORK, moved_users, read_segments
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import LinesToAssign, Users
@@ -73,16 +73,12 @@ def _warn_of_other_segments(demand: Path, prices: Path) -> None:
     if run is None or not (prices / run / RUN_RECORD).is_file():
         return
     kept = kept_artefact(prices, read_version(prices / run).artefact)
-    known, ours = ((read_segments(folder)[1] if folder.is_dir() else None) for folder in (kept, demand))
-    if known is None or ours is None or known.schema != ours.schema:
-        return
-    both = known.join(ours, on="user_id", suffix=":ours")
-    moved = both.filter(pl.col("segment_id") != pl.col("segment_id:ours")).height
+    moved, both = moved_users(kept, demand)
     if moved:
         log.warning(
             "%s of %s users are in other segments of %s than the published prices of %s are for (%s): publish prices "
             "of this demand first",
-            f"{moved:,}", f"{both.height:,}", demand, run, kept / "user_segments.parquet",
+            f"{moved:,}", f"{both:,}", demand, run, kept / "user_segments.parquet",
         )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from gpu_pricer.gates import (
 from gpu_pricer.gates.approval import Approved
 from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.process.ending import held_back
+from gpu_pricer.tables.artefact import moved_users
 from gpu_pricer.tables.delta_log import open_table, published_runs, run_of
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.published.kept_artefacts import bring_artefact, kept_artefact
@@ -55,6 +56,8 @@ log = logging.getLogger(__name__)
 PUBLISHING = "_publishing.lock"
 """In paths.prices: held by the publisher."""
 NO_EVIDENCE = Evidence()
+MANY_MOVED = 0.1
+"""Share of the users: where more are in other segments than before, a publication warns."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def publish(
         judged = _judge(prices, folder, version, current, publication, evidence)
         if table is not None and current is not None and publication.gates.has_comparison:
             _warn_of_segments(prices, current, folder, version)
+            _tell_of_moved_users(prices, current, folder, version)
             _warn_of_earlier_day(prices, current, folder, version)
             if "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
                 log.warning("%s", forgotten)
@@ -275,6 +279,22 @@ def _warn_of_segments(prices: Path, current: str, folder: Path, version: PriceVe
         log.warning(
             "%s has other segments than %s (gone: %s; new: %s): whoever reads its prices needs its users' segments, %s",
             folder, current, gone, new, kept_artefact(prices, version.artefact) / "user_segments.parquet",
+        )  # fmt: skip
+
+
+def _tell_of_moved_users(prices: Path, current: str, folder: Path, version: PriceVersion) -> None:
+    """Log how many users the version's artefact places in other segments than the published one's, if any."""
+    try:
+        before = kept_artefact(prices, read_version(prices / current).artefact)
+        moved, both = moved_users(before, kept_artefact(folder.parent, version.artefact))
+    except InputError:  # of a damaged version or artefact, which whole ones may replace
+        return
+    if moved:
+        log.log(
+            logging.WARNING if moved > MANY_MOVED * both else logging.INFO,
+            "%s of %s users are in other segments than under %s: the prices that they see may move by more than those "
+            "of a segment, which the gates compare",
+            f"{moved:,}", f"{both:,}", current,
         )  # fmt: skip
 
 

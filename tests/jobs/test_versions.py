@@ -204,6 +204,26 @@ def test_segments_that_only_one_version_has_are_said(gpu_pricer, shop):
     )
 
 
+@pytest.mark.parametrize(("moved", "level"), [(0, None), (1, "INFO"), (3, "WARNING")])
+def test_a_publication_tells_how_many_users_are_in_other_segments(gpu_pricer, shop, moved, level):
+    ids = ARTEFACT.segments["segment_id"].to_list()
+    for run, several, start in (("fourth", 0, "2019-01-01"), ("fifth", moved, "2019-01-02")):
+        users = pl.DataFrame({"user_id": range(20), "segment_id": [ids[1]] * several + [ids[0]] * (20 - several)})
+        info = replace(ARTEFACT.info, training_start=start)
+        write_artefact(replace(ARTEFACT, user_segments=users, info=info), shop / f"work/{run}")
+        score = ("policy=profit", "backend=cpu", f"paths.demand=work/{run}", f"paths.shards=prices/{run}")
+        assert gpu_pricer("score", *score).status == 0
+        ended = gpu_pricer("publish", *LOOSE)
+        assert ended.status == 0, ended.said
+
+    said = [line for line in ended.log if "other segments" in line]
+
+    assert len(said) == (level is not None)
+    for line in said:
+        assert level in line
+        assert f"{moved} of 20 users are in other segments than under fourth: the prices that they see may" in line
+
+
 def test_versions_with_the_same_segments_are_published_without_a_word_on_them(gpu_pricer, shop):
     ended = gpu_pricer("rollback", "first", "rollback.reason=test")
 

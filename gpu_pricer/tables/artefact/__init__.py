@@ -6,7 +6,7 @@ the factors' rows.
 The folder network/ holds the network that the artefact was exported from, if there is one; `score` never reads it.
 
 `demand_info` is the content of demand.json, `demand_tables` the tables' schemas, `demand_artefact` all of it in memory,
-`artefact_files` the directory.
+`artefact_files` the directory, `moved_users` the users whose segments differ between two artefacts.
 """
 
 from gpu_pricer.tables.artefact.artefact_files import (
@@ -20,6 +20,7 @@ from gpu_pricer.tables.artefact.artefact_files import (
 from gpu_pricer.tables.artefact.demand_artefact import LARGEST, DemandArtefact
 from gpu_pricer.tables.artefact.demand_info import FORMAT_VERSION, FORMS, DemandInfo, read_info
 from gpu_pricer.tables.artefact.demand_tables import DemandProducts
+from gpu_pricer.tables.artefact.moved_users import moved_users
 
 __all__ = [
     "ARTEFACT_FILES",
@@ -30,6 +31,7 @@ __all__ = [
     "DemandArtefact",
     "DemandInfo",
     "DemandProducts",
+    "moved_users",
     "read_artefact",
     "read_info",
     "read_segments",
