@@ -33,7 +33,7 @@ from gpu_pricer.command_line.completion import main as complete
 from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
 from gpu_pricer.command_line.unknown_key import ELSEWHERE, require_place, unknown_key
-from gpu_pricer.command_line.unread import unread
+from gpu_pricer.command_line.unread import flush_or_drop, unread
 from gpu_pricer.command_line.words import divided, is_plain
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
@@ -96,6 +96,7 @@ def _status(job: str, work: Callable[[], object], overrides: Sequence[str] = ())
     except BrokenPipeError:  # such as in `gpu-pricer versions | head -1`
         return unread()
     except OSError as error:
+        flush_or_drop()
         reason = f"files and folders must be there, with rights and room, found: {error}; mend that"
         return _fail(job, reason, InputError.exit_status)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
@@ -19,6 +20,8 @@ from gpu_pricer.jobs import JOBS
 
 SMALL_SHOP = ("data=synthetic", "data.source.people.users=50", "data.source.assortment.products=8",
               "data.source.assortment.categories=2", "data.source.weeks=10")  # fmt: skip
+PRINTING = [["config", "job=train"], ["versions"], ["--help"], ["assign", "--help"], ["completion", "bash"]]
+FULL = Path("/dev/full")
 
 
 def test_no_job_shows_the_jobs(gpu_pricer):
@@ -84,9 +87,7 @@ def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [["config", "job=train"], ["versions"], ["--help"], ["assign", "--help"], ["completion", "bash"]]
-)
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_output_that_nobody_reads_ends_a_command_without_a_word(tmp_path, arguments):
     reading, writing = os.pipe()
     os.close(reading)
@@ -100,6 +101,21 @@ def test_output_that_nobody_reads_ends_a_command_without_a_word(tmp_path, argume
 
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "arguments", [["config", "job=train"], ["--help"], ["assign", "--help"], ["completion", "bash"]]
+)
+def test_output_without_room_is_one_line(tmp_path, arguments):
+    command = [sys.executable, "-m", "gpu_pricer", *arguments]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gpu-pricer")
+    assert "No space left on device" in line
 
 
 def test_the_script_of_a_shell_is_printed(gpu_pricer):
