@@ -33,8 +33,9 @@ class Told:
                 f"train.told must have the type of every user, {typed['segment_id'].null_count()} lack one"
             )
         order = typed["segment_id"].value_counts(sort=True)["segment_id"]
-        segment = typed["segment_id"].replace_strict(order, np.arange(len(order)), return_dtype=pl.Int64).to_numpy(writable=True)
-        by_period = torch.from_numpy(segment.copy())[:, None].expand(-1, columns)
+        number = typed["segment_id"].replace_strict(order, np.arange(len(order)), return_dtype=pl.Int64)
+        segment = number.to_numpy(writable=True)
+        by_period = torch.from_numpy(segment)[:, None].expand(-1, columns)
         return Membership(segment, by_period, len(order))
 
     def with_shocks(self, known: ResponseData, data: ChoiceData) -> ResponseData:
