@@ -104,9 +104,7 @@ def test_output_that_nobody_reads_ends_a_command_without_a_word(tmp_path, argume
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize(
-    "arguments", [["config", "job=train"], ["--help"], ["assign", "--help"], ["completion", "bash"]]
-)
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_output_without_room_is_one_line(tmp_path, arguments):
     command = [sys.executable, "-m", "gpu_pricer", *arguments]
     with FULL.open("w") as full:

@@ -25,8 +25,8 @@ CELLS = 125_000  # pair × period at once, so that a temporary has 1 MB and stay
 class BlockDemand:
     """Everybody's demand for a block of k products.
 
-    category [k]: of the products, numbers from 0. share, slope [k, W]: choice probabilities, and what utility changes
-    by where the sensitivity is twice as large.
+    category [k]: of the products, numbers from 0. share, slope [k, W]: choice probabilities, and the derivatives of
+    utility in φ, where a sensitivity is 1 + φ times everybody's.
     """
 
     category: Tensor
@@ -59,7 +59,8 @@ class BlockDemand:
         expected = self._own_choices(pairs, visits, chooser, len(found))
         chance = expected / visits.clamp(min=LEAST)
         score = (pairs.steep - _mean(slope, expected) * pairs.count) * (expected > 0).any(1)
-        apart = slope - _mean(slope, expected * (1 - chance).clamp(min=0))[:, None]  # a common rate moves them so
+        of_rate = expected * (1 - chance).clamp(min=0)  # by how much a change of the product's rate moves the choices
+        apart = slope - _mean(slope, of_rate)[:, None]
         moved = expected * apart
         together = _summed(chance * apart, chooser, len(found))[chooser]
         return torch.stack([score, power * (moved * (apart - together)).sum(1)])
