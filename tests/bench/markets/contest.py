@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.published.publishing import CURRENT
@@ -20,9 +21,10 @@ STEPS = "run.steps=[prepare,train,score,publish]"
 
 @dataclass(frozen=True)
 class Ours:
-    """What a run left: the artefact, the price table's cells, and the canonical tables."""
+    """What a run left: the artefact, the bend of its response, the price table's cells, and the canonical tables."""
 
     artefact: DemandArtefact
+    bend: float
     cells: pl.DataFrame
     tables: Canonical
 
@@ -59,9 +61,11 @@ def run_jobs(market: Market, folder: Path, overrides: list[str]) -> Ours:
     with (folder / "log.txt").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
     data = folder / "work" / "data"
-    artefact = read_artefact(folder / "work" / "demand")
+    demand = folder / "work" / "demand"
+    artefact = read_artefact(demand)
     return Ours(
         artefact=artefact,
+        bend=float(read_network(demand / "network").parameters.tensors["bend"].values),
         cells=scan_cells(folder / "prices" / CURRENT, artefact.segments.schema["segment_id"]).collect(),
         tables=Canonical(
             *(pl.read_parquet(data / f"{name}.parquet") for name in ("shelf", "choices", "categories")), products

@@ -4,17 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import torch
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.elasticity import own_elasticity
 from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals
 from gpu_pricer.evaluation.truth.learned_response import Elasticities
+from gpu_pricer.network.model.price_bend import bent, steepness
 from tests.bench.markets.contest import Ours
 from tests.bench.markets.rungs import catalog_of, zoo_policy
 from tests.bench.markets.truth import Truth
 
 PRICES = 25
 """Prices of a category, at evenly spaced quantiles, over which a response is compared."""
+UNITS_BEND = 1.0
+"""Of the response of the units per choice, which is a power function of the price."""
 
 
 def compare_response(truth: Truth, ours: Ours) -> Elasticities:
@@ -55,39 +59,43 @@ def within_product_slope(found: Elasticities) -> float | None:
     return float((estimate * true @ of_user).sum() / spread) if spread > 0 else None
 
 
-def closest_logit(truth: Truth, shelf: pl.DataFrame, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def closest_logit(truth: Truth, shelf: pl.DataFrame, segment: np.ndarray, bend: float) -> tuple[np.ndarray, np.ndarray]:
     """Return own elasticities of units at today's prices, of the logits closest to the segments' true demand, [P, S].
 
     Also return the segments' choice probabilities at these prices, [P, S]. A segment's demand is the sum of its
-    members', whose utility need not fall evenly with the price, so that it is no logit of the artefact's form. What a
-    log tells, and the posterior is of, is the logit that comes closest to it over the prices of the log (White 1982).
-    The elasticity is −b (1 − P) − κ, b and κ the slopes of regressions on the price, of the log odds of a choice and of
-    the log of its units, weighted by the information of a choice. Each product takes in turn the prices that its
-    category's products had, over their median, since products whose own prices rested take their response from those.
-    shelf: product_id and price of the log. segment [U]: from 0 to S − 1.
+    members', whose utility need not fall as the model assumes, so that it is no logit of the model's form. What a log
+    tells, and the posterior is of, is the logit of that form that comes closest over the log's prices (White 1982).
+    The elasticity is −b (1 − P) − κ, b and κ the slopes of regressions of the log odds of a choice and of the log of
+    its units, weighted by the information of a choice: of the odds on the price as `bend` bends it, of the units on its
+    log, as the model has them. Each product takes in turn the prices that its category's products had, over their
+    median, since products whose own prices rested take their response from those.
+    shelf: product_id and price of the log. segment [U]: from 0 to S − 1. bend: of the learned response, 0 to 1.
     """
     reference, ratio = _logged_prices(truth, shelf)
     today = truth.today[:, None].astype(np.float64)
+    bends, now = torch.tensor([bend, UNITS_BEND])[:, None, None], torch.from_numpy(truth.today / reference)[:, None]
     member = np.eye(segment.max() + 1)[segment] * truth.visits[:, None]
     member /= np.maximum(member.sum(axis=0), np.finfo(float).tiny)
-    sums, outcomes = np.zeros((3, len(reference), member.shape[1])), np.zeros((2, 2, len(reference), member.shape[1]))
+    of_segments = (2, len(reference), member.shape[1])
+    sums, outcomes = np.zeros((3, *of_segments)), np.zeros((2, *of_segments))
     for at in ratio.T:
         for rank in range(int(truth.rank.max()) + 1):
             is_moved = (truth.rank == rank)[:, None]
             share, units = _pooled(truth, np.where(is_moved, (reference * at)[:, None], today), member)
             weight, outcome = is_moved * share * (1 - share), np.log([share / (1 - share), units / share])
-            move = np.broadcast_to(at[:, None] - 1, share.shape)
-            sums += weight * np.stack([np.ones_like(share), move, move**2])
+            move = np.broadcast_to(bent(torch.from_numpy(at[:, None] - 1), bends), outcome.shape)
+            sums += weight * np.stack([np.ones_like(move), move, move**2])
             outcomes += weight * np.stack([outcome, move * outcome])
     (total, first, second), (height, tilt) = sums, outcomes
-    of_choices, of_units = (tilt - first * height / total) / (second - first**2 / total)
+    slope = (tilt - first * height / total) / (second - first**2 / total)
+    of_choices, of_units = slope * steepness(now - 1, bends).numpy()
     share = _pooled(truth, today, member)[0]
-    return (of_choices * (1 - share) + of_units) * (truth.today / reference)[:, None], share
+    return (of_choices * (1 - share) + of_units) * now.numpy(), share
 
 
 def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, intervals: ElasticityIntervals) -> float:
     """Return the share of the 90 % intervals of segments × categories that hold the elasticity of the closest logit."""
-    elasticity, share = closest_logit(truth, ours.tables.shelf, ours.segment(truth.user_id))
+    elasticity, share = closest_logit(truth, ours.tables.shelf, ours.segment(truth.user_id), ours.bend)
     visits = np.diag(found.visits.sum(axis=1))
     return replace(found, true=elasticity, share=share, visits=visits).coverage(intervals)
 

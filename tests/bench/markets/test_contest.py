@@ -66,7 +66,7 @@ class SmallArtefact:
 def test_users_pay_the_prices_of_their_segment_and_others_those_of_the_largest():
     cells = pl.DataFrame({"segment_id": [0, 1, 0, 1], "product_id": [7, 7, 8, 8], "price": [1.09, 2.09, 3.19, 4.19]})
 
-    price = Ours(SmallArtefact, cells, None).prices(np.array(["H0", "H1", "H2"]), np.array([8, 7]))
+    price = Ours(SmallArtefact, 0.0, cells, None).prices(np.array(["H0", "H1", "H2"]), np.array([8, 7]))
 
     assert price.tolist() == [[419, 319, 319], [209, 109, 109]]
 
@@ -75,7 +75,7 @@ def test_cells_without_a_price_are_refused():
     cells = pl.DataFrame({"segment_id": [0], "product_id": [7], "price": [1.09]})
 
     with pytest.raises(ValueError, match="found 1 none"):
-        Ours(SmallArtefact, cells, None).prices(np.array(["H0"]), np.array([7]))
+        Ours(SmallArtefact, 0.0, cells, None).prices(np.array(["H0"]), np.array([7]))
 
 
 @pytest.mark.parametrize(("factor", "slope"), [(1.0, 1.0), (2.0, 0.5), (0.0, None)])

@@ -38,7 +38,7 @@ def test_a_logit_that_all_members_share_is_its_own_closest(truth, shelf):
     base, sensitivity = truth.choice.response.base, truth.choice.response.sensitivity
     assert isinstance(truth.choice.response, Linear)
 
-    elasticity, share = closest_logit(truth, shelf, truth.types)
+    elasticity, share = closest_logit(truth, shelf, truth.types, 0.0)
 
     first = [int(np.flatnonzero(truth.types == kind)[0]) for kind in range(3)]
     own = truth.choice.probability(truth.today[:, None], truth.week_state)[:, first]
@@ -47,23 +47,27 @@ def test_a_logit_that_all_members_share_is_its_own_closest(truth, shelf):
     np.testing.assert_allclose(elasticity, expected, rtol=1e-6)
 
 
-def test_a_logarithmic_response_looks_steeper_from_cuts_than_it_is_today(truth, shelf):
+def test_a_logarithmic_response_looks_steeper_from_cuts_than_it_is_today_unless_it_is_bent_as_much(truth, shelf):
     linear = truth.choice.response
     response = Logarithmic(linear.base, linear.sensitivity)
     curved = replace(truth, choice=replace(truth.choice, response=response))
 
-    found, _ = closest_logit(curved, shelf, truth.types)
+    found, half, exact = (closest_logit(curved, shelf, truth.types, bend)[0] for bend in (0.0, 0.5, 1.0))
 
     first = [int(np.flatnonzero(truth.types == kind)[0]) for kind in range(3)]
+    sensitivity = response.sensitivity[:, first]
+    own = curved.choice.probability(truth.today[:, None], truth.week_state)[:, first]
     ratio = found / curved.elasticity(truth.today[:, None])[:, first]
     assert (ratio > 1.05).all()
     assert (ratio < 1 / min(CUTS)).all()
+    np.testing.assert_allclose(exact, -sensitivity * (1 - own), rtol=1e-6)
+    assert ((half < exact) & (half > found)).all()
 
 
 def test_a_mixed_segment_lies_between_its_types(truth, shelf):
-    apart, _ = closest_logit(truth, shelf, truth.types)
+    apart, _ = closest_logit(truth, shelf, truth.types, 0.0)
 
-    together, _ = closest_logit(truth, shelf, np.zeros_like(truth.types))
+    together, _ = closest_logit(truth, shelf, np.zeros_like(truth.types), 0.0)
 
     slack = 0.05 * np.abs(apart).max(axis=1)
     assert (together[:, 0] >= apart.min(axis=1) - slack).all()
