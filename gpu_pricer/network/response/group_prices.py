@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import torch
 from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.spatial.distance import pdist
 from torch import Tensor
 
 from gpu_pricer.network.response.grid_columns import GridColumns
@@ -59,7 +60,7 @@ def price_clusters(lists: np.ndarray) -> np.ndarray:
     if len(lists) == 1:
         return np.ones(1, np.int64)
     different = len(np.unique(lists, axis=0))
-    return cut_tree(linkage(lists, "ward"), min(different, MOST_CLUSTERS))[:, 0] + 1
+    return cut_tree(linkage(pdist(lists), "ward"), min(different, MOST_CLUSTERS))[:, 0] + 1
 
 
 def mean_apart(own: pl.DataFrame, columns: GridColumns, visits: pl.DataFrame, products: int) -> Tensor:
