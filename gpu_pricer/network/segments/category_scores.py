@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import AT_ONCE, Grid, UserLog
-from gpu_pricer.network.segments.block_purchases import BlockPurchases
 from gpu_pricer.network.segments.purchase_scores import BlockDemand
 
 PRODUCTS = 16  # in a block, whose sums take 144 bytes for each of its categories and users
@@ -35,11 +34,10 @@ def category_scores(
 
     share, slope [P, W]: everybody's choice probabilities and slopes. parts: which periods are inside each of them, [W].
     """
-    for products, categories, own in _blocks(grid, log):
-        number = grid.category[products] - categories.start
-        demand = BlockDemand(number, share[products], slope[products])
-        bought = BlockPurchases.of(log, own, products, slope)
-        sums = demand.sums(bought, log.visits_of(categories.start), parts)
+    inside = torch.stack(parts)
+    for products, categories, rows in _blocks(grid, log):
+        demand = BlockDemand(grid.category[products] - categories.start, share[products], slope[products])
+        sums = demand.sums(log, rows, products.start, log.visits_of(categories.start), inside)
         for category, (score, information) in enumerate(sums.unbind(2), categories.start):
             yield CategoryScore(category, score, information)
 

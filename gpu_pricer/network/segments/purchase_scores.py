@@ -7,23 +7,29 @@ product that was not bought in a part tells nothing there, and time grows with t
 Who buys milk every week can hardly buy it more often: a purchase of probability p has variance and price response in
 proportion to p (1 − p), and the products of a category are substitutes. Independent counts with the same means would
 have a larger variance, so that fewer differences between users would be distinguishable from chance.
+
+Compiled loops over users, which leave out periods without visits, take half the time of tensor operations, which make
+arrays of pairs × periods (Complete Journey, one core, December 2026).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numba
+import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.segments.block_purchases import BlockPurchases, Pairs
+import kernels  # noqa: F401  numba keeps the processor's features of the first function, which are for kernels to choose
+from gpu_pricer.network.response.grid import UserLog
 
-ROUNDS = 8  # of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
+ROUNDS = 50  # at most, of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
+SETTLED = 1e-4  # relative difference of the expected choices of a product from the user's
 LEAST = 1e-30  # expected choices, and weight of all that can be chosen
-CELLS = 125_000  # pair × period at once, so that a temporary has 1 MB and stays in the cache
 
 
 @dataclass(frozen=True)
 class BlockDemand:
-    """Everybody's demand for a block of k products.
+    """Everybody's demand for a block of k products, in order of their categories.
 
     category [k]: of the products, numbers from 0. share, slope [k, W]: choice probabilities, and the derivatives of
     utility in φ, where a sensitivity is 1 + φ times everybody's.
@@ -33,72 +39,134 @@ class BlockDemand:
     share: Tensor
     slope: Tensor
 
-    def sums(self, bought: BlockPurchases, visits: Tensor, parts: list[Tensor]) -> Tensor:
-        """Return score and information, [2, J, G, U], of the G categories in J parts of the periods.
+    def sums(self, log: UserLog, rows: Tensor, first: int, visits: Tensor, inside: Tensor) -> Tensor:
+        """Return score and information, float64 [2, J, G, U], of the G categories in J parts of the periods.
 
-        visits [U, W]: of the users. parts: which periods are inside each of them, [W].
+        rows [n]: of the log, sorted by product, which hold all choices of the block's products. first: the number of
+        the first product there. visits [U, W]: of the users. inside [J, W]: which periods are in each part.
         """
-        categories = int(self.category[-1]) + 1
-        sums = torch.zeros(2, len(parts), categories * len(visits), dtype=visits.dtype)
-        for part, inside in enumerate(parts):
-            here = replace(self, share=self.share[:, inside], slope=self.slope[:, inside])
-            for pairs in bought.pairs(inside, len(self.category), max(CELLS // int(inside.sum()), 1)):
-                place = self.category[pairs.product] * len(visits) + pairs.user
-                sums[:, part].index_add_(1, place, here.scores(pairs, visits[pairs.user][:, inside]))
-        return sums.view(2, len(parts), categories, len(visits))
-
-    def scores(self, pairs: Pairs, visits: Tensor) -> Tensor:
-        """Return score and information [2, n] of pairs, all that their users bought, with their visits [n, W].
-
-        The information of a pair is its part of that of its category, and may be negative. Both are 0 where the product
-        was on no shelf when the user came.
-        """
-        user_category = pairs.user * (int(self.category[-1]) + 1) + self.category[pairs.product]
-        found, chooser = torch.unique_consecutive(user_category, return_inverse=True)
-        slope, power = self.slope[pairs.product], _power(visits)
-        expected = self._own_choices(pairs, visits, chooser, len(found))
-        chance = expected / visits.clamp(min=LEAST)
-        score = (pairs.steep - _mean(slope, expected) * pairs.count) * (expected > 0).any(1)
-        of_rate = expected * (1 - chance).clamp(min=0)  # by how much a change of the product's rate moves the choices
-        apart = slope - _mean(slope, of_rate)[:, None]
-        moved = expected * apart
-        together = _summed(chance * apart, chooser, len(found))[chooser]
-        return torch.stack([score, power * (moved * (apart - together)).sum(1)])
-
-    def _own_choices(self, pairs: Pairs, visits: Tensor, chooser: Tensor, choosers: int) -> Tensor:
-        """Return the expected choices [n, W] of pairs, whose sums over the periods are the pairs' choices.
-
-        chooser [n]: the number of each pair's user and category.
-        """
-        share = self.share[pairs.product]
-        rest = (1 - _summed(share, chooser, choosers)).clamp(min=0)
-        occasions = torch.zeros_like(rest).index_copy(0, chooser, visits)
-        others = (occasions.sum(1) - _summed(pairs.count, chooser, choosers)).clamp(min=0)
-        share, rest = share ** _power(visits)[:, None], rest ** _power(occasions)[:, None]
-        for _ in range(ROUNDS):
-            chance = occasions / (rest + _summed(share, chooser, choosers)).clamp(min=LEAST)
-            expected = share * chance[chooser]
-            share = share * (pairs.count / expected.sum(1).clamp(min=LEAST))[:, None]
-            rest = rest * (others / (rest * chance).sum(1).clamp(min=LEAST))[:, None]
-        return expected
+        rows = rows[torch.argsort(log.user[rows], stable=True)]
+        user, product, period = (values[rows].long() for values in (log.user, log.product, log.column))
+        choices = _arrays(user, product - first, period, log.count[rows].double())
+        sums = torch.zeros(2, len(inside), int(self.category[-1]) + 1, len(visits), dtype=torch.float64)
+        _sum_up(choices, _arrays(self.category, self.share, self.slope), *_arrays(visits, inside, sums))
+        return sums
 
 
-def _power(visits: Tensor) -> Tensor:
-    """Return m / (m - 1), [n], where m are the occasions of the visits [n, W].
+def _arrays(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+    return tuple(values.numpy() for values in tensors)
 
-    With choice probabilities to this power, the choices that fitted rates let expect are about those to be expected
-    given the sums. For two occasions they are exactly: on which of the two a user bought has the odds of their ratio,
-    of which fitted rates alone would give the root. The information grows by the power too.
+
+@numba.njit(nogil=True, cache=True)
+def _sum_up(choices, demand, visits, inside, sums):  # type: ignore[no-untyped-def]
+    """Set the sums [2, J, G, U].
+
+    choices: user, product, period and count [n], sorted by user and then by product. demand: as in BlockDemand.
     """
-    occasions = visits.sum(1)
-    return occasions / (occasions - 1).clamp(min=1)
+    user, product, period, count = choices
+    category, share, slope = demand
+    start = 0
+    while start < len(user):
+        stop, products = start + 1, 1
+        while stop < len(user) and user[stop] == user[start] and category[product[stop]] == category[product[start]]:
+            products += 1 if product[stop] != product[stop - 1] else 0
+            stop += 1
+        bought, number, steep = np.empty(products, np.int64), np.empty(products), np.empty(products)
+        here = slice(start, stop)
+        for part in range(len(inside)):
+            kept = _purchases(product[here], period[here], count[here], slope, inside[part], bought, number, steep)
+            if kept:
+                came = visits[user[start]]
+                periods = np.flatnonzero(inside[part] & (came > 0))
+                found = score_purchases(bought[:kept], number[:kept], steep[:kept], share, slope, came, periods)
+                sums[0, part, category[product[start]], user[start]] = found[0]
+                sums[1, part, category[product[start]], user[start]] = found[1]
+        start = stop
 
 
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted means [n] of values [n, W]."""
-    return (values * weight).sum(1) / weight.sum(1).clamp(min=LEAST)
+@numba.njit(nogil=True, cache=True)
+def _purchases(product, period, count, slope, is_inside, bought, number, steep):  # type: ignore[no-untyped-def]
+    """Set which products were bought in the periods inside [W], how often, and the sums of their slopes; return k."""
+    kept = -1
+    for choice in range(len(product)):
+        if is_inside[period[choice]]:
+            if kept < 0 or bought[kept] != product[choice]:
+                kept += 1
+                bought[kept], number[kept], steep[kept] = product[choice], 0.0, 0.0
+            number[kept] += count[choice]
+            steep[kept] += count[choice] * slope[product[choice], period[choice]]
+    return kept + 1
 
 
-def _summed(values: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Return the sums of values [n, …] over the rows of each group."""
-    return torch.zeros(groups, *values.shape[1:], dtype=values.dtype).index_add(0, group, values)
+@numba.njit(nogil=True, cache=True)
+def score_purchases(bought, number, steep, share, slope, visits, periods):  # type: ignore[no-untyped-def]
+    """Return score and information of one user's purchases of a category.
+
+    bought [k]: the products that the user bought, number [k] how often, and steep [k] the sums of their slopes in these
+    choices. share, slope [products, W]: as in BlockDemand. visits [W]: the user's; periods [t]: those with visits.
+    Both are 0 where the products were on no shelf when the user came.
+
+    The choices that rates fitted to a user's own purchases let expect overstate the response. With choice probabilities
+    to the power m / (m − 1), m being the occasions, they are about those to be expected given the sums. For two
+    occasions they are exactly: on which of the two a user bought has the odds of their ratio, of which fitted rates
+    alone would give the root. The information grows by the power too.
+    """
+    occasions = visits[periods].sum()
+    power = occasions / max(occasions - 1, 1)
+    expected = _expected_choices(bought, number, share, visits, periods, power)
+    score, information = 0.0, 0.0
+    apart, together = np.empty((len(bought), len(periods))), np.zeros(len(periods))
+    for i in range(len(bought)):
+        all_choices, all_steep, all_moved, all_moved_steep = 0.0, 0.0, 0.0, 0.0
+        for t in range(len(periods)):
+            here, steepness = expected[i, t], slope[bought[i], periods[t]]
+            moved = here * max(1 - here / visits[periods[t]], 0)  # if the product's rate moves
+            all_choices += here
+            all_steep += here * steepness
+            all_moved += moved
+            all_moved_steep += moved * steepness
+        if all_choices > 0:
+            score += steep[i] - all_steep / max(all_choices, LEAST) * number[i]
+        for t in range(len(periods)):
+            apart[i, t] = slope[bought[i], periods[t]] - all_moved_steep / max(all_moved, LEAST)
+            together[t] += expected[i, t] / visits[periods[t]] * apart[i, t]
+    for i in range(len(bought)):
+        for t in range(len(periods)):
+            information += expected[i, t] * apart[i, t] * (apart[i, t] - together[t])
+    return score, power * information
+
+
+@numba.njit(nogil=True, cache=True)
+def _expected_choices(bought, number, share, visits, periods, power):  # type: ignore[no-untyped-def]
+    """Return the choices [k, t] of products that rates let expect which fit how often, number [k], each was bought."""
+    own, rest = np.empty((len(bought), len(periods))), np.empty(len(periods))
+    for t in range(len(periods)):
+        left = 1.0
+        for i in range(len(bought)):
+            left -= share[bought[i], periods[t]]
+            own[i, t] = share[bought[i], periods[t]] ** power
+        rest[t] = max(left, 0.0) ** power
+    others, chance, is_settled, fitted = (
+        max(visits[periods].sum() - number.sum(), 0.0),
+        np.empty(len(periods)),
+        False,
+        0,
+    )
+    while True:
+        of_rest, fitted = 0.0, fitted + 1
+        for t in range(len(periods)):
+            weight = rest[t]
+            for i in range(len(bought)):
+                weight += own[i, t]
+            chance[t] = visits[periods[t]] / max(weight, LEAST)
+            of_rest += rest[t] * chance[t]
+        if is_settled or fitted == ROUNDS:
+            return own * chance
+        is_settled = True
+        rest *= others / max(of_rest, LEAST)
+        for i in range(len(bought)):
+            expected = 0.0
+            for t in range(len(periods)):
+                expected += own[i, t] * chance[t]
+            own[i] *= number[i] / max(expected, LEAST)
+            is_settled &= abs(expected - number[i]) < SETTLED * number[i]

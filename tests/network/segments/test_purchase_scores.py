@@ -9,9 +9,7 @@ import torch
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.response.grid_columns import GridColumns
-from gpu_pricer.network.segments import purchase_scores as module
-from gpu_pricer.network.segments.block_purchases import Pairs
-from gpu_pricer.network.segments.purchase_scores import BlockDemand
+from gpu_pricer.network.segments.purchase_scores import score_purchases
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from tests.network.segments.user_log import expected_beyond
@@ -107,33 +105,21 @@ def test_users_who_are_all_alike_get_about_the_same_slope():
     assert np.log(slope).std() < 0.15
 
 
-def test_blocks_of_users_change_no_score(drawn, monkeypatch):
-    pooled, log, _ = drawn
-    whole = user_scores(pooled, log)
-
-    monkeypatch.setattr(module, "CELLS", 7 * len(CATEGORY) * PERIODS)
-    blocks = user_scores(pooled, log)
-
-    np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)
-    np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
-
-
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize(("occasions", "accuracy"), [(2, 0.03), (3, 0.1), (4, 0.08), (6, 0.08)])
 def test_scores_are_about_those_of_all_orders_of_the_choices(occasions, accuracy, has_outside_option):
     """How often each of two products was bought is given: what can differ is on which of few occasions."""
     rng, users = np.random.default_rng(0), 40
-    product, count = torch.arange(2), [1, occasions - 1 - has_outside_option * (occasions > 2)]
+    product, count = np.arange(2), np.array([1, occasions - 1 - has_outside_option * (occasions > 2)])
     beyond, found, exact = np.zeros((3, users))
     for user in range(users):
         weight = np.exp(rng.normal(0, 1, (2 + has_outside_option, occasions)))
         chance = weight / weight.sum(axis=0)
         slope = 0.5 * np.log(weight[:2]) + rng.normal(0, 0.5, (2, occasions))
         mean, exact[user] = moments_over_orders(chance, slope, count)
-        demand = BlockDemand(0 * product, torch.from_numpy(chance[:2]), torch.from_numpy(slope))
-        steep = torch.tensor([mean, 0.0]).double()  # as much as is to be expected
-        pairs = Pairs(0 * product, product, torch.tensor(count).double(), steep)
-        beyond[user], found[user] = demand.scores(pairs, torch.ones(2, occasions).double()).sum(1)
+        steep = np.array([mean, 0.0])  # as much as is to be expected
+        here = np.ones(occasions), np.arange(occasions)
+        beyond[user], found[user] = score_purchases(product, count.astype(float), steep, chance[:2], slope, *here)
 
     assert np.square(beyond).mean() < 0.15**2 * exact.mean()
     assert found.mean() == pytest.approx(exact.mean(), rel=accuracy)
