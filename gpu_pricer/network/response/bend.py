@@ -27,12 +27,14 @@ from torch import Tensor
 from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
+from gpu_pricer.network.response.threads import threads_of_one
 
 log = logging.getLogger(__name__)
 
 GROUPS = 8  # of users
 TOLD = 2.0
-STEPS, ROUNDS = 6, 15  # of Newton's method; of levels of products and of categories' periods in turn
+STEPS, ROUNDS = 6, 15  # of Newton's method, at most; of levels of products and of categories' periods in turn
+SETTLED = 1e-6  # twice what a further step would gain of log likelihood
 START = (1.0, 0.0)  # around which both coefficients have a weak prior, of standard deviation 1
 
 
@@ -49,15 +51,22 @@ def learned_bend(fit: Fit, users: UserLog, slope: Tensor) -> float:
     offset = (grid.context * fit.state.z[:, None, fit.layout.effect]).sum(2) + grid.offset
     own = fit.sensitivity[0][:, None] * relative
     coefficient = torch.tensor(START, dtype=FLOAT)
-    for _ in range(STEPS):
-        gradient, information = torch.tensor(START, dtype=FLOAT) - coefficient, torch.eye(2, dtype=FLOAT)
-        spread = torch.zeros(2, 2, dtype=FLOAT)
-        for products, categories in grid.blocks():
-            part = grid.part(products, categories)
-            score, told = _regressed(part, bought[products], own[products], offset[products], coefficient)
-            gradient, information, spread = gradient + score.sum(0), information + told, spread + score.T @ score
-        inverse = torch.linalg.inv(information)
-        coefficient = coefficient + inverse @ gradient
+
+    def regressed(block: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+        products, _ = block
+        return _regressed(grid.part(*block), bought[products], own[products], offset[products], coefficient)
+
+    with threads_of_one() as run:
+        for _ in range(STEPS):
+            gradient, information = torch.tensor(START, dtype=FLOAT) - coefficient, torch.eye(2, dtype=FLOAT)
+            spread = torch.zeros(2, 2, dtype=FLOAT)
+            for score, told in run(regressed, grid.blocks()):
+                gradient, information, spread = gradient + score.sum(0), information + told, spread + score.T @ score
+            inverse = torch.linalg.inv(information)
+            step = inverse @ gradient
+            coefficient = coefficient + step
+            if step @ gradient < SETTLED:
+                break
     even, curved = coefficient.tolist()
     bend, error = curved / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / abs(even)
     kept = min(bend, 1.0) if even > 0 and bend > TOLD * error else 0.0

@@ -1,5 +1,7 @@
 """What the log leaves open about the sensitivities: draws from the Gaussian approximation of their posterior."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import polars as pl
 import torch
@@ -11,12 +13,12 @@ from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.model import Layout, State
-from gpu_pricer.network.response.threads import single_thread
+from gpu_pricer.network.response.threads import threads_of_one
 
+LARGEST_SEED = 2**62
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
-@single_thread()
 def draw_deviations(
     fit: Fit, untaught: list[Tensor], draws: int, seed: int, quantities: Fit | None = None
 ) -> np.ndarray:
@@ -33,31 +35,40 @@ def draw_deviations(
     have a likelihood of their own, so that the two are drawn independently.
     """
     generator = torch.Generator().manual_seed(seed)
-    total, settled = _draw_totals(fit, untaught, draws, generator)
-    if quantities is not None:
-        silent = [torch.zeros_like(told) for told in untaught]
-        further, settled_further = _draw_totals(quantities, silent, draws, generator)
-        total, settled = total + further, settled + settled_further
-    return torch.log(total / settled).transpose(1, 2).numpy()
+    with threads_of_one() as run:
+        total, settled = _draw_totals(fit, untaught, draws, generator, run)
+        if quantities is not None:
+            silent = [torch.zeros_like(told) for told in untaught]
+            further, settled_further = _draw_totals(quantities, silent, draws, generator, run)
+            total, settled = total + further, settled + settled_further
+        return torch.log(total / settled).transpose(1, 2).numpy()
 
 
-def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _draw_totals(
+    fit: Fit,
+    untaught: list[Tensor],
+    draws: int,
+    generator: torch.Generator,
+    run: Callable[..., Iterable[tuple[Tensor, Tensor]]],
+) -> tuple[Tensor, Tensor]:
     """Return draws [draws, G, S] of the sums of the sensitivities in a category, and the sums at the posterior means.
 
-    untaught: as in draw_deviations.
+    untaught: as in draw_deviations. run: a map over blocks, each of which has random numbers of its own, so that draws
+    are the same with any number of threads.
     """
     grid, layout, state = fit.grid, fit.layout, fit.state
     beta = layout.log_sensitivity
     common = _drawn(state.mu_variance[None], draws, generator)[:, 0]
     prior = torch.linalg.cholesky(fit.widths.product[beta, beta])
-    drawn, means = [], []
-    for products, categories in grid.blocks():
-        beat("draws of the posterior: category %d of %d", categories.stop, grid.categories)
+
+    def draw(where: tuple[slice, slice], seed: int) -> tuple[Tensor, Tensor]:
+        products, categories = where
+        chance = torch.Generator().manual_seed(seed)
         part, block = grid.part(products, categories), state.part(products, categories)
         solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
-        own, of_category = _drawn_unknowns(part, solved, common, layout, generator)
+        own, of_category = _drawn_unknowns(part, solved, common, layout, chance)
         if bool(block.nest_variance.any()):
-            nested, coupling = _drawn_nests(block, draws, generator), Coupling.of(part, block, solved, layout)
+            nested, coupling = _drawn_nests(block, draws, chance), Coupling.of(part, block, solved, layout)
             own += nested[:, part.category, None] * coupling.product[:, beta]
             of_category += nested[:, :, None] * coupling.category
         total = _by_category(torch.exp(block.z[:, beta] + block.beside[:, None] + own), part.category, part.categories)
@@ -65,12 +76,18 @@ def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.
         theta = block.theta[:, beta] + of_category[:, :, beta]
         expected = fit.category_sensitivity().T[categories] * of_category[:, :, beta].exp().mean(0)
         for category, told in enumerate(untaught[categories]):
-            noise = torch.randn(draws, len(told), layout.segments, generator=generator, dtype=FLOAT) @ prior.T
+            noise = torch.randn(draws, len(told), layout.segments, generator=chance, dtype=FLOAT) @ prior.T
             total[:, category] += torch.exp(theta[:, category, None] + told[:, None] + noise).sum(1)
             settled[category] += told.exp().sum() * expected[category]
-        drawn.append(total)
-        means.append(settled)
-    return torch.cat(drawn, dim=1), torch.cat(means)
+        return total, settled
+
+    blocks, found = list(grid.blocks()), []
+    seeds = torch.randint(LARGEST_SEED, (len(blocks),), generator=generator).tolist()
+    for (_, categories), sums in zip(blocks, run(draw, blocks, seeds), strict=True):
+        beat("draws of the posterior: category %d of %d", categories.stop, grid.categories)
+        found.append(sums)
+    totals, settled = zip(*found, strict=True)
+    return torch.cat(totals, dim=1), torch.cat(settled)
 
 
 def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:
