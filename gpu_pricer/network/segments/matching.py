@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.response.threads import threads_of_one
 from gpu_pricer.network.segments.group_moves import GroupMoves
 from gpu_pricer.network.segments.members import MarketPoint, Members
 from gpu_pricer.network.segments.moments import odds, shares_at, weighted_members
@@ -41,16 +42,23 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     bought = data.history.products.events_before(data.calendar.trained_periods, data.products.count)
     is_sold = (bought > 0) & data.products.is_trained
     is_drawn = len(drawn.users) < len(visits)
-    target, move = torch.zeros(2, data.products.count)
-    for block in members.blocks():
-        target[block] = _average_shares(members, block, moves.mean(block))
+    passes = 1 if is_drawn else PASSES
+
+    @torch.no_grad()
+    def match(block: slice) -> tuple[Tensor, Tensor]:
+        average = _average_shares(members, block, moves.mean(block))
         own = _own_odds(members, block, moves)
-        beat(
-            "matching the sales expected of users to those of the average household: product %d of %d",
-            block.stop,
-            len(move),
-        )
-        move[block] = _moves(members, weight, block, own, target[block], is_sold[block], 1 if is_drawn else PASSES)
+        return average, _moves(members, weight, block, own, average, is_sold[block], passes)
+
+    target, move, blocks = *torch.zeros(2, data.products.count), list(members.blocks())
+    with threads_of_one() as run:
+        for block, found in zip(blocks, run(match, blocks), strict=True):
+            target[block], move[block] = found
+            beat(
+                "matching the sales expected of users to those of the average household: product %d of %d",
+                block.stop,
+                len(move),
+            )
     if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])
     is_new = ~data.products.is_trained

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.heartbeat import beat
+from gpu_pricer.network.response.threads import threads_of_one
 from gpu_pricer.network.segments.members import Members
 
 MOST_UTILITY = 60.0  # larger ones count as this one, so that no sum of odds overflows
@@ -81,15 +82,16 @@ def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
     members, weight = everyone.of(chosen.users), chosen.weight
     shape = weight.shape[0], members.network.data.products.count
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
-    for block in members.blocks():
-        mean = _means(members, weight, block)
-        beat("demand of segments from that of their users: product %d of %d", block.stop, shape[1])
-        nothing = mean.nothing if members.network.data.has_outside_option else torch.ones(())
-        spread = (mean.share * (1 - members.point.presence(block) * mean.share)).clamp(min=1e-12)
-        moments.sensitivity[:, block] = mean.slope / spread
-        moments.damping[:, block] = mean.spread / spread
-        move = members.bent_move(block)
-        moments.appeal[:, block] = torch.log(mean.share / nothing) + moments.sensitivity[:, block] * move
+    blocks = list(members.blocks())
+    with threads_of_one() as run:
+        for block, mean in zip(blocks, run(lambda part: _means(members, weight, part), blocks), strict=True):
+            beat("demand of segments from that of their users: product %d of %d", block.stop, shape[1])
+            nothing = mean.nothing if members.network.data.has_outside_option else torch.ones(())
+            spread = (mean.share * (1 - members.point.presence(block) * mean.share)).clamp(min=1e-12)
+            moments.sensitivity[:, block] = mean.slope / spread
+            moments.damping[:, block] = mean.spread / spread
+            move = members.bent_move(block)
+            moments.appeal[:, block] = torch.log(mean.share / nothing) + moments.sensitivity[:, block] * move
     return moments
 
 

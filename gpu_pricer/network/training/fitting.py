@@ -24,6 +24,7 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.storage.saved_network import SavedNetwork
+from gpu_pricer.network.response.threads import single_thread
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
@@ -252,7 +253,12 @@ def _without_harmless_warnings() -> Iterator[None]:
 def _fit(
     engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
 ) -> None:
-    with _without_harmless_warnings():
+    """Fit the module; on a CPU in one thread, since the tensors of a batch are too small for two.
+
+    On two idle cores, Complete Journey took 32 s and 31 core-seconds with one thread, 37 s and 42 core-seconds with two
+    (medians of two runs each, December 2026). Several processes share the batches: trainer.devices.
+    """
+    with _without_harmless_warnings(), single_thread():
         engine.fit(
             module,
             DataLoader(training, batch_size=None),
