@@ -23,8 +23,8 @@ from gpu_pricer.network.encoding.batches import IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
-from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.response.threads import single_thread
+from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
