@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
@@ -17,7 +18,7 @@ from gpu_pricer.network.segments.latent_classes import LatentClasses
 from gpu_pricer.network.segments.user_scores import UserScores
 
 STARTS = 4  # of k-means
-PARTED = 20_000  # users from whom the centres are found, at most
+PARTED = 20_000  # users from whom k-means finds centres, at most
 NEARLY_ALL = 0.99  # of the variance between places that other segments explain: former ones that explain it stay
 
 
@@ -59,23 +60,32 @@ def partition_users(
     """
     class_place = _class_places(classes, scores)
     place, weight = classes.memberships(scores) @ class_place, weights(scores)
+    drawn: np.ndarray | slice = slice(None)
     if scores.users > PARTED:
-        chosen = np.random.default_rng(seed).choice(scores.users, PARTED, replace=False)
-        place, weight, former = place[chosen], weight[chosen], None if former is None else former[chosen]
-    centre = _k_means(place, weight, KMeans(min(count, len(place)), n_init=STARTS, random_state=seed))  # type: ignore[arg-type]
+        drawn = np.random.default_rng(seed).choice(scores.users, PARTED, replace=False)
+    some = place[drawn], weight[drawn]
+    centre = _k_means(*some, KMeans(min(count, len(some[0])), n_init=STARTS, random_state=seed))  # type: ignore[arg-type]
     if former is not None and np.array_equal(np.unique(former[former >= 0]), np.arange(count)):
-        centre = _former_means(place, weight, former, centre)
+        centre = _near_former(_means(place, weight, former), centre, *some)
     return Partition(classes, class_place, centre)
 
 
-def _former_means(place: np.ndarray, weight: np.ndarray, former: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return centres of the former segments [U], or the others, see partition_users; all centres are [S, D]."""
-    is_in = (former == np.arange(len(other))[:, None]) * weight
-    means = is_in @ place / is_in.sum(axis=1, keepdims=True)
+def _means(place: np.ndarray, weight: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Return the weighted mean place of each segment, [S, D]; segment [U]: from 0 to S - 1, or -1."""
+    users = np.flatnonzero(segment >= 0)
+    weight_in = csr_array((weight[users], (segment[users], users)), shape=(segment.max() + 1, len(place)))
+    return np.asarray((weight_in @ place) / weight_in.sum(axis=1)[:, None])
+
+
+def _near_former(former: np.ndarray, other: np.ndarray, place: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the centres of the former segments, those near them or the others, see partition_users; [S, D] each.
+
+    place [n, D], weight [n]: of the users on whom they are compared.
+    """
     least = NEARLY_ALL * _explained(place, weight, other)
-    if _explained(place, weight, means) >= least:
-        return means
-    found = _k_means(place, weight, KMeans(len(means), init=means, n_init=1))
+    if _explained(place, weight, former) >= least:
+        return former
+    found = _k_means(place, weight, KMeans(len(former), init=former, n_init=1))
     return found if _explained(place, weight, found) >= least else other
 
 

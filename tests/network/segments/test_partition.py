@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from gpu_pricer.network.segments import partition
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.partition import partition_users
 from tests.network.segments.drawn_scores import scores_of
@@ -103,6 +104,18 @@ def test_former_segments_stay_unless_others_are_nearer(scores, slopes):
     assert (again == before).mean() > 0.99
     assert staying(kept) > staying(alone) + 0.05
     assert spread_inside(of_chance.segments_of(scores), slopes) < 1.1 * spread_inside(before, slopes)
+
+
+def test_former_segments_stay_where_few_of_the_users_are_drawn(scores, monkeypatch):
+    """One of them has three members, who are unlikely to be drawn."""
+    classes = fit_classes(scores, 4, 0.0, seed=0)
+    before = partition_users(classes, scores, 7, seed=0).segments_of(scores)
+    before[(classes.memberships(scores) @ classes.response)[:, 0].argsort()[-3:]] = 7
+    monkeypatch.setattr(partition, "PARTED", 60)
+
+    again = partition_users(classes, scores, 8, 1, before).segments_of(scores)
+
+    assert (again == before).mean() > 0.95
 
 
 @pytest.mark.parametrize(
