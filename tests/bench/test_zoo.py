@@ -12,7 +12,7 @@ def run(ours, told, rivals, slope=1.0, coverage=0.9):
     """The numbers of one run."""
     shares = {"ours": ours, "told": told, **dict(zip(RIVALS, rivals, strict=True))}
     gains = {"ours": 0.1, "best_uniform": 0.05, "oracle": 0.15}
-    response = {"slope": slope, "coverage": coverage, "coverage_at_today": 0.5}
+    response = {"slope": slope, "bend": 0.0, "coverage": coverage, "coverage_at_today": 0.5}
     return {"share": shares, "profit_over_today": gains, **response}
 
 

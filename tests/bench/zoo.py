@@ -24,7 +24,7 @@ from tests.bench.markets.told import TOLD
 from tests.bench.panels.comparison import panels_worst_log_loss_ratio
 
 CONTESTANTS = ("ours", "told", *RIVALS)
-RESPONSE = ("slope", "coverage", "coverage_at_today")
+RESPONSE = ("slope", "bend", "coverage", "coverage_at_today")
 WIDTH = 180
 PANELS = ("none", "choices", "all")
 """The real panels that are compared too: none, the four of choices, or the grocery benchmark as well."""

@@ -1,6 +1,7 @@
 """A market whose demand the test knows, and a network trained on it."""
 
 import pytest
+import torch
 
 from gpu_pricer.network.encoding.loading import load_choice_data
 from tests.canonical import SPLIT, write_canonical
@@ -22,3 +23,18 @@ def market(tables):
 @pytest.fixture(scope="session")
 def trained(market, tables, tmp_path_factory):
     return trained_network(market[1], tables[0], tmp_path_factory.mktemp("train"))
+
+
+@pytest.fixture
+def in_threads():
+    """What a function returns where PyTorch has so many threads; it has as many before and after the call."""
+    before = torch.get_num_threads()
+
+    def call(threads, function):
+        torch.set_num_threads(threads)
+        found = function()
+        assert torch.get_num_threads() == threads
+        return found
+
+    yield call
+    torch.set_num_threads(before)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 GROUPS = 8  # of users
 TOLD = 2.0
 STEPS, ROUNDS = 6, 15  # of Newton's method, at most; of levels of products and of categories' periods in turn
-SETTLED = 1e-6  # twice what a further step would gain of log likelihood
+SETTLED = 1e-6  # about twice what the last step gained of log likelihood
 START = (1.0, 0.0)  # around which both coefficients have a weak prior, of standard deviation 1
 
 

@@ -60,6 +60,7 @@ def price_clusters(lists: np.ndarray) -> np.ndarray:
     if len(lists) == 1:
         return np.ones(1, np.int64)
     different = len(np.unique(lists, axis=0))
+    # SciPy takes lists that could be distances, such as [[0, .1], [.1, 0]], for a mistake: so it gets distances.
     return cut_tree(linkage(pdist(lists), "ward"), min(different, MOST_CLUSTERS))[:, 0] + 1
 
 

@@ -15,7 +15,8 @@ from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.model import Layout, State
 from gpu_pricer.network.response.threads import threads_of_one
 
-LARGEST_SEED = 2**62
+SEEDS = 2**32  # as many as a generator of PyTorch tells apart
+SILENT_CELLS = 1 << 19  # draws × products that taught nothing × segments at once, in 4 MB
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
@@ -76,13 +77,14 @@ def _draw_totals(
         theta = block.theta[:, beta] + of_category[:, :, beta]
         expected = fit.category_sensitivity().T[categories] * of_category[:, :, beta].exp().mean(0)
         for category, told in enumerate(untaught[categories]):
-            noise = torch.randn(draws, len(told), layout.segments, generator=chance, dtype=FLOAT) @ prior.T
-            total[:, category] += torch.exp(theta[:, category, None] + told[:, None] + noise).sum(1)
+            for some in told.split(max(SILENT_CELLS // (draws * layout.segments), 1)):
+                noise = torch.randn(draws, len(some), layout.segments, generator=chance, dtype=FLOAT) @ prior.T
+                total[:, category] += torch.exp(theta[:, category, None] + some[:, None] + noise).sum(1)
             settled[category] += told.exp().sum() * expected[category]
         return total, settled
 
     blocks, found = list(grid.blocks()), []
-    seeds = torch.randint(LARGEST_SEED, (len(blocks),), generator=generator).tolist()
+    seeds = torch.randint(SEEDS, (len(blocks),), generator=generator).tolist()
     for (_, categories), sums in zip(blocks, run(draw, blocks, seeds), strict=True):
         beat("draws of the posterior: category %d of %d", categories.stop, grid.categories)
         found.append(sums)

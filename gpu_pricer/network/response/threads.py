@@ -1,4 +1,4 @@
-"""Threads for batches of small matrices."""
+"""Threads that each compute a block of products, users or periods on their own."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-MOST_THREADS = 8  # each holds the equations of a block, some 50 MB
+MOST_THREADS = 8  # each holds what a block takes, up to some 100 MB
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.response.threads import threads_of_one
-from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
+from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes_of_each
 from gpu_pricer.network.segments.partition import partition_users, weights
 from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
@@ -61,7 +61,7 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int, former:
     if classes == 1:
         log.info("segments: 1, because more do not predict price response better")
         return Choice(1, taste_weight, 1)
-    folds = held_out.classes(classes, taste_weight, seed)
+    folds = fit_classes_of_each(held_out.learned, classes, taste_weight, seed)
     tried = sorted({*counts, *([former] if 1 < former <= largest else [])})
     gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in tried}
     segments = _number_of_segments(gains, scores.products, former)
@@ -79,7 +79,7 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int, former: i
     for weight in TASTE_WEIGHTS:
         found[1, weight], means = np.zeros(held_out.judged.users), [0.0]
         for count in counts:
-            folds = held_out.classes(count, weight, seed)
+            folds = fit_classes_of_each(held_out.learned, count, weight, seed)
             found[count, weight] = held_out.by_classes(folds)
             beat("choosing segments: %d latent classes, taste weight %.2f", count, weight)
             means.append(float(found[count, weight].mean()))
@@ -134,11 +134,6 @@ class HeldOut:
         """Return them of the users that are judged."""
         with threads_of_one() as run:
             return cls(judged, list(run(lambda fold: with_taste_prior(judged.without(fold)), range(judged.folds))))
-
-    def classes(self, count: int, taste_weight: float, seed: int) -> list[LatentClasses]:
-        """Return for each fold the classes that the others form."""
-        with threads_of_one() as run:
-            return list(run(lambda others: fit_classes(others, count, taste_weight, seed), self.learned))
 
     def by_classes(self, folds: list[LatentClasses]) -> np.ndarray:
         """Return the gain [U] of what the classes of each fold let expect of a user; see _gain."""

@@ -1,13 +1,17 @@
 """Latent classes of users who respond to prices alike, and as far as it helps also buy alike (EM: Dempster 1977)."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp, softmax
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
+from gpu_pricer.network.response.threads import threads_of_one
 from gpu_pricer.network.segments.user_scores import UserScores
 
 MOST_STEPS, SETTLED = 40, 0.01  # mean change of a user's memberships
@@ -66,8 +70,26 @@ def fit_classes(scores: UserScores, count: int, taste_weight: float, seed: int, 
     A class's response is a Gaussian of learned width around everybody's, and its response in a group of categories a
     Gaussian of learned width around its own.
     """
-    found = [_climbed(scores, count, taste_weight, seed + restart) for restart in range(restarts)]
+    with _users_may_be_alike():
+        found = [_climbed(scores, count, taste_weight, seed + restart) for restart in range(restarts)]
     return max(found, key=lambda pair: pair[1])[0]
+
+
+def fit_classes_of_each(folds: list[UserScores], count: int, taste_weight: float, seed: int) -> list[LatentClasses]:
+    """Return fit_classes of each of several folds, in threads."""
+    with _users_may_be_alike(), threadpool_limits(1, "blas"), threads_of_one() as run:
+        return [classes for classes, _ in run(lambda scores: _climbed(scores, count, taste_weight, seed), folds)]
+
+
+@contextmanager
+def _users_may_be_alike() -> Iterator[None]:
+    """Ignore that k-means finds fewer different users than classes: then some classes start empty.
+
+    The filters of warnings belong to the process, so that no thread may set them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _climbed(scores: UserScores, count: int, taste_weight: float, seed: int) -> tuple[LatentClasses, float]:
@@ -115,6 +137,4 @@ def _start(scores: UserScores, count: int, taste_weight: float, seed: int) -> np
     if taste_weight:
         points.append(np.sqrt(taste_weight) * scores.taste_directions)
     means = KMeans(count, n_init=1, random_state=seed)  # type: ignore[arg-type]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # users may be alike: then some classes start empty
-        return np.asarray(means.fit_predict(np.concatenate(points, axis=1)))
+    return np.asarray(means.fit_predict(np.concatenate(points, axis=1)))

@@ -44,7 +44,7 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     is_drawn = len(drawn.users) < len(visits)
     passes = 1 if is_drawn else PASSES
 
-    @torch.no_grad()
+    @torch.no_grad()  # which each thread needs to be told
     def match(block: slice) -> tuple[Tensor, Tensor]:
         average = _average_shares(members, block, moves.mean(block))
         own = _own_odds(members, block, moves)
@@ -70,11 +70,11 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
 
 def _own_odds(members: Members, block: slice, moves: GroupMoves) -> Tensor:
     """Return the members' odds of buying each of the block's products at their own prices, [n, block]."""
-    found = []
+    found = torch.empty(len(members.users), block.stop - block.start)
     for users in members.blocks_of_users():
         response = members.user_slope[users, None] * members.product_response[block]
-        found.append(odds(members.utility(block, users) - response * moves.of_users(block, users)))
-    return torch.cat(found)
+        found[users] = odds(members.utility(block, users) - response * moves.of_users(block, users))
+    return found
 
 
 def _moves(

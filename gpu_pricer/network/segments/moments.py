@@ -107,6 +107,7 @@ class _Means(NamedTuple):
     nothing: Tensor
 
 
+@torch.no_grad()
 def _means(members: Members, weight: Tensor, block: slice) -> _Means:
     means = _Means(*(torch.zeros(len(weight), block.stop - block.start) for _ in _Means._fields))
     for users in members.blocks_of_users():

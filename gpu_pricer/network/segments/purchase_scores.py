@@ -25,6 +25,8 @@ from gpu_pricer.network.response.grid import UserLog
 ROUNDS = 50  # at most, of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
 SETTLED = 1e-4  # relative difference of the expected choices of a product from the user's
 LEAST = 1e-30  # expected choices, and weight of all that can be chosen
+ROUNDING = 1e-12  # a smaller probability of choosing anything else is none
+AT_ONCE = 100_000  # choices, about: a signal waits until these are done
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,13 @@ class BlockDemand:
         rows = rows[torch.argsort(log.user[rows], stable=True)]
         user, product, period = (values[rows].long() for values in (log.user, log.product, log.column))
         choices = _arrays(user, product - first, period, log.count[rows].double())
+        demand, start = _arrays(self.category, self.share, self.slope), 0
         sums = torch.zeros(2, len(inside), int(self.category[-1]) + 1, len(visits), dtype=torch.float64)
-        _sum_up(choices, _arrays(self.category, self.share, self.slope), *_arrays(visits, inside, sums))
+        while start < len(user):
+            until = user[min(start + AT_ONCE, len(user)) - 1]  # the user with whom these choices end
+            stop = int(torch.searchsorted(user, until, right=True))
+            _sum_up(tuple(values[start:stop] for values in choices), demand, *_arrays(visits, inside, sums))
+            start = stop
         return sums
 
 
@@ -126,7 +133,7 @@ def score_purchases(bought, number, steep, share, slope, visits, periods):  # ty
             all_moved += moved
             all_moved_steep += moved * steepness
         if all_choices > 0:
-            score += steep[i] - all_steep / max(all_choices, LEAST) * number[i]
+            score += steep[i] - all_steep / all_choices * number[i]
         for t in range(len(periods)):
             apart[i, t] = slope[bought[i], periods[t]] - all_moved_steep / max(all_moved, LEAST)
             together[t] += expected[i, t] / visits[periods[t]] * apart[i, t]
@@ -145,28 +152,32 @@ def _expected_choices(bought, number, share, visits, periods, power):  # type: i
         for i in range(len(bought)):
             left -= share[bought[i], periods[t]]
             own[i, t] = share[bought[i], periods[t]] ** power
-        rest[t] = max(left, 0.0) ** power
-    others, chance, is_settled, fitted = (
-        max(visits[periods].sum() - number.sum(), 0.0),
-        np.empty(len(periods)),
-        False,
-        0,
-    )
-    while True:
-        of_rest, fitted = 0.0, fitted + 1
-        for t in range(len(periods)):
-            weight = rest[t]
-            for i in range(len(bought)):
-                weight += own[i, t]
-            chance[t] = visits[periods[t]] / max(weight, LEAST)
-            of_rest += rest[t] * chance[t]
-        if is_settled or fitted == ROUNDS:
-            return own * chance
+        rest[t] = left**power if left > ROUNDING else 0.0
+    others, chance = max(visits[periods].sum() - number.sum(), 0.0), np.empty(len(periods))
+    for _ in range(ROUNDS):
+        _fill_chances(own, rest, visits, periods, chance)
         is_settled = True
-        rest *= others / max(of_rest, LEAST)
         for i in range(len(bought)):
             expected = 0.0
             for t in range(len(periods)):
                 expected += own[i, t] * chance[t]
             own[i] *= number[i] / max(expected, LEAST)
             is_settled &= abs(expected - number[i]) < SETTLED * number[i]
+        expected = 0.0
+        for t in range(len(periods)):
+            expected += rest[t] * chance[t]
+        rest *= others / max(expected, LEAST)
+        if is_settled:
+            break
+    _fill_chances(own, rest, visits, periods, chance)
+    return own * chance
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_chances(own, rest, visits, periods, chance):  # type: ignore[no-untyped-def]
+    """Set the chances [t], by which weights own [k, t] and rest [t] become the choices of the visits."""
+    for t in range(len(periods)):
+        weight = rest[t]
+        for i in range(len(own)):
+            weight += own[i, t]
+        chance[t] = visits[periods[t]] / max(weight, LEAST)

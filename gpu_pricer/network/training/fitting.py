@@ -253,10 +253,10 @@ def _without_harmless_warnings() -> Iterator[None]:
 def _fit(
     engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
 ) -> None:
-    """Fit the module; on a CPU in one thread, since the tensors of a batch are too small for two.
+    """Fit the module in one thread of the CPU, since the tensors of a batch are too small for two.
 
-    On two idle cores, Complete Journey took 32 s and 31 core-seconds with one thread, 37 s and 42 core-seconds with two
-    (medians of two runs each, December 2026). Several processes share the batches: trainer.devices.
+    On two idle cores without a GPU, Complete Journey took 32 s and 31 core-seconds with one thread, 37 s and 42
+    core-seconds with two (December 2026). Several processes share the batches: trainer.devices.
     """
     with _without_harmless_warnings(), single_thread():
         engine.fit(

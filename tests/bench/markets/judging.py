@@ -20,8 +20,9 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
 
     share: by contestant, the share of attainable gain: (profit − best uniform) / (oracle − best uniform).
     profit_over_today: by contestant, best_uniform and oracle. coverage: of the elasticities of the logits that come
-    closest to the segments' demand, and coverage_at_today: of the elasticities at today's prices themselves, which
-    differ where demand is no such logit. Coverage and slope are None where the artefact has none.
+    closest to the segments' demand, of those with the bend that the run learned: an error of the bend itself does not
+    show there. coverage_at_today: of the elasticities at today's prices themselves, which differ where demand is no
+    such logit, or the bend is wrong. Coverage and slope are None where the artefact has none.
     """
     truth = market.truth
     rungs = market_rungs(truth, market.tables["products"])
@@ -43,6 +44,7 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
         "share": {name: (value - least) / attainable for name, value in profit.items()},
         "profit_over_today": {name: value / today - 1 for name, value in profit.items()},
         "slope": within_product_slope(response),
+        "bend": ours.bend,
         "coverage": None if intervals is None else coverage_of_closest(truth, ours, response, intervals),
         "coverage_at_today": None if intervals is None else response.coverage(intervals),
     }

@@ -1,6 +1,6 @@
 """The response that a log can tell is that of the closest logit, which is the truth where the truth is a logit."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -62,6 +62,25 @@ def test_a_logarithmic_response_looks_steeper_from_cuts_than_it_is_today_unless_
     assert (ratio < 1 / min(CUTS)).all()
     np.testing.assert_allclose(exact, -sensitivity * (1 - own), rtol=1e-6)
     assert ((half < exact) & (half > found)).all()
+
+
+@dataclass(frozen=True)
+class PowerUnits:
+    """Units that are a power function of the price."""
+
+    base: np.ndarray
+    elasticity: float
+
+    def mean(self, price):
+        return 3.0 * (price / self.base[:, None]) ** self.elasticity
+
+
+def test_units_that_are_a_power_function_of_the_price_add_its_elasticity(truth, shelf):
+    powers = replace(truth, quantity=PowerUnits(truth.choice.response.base, -0.8))
+
+    alone, beside = (closest_logit(market, shelf, truth.types, 0.0)[0] for market in (truth, powers))
+
+    np.testing.assert_allclose(beside - alone, -0.8, rtol=1e-6)
 
 
 def test_a_mixed_segment_lies_between_its_types(truth, shelf):

@@ -44,6 +44,15 @@ def test_a_log_of_few_purchases_tells_no_bend(caplog):
     assert caplog.text.rstrip().endswith("taken as 0.00")
 
 
+def test_threads_change_no_bit_of_the_bend(in_threads, monkeypatch):
+    drawn = draw(TYPES, users=300, bend=1.0)
+    monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 3)
+
+    one, several = (in_threads(k, lambda: learned_bend(drawn.pooled, drawn.log, torch.ones(300))) for k in (1, 3))
+
+    assert one == several > 0
+
+
 def test_prices_that_rest_tell_no_bend():
     drawn = draw((2.0,), users=200)
     resting = replace(drawn.grid, move=torch.zeros_like(drawn.grid.move))

@@ -238,26 +238,14 @@ def test_same_counts_give_the_same_bits():
     assert torch.equal(first.sensitivity, second.sensitivity)
 
 
-@pytest.fixture
-def fit_in_threads():
-    """A fit with nests in so many threads, of which PyTorch has as many before and after."""
-    before = torch.get_num_threads()
-
-    def fit(market, threads):
-        torch.set_num_threads(threads)
-        found = fit_response(market.grid, market.counts, CONFIG, nests=Nests.of(market.grid))
-        assert torch.get_num_threads() == threads
-        return found
-
-    yield fit
-    torch.set_num_threads(before)
-
-
-def test_threads_change_no_bit(fit_in_threads, monkeypatch):
+def test_threads_change_no_bit(in_threads, monkeypatch):
     market = draw_market(7, replace(LITTLE, sizes=(3,) * 12, segments=1))
     monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 6)
 
-    found = [fit_in_threads(market, threads).state for threads in (1, 3)]
+    def fit():
+        return fit_response(market.grid, market.counts, CONFIG, nests=Nests.of(market.grid)).state
+
+    found = [in_threads(threads, fit) for threads in (1, 3)]
 
     assert all(torch.equal(getattr(found[0], name), getattr(found[1], name)) for name in MEANS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -46,6 +46,7 @@ def test_groups_of_like_prices_in_a_period_share_a_column(caplog):
     assert "into 3 at their mean prices" in caplog.text
 
 
+@example(np.array([[0.0, 1.0], [1.0, 0.0]]))  # which could be distances
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 5)), elements=st.integers(-3, 3).map(float)))
 def test_lists_are_merged_only_where_there_are_too_many(lists):
     cluster = price_clusters(lists)

@@ -190,17 +190,31 @@ def test_posterior_table_holds_every_draw_of_every_segment_and_category():
     assert table.select("segment_id", "category_id", "draw").n_unique() == table.height == 24
 
 
-def test_draws_of_a_long_log_are_the_same_with_several_threads():
+def test_draws_of_a_long_log_are_the_same_with_several_threads(in_threads):
     """PyTorch fails in batches of LU factorizations above 150 rows in several threads (pytorch issue 142815)."""
     market = draw_market(1, Recipe(periods=160, visits=200))
     fit = fit_response(market.grid, market.counts, replace(CONFIG, passes=3))
-    threads, drawn = torch.get_num_threads(), []
-    try:
-        for number in (1, 2):
-            torch.set_num_threads(number)
-            drawn.append(draw_deviations(fit, ALL_TAUGHT, 5, seed=0))
-            assert torch.get_num_threads() == number
-    finally:
-        torch.set_num_threads(threads)
 
-    np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-9, atol=1e-9)
+    one, several = (in_threads(number, lambda: draw_deviations(fit, ALL_TAUGHT, 5, seed=0)) for number in (1, 2))
+
+    np.testing.assert_allclose(several, one, rtol=1e-9, atol=1e-9)
+
+
+def test_threads_change_no_bit_of_the_draws_of_several_blocks(fit, in_threads, monkeypatch):
+    monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 1)
+    untaught = some_untaught(30)
+
+    one, several = (in_threads(number, lambda: draw_deviations(fit, untaught, 50, seed=0)) for number in (1, 3))
+
+    assert len(list(fit.grid.blocks())) > 1
+    np.testing.assert_array_equal(several, one)
+
+
+def test_products_that_taught_nothing_may_be_drawn_some_at_a_time(fit, monkeypatch):
+    whole = draw_deviations(fit, some_untaught(30), 4000, seed=0)
+
+    monkeypatch.setattr("gpu_pricer.network.response.posterior.SILENT_CELLS", 7 * 4000 * fit.layout.segments)
+    parts = draw_deviations(fit, some_untaught(30), 4000, seed=0)
+
+    np.testing.assert_allclose(parts.mean(axis=0), whole.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(parts.std(axis=0), whole.std(axis=0), rtol=0.1)

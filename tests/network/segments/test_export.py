@@ -161,16 +161,17 @@ def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(
 
 
 @pytest.mark.parametrize("most", [100, 40])
-def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch, most):
+def test_blocks_of_users_and_products_change_no_moment(trained, in_threads, monkeypatch, most):
     chosen = weighted_members(np.arange(300) % 3, np.linspace(1, 20, 300), most)
     whole = segment_moments(all_members(trained), chosen)
     where = coordinates(trained)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
-    blocks = segment_moments(all_members(trained), chosen)
+    blocks, several = (in_threads(k, lambda: segment_moments(all_members(trained), chosen)) for k in (1, 3))
 
     for name in ("appeal", "sensitivity", "damping"):
+        assert torch.equal(getattr(several, name), getattr(blocks, name))
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(coordinates(trained), where, rtol=1e-4, atol=1e-5)
 

@@ -1,12 +1,14 @@
 """Latent classes of users whose types the test knows, and how many of them are chosen."""
 
+import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from gpu_pricer.network.segments.choosing import Choice, _may_be_chance, _number_of_segments, choose
-from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
+from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes, fit_classes_of_each
 from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import agreement, draw
 
@@ -92,6 +94,19 @@ def test_one_class_is_chosen_where_all_users_respond_alike(markets, market):
     choice = choose(markets[market][0], most=64, least_members=10, seed=0)
 
     assert (choice.classes, choice.segments) == (1, 1)
+
+
+def test_threads_choose_alike_and_no_warning_of_alike_users_escapes(markets, in_threads):
+    scores, filters = markets["responses"][0], [*warnings.filters]
+    alike = replace(scores, score=0 * scores.score, bought=[0 * bought for bought in scores.bought])
+    folds = [alike.without(fold) for fold in range(4)]
+
+    one, several = (in_threads(number, lambda: choose(scores, 64, 10, seed=0)) for number in (1, 3))
+    for seed in range(10):
+        in_threads(4, partial(fit_classes_of_each, folds, 8, 0.0, seed))
+
+    assert several == one
+    assert warnings.filters == filters
 
 
 @pytest.mark.parametrize(("most", "least_members", "limit"), [(3, 10, 3), (64, 100, 3), (64, 1000, 1), (1, 1, 1)])

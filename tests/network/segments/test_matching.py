@@ -2,12 +2,13 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.segments import matching
+from gpu_pricer.network.segments import matching, members
 from gpu_pricer.network.segments.matching import match_average_household
 from gpu_pricer.network.segments.members import Members, period_to_price
 from tests.network.small import all_members
@@ -57,6 +58,18 @@ def test_users_together_buy_what_the_average_household_buys(apart):
     match_average_household(apart, period_to_price(apart), VISITS)
 
     np.testing.assert_allclose(of_users(apart, ratio), target, atol=0.005)
+
+
+def test_threads_change_no_bit_of_the_levels(apart, in_threads, monkeypatch):
+    monkeypatch.setattr(members, "PRODUCTS", 3)
+    networks = [deepcopy(apart) for _ in range(2)]
+
+    for network, threads in zip(networks, (1, 3), strict=True):
+        in_threads(threads, partial(match_average_household, network, period_to_price(network), VISITS))
+
+    one, several = (network.product_level.all_rows() for network in networks)
+    assert len(list(Members(apart, period_to_price(apart)).blocks())) > 1
+    assert torch.equal(one, several)
 
 
 def test_a_product_off_the_shelf_would_be_bought_as_much_by_both_if_it_joined(apart):

@@ -9,7 +9,7 @@ import torch
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.response.grid_columns import GridColumns
-from gpu_pricer.network.segments.purchase_scores import score_purchases
+from gpu_pricer.network.segments.purchase_scores import _expected_choices, score_purchases
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from tests.network.segments.user_log import expected_beyond
@@ -85,8 +85,8 @@ def test_scores_and_information_are_derivatives_at_fitted_rates(drawn):
 
     order = np.argsort(-information.sum((0, 1)))  # groups stand in the order of what the log says of them
     score = here - information * (here.sum(1, keepdims=True) / information.sum(1, keepdims=True))
-    np.testing.assert_allclose(found.information[:4], information[..., order], atol=0.02)
-    np.testing.assert_allclose(found.score[:4], score[..., order], atol=0.02)
+    np.testing.assert_allclose(found.information[:4], information[..., order], atol=0.0001)
+    np.testing.assert_allclose(found.score[:4], score[..., order], atol=0.0001)
 
 
 def test_loyal_users_who_answer_prices_differently_are_told_apart(drawn):
@@ -135,3 +135,13 @@ def moments_over_orders(chance, slope, count):
     total = slope[orders, np.arange(occasions)].sum(axis=1)
     mean = np.average(total, weights=weight)
     return mean, np.average((total - mean) ** 2, weights=weight)
+
+
+def test_rates_of_who_nearly_always_buys_are_fitted_until_they_settle():
+    rng, number = np.random.default_rng(0), np.array([12.0, 27.0])
+    share = rng.dirichlet([0.3, 0.3, 30.0], 40)[:, :2].T
+
+    expected = _expected_choices(np.arange(2), number, share, np.ones(40), np.arange(40), 40 / 39)
+
+    np.testing.assert_allclose(expected.sum(axis=1), number, rtol=1e-3)
+    assert (expected.sum(axis=0) <= 1 + 1e-9).all()
