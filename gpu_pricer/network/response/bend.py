@@ -53,6 +53,7 @@ def learned_bend(fit: Fit, users: UserLog, slope: Tensor) -> float:
     coefficient = torch.tensor(START, dtype=FLOAT)
 
     def regressed(block: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+        """Return score and information of a block at the coefficients found so far."""
         products, _ = block
         return _regressed(grid.part(*block), bought[products], own[products], offset[products], coefficient)
 

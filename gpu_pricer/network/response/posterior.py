@@ -63,6 +63,7 @@ def _draw_totals(
     prior = torch.linalg.cholesky(fit.widths.product[beta, beta])
 
     def draw(where: tuple[slice, slice], seed: int) -> tuple[Tensor, Tensor]:
+        """Return the draws of a block, and its sums at the posterior means."""
         products, categories = where
         chance = torch.Generator().manual_seed(seed)
         part, block = grid.part(products, categories), state.part(products, categories)

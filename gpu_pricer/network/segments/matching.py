@@ -46,6 +46,7 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
 
     @torch.no_grad()  # which each thread needs to be told
     def match(block: slice) -> tuple[Tensor, Tensor]:
+        """Return the average shares of a block's products, and what would match them."""
         average = _average_shares(members, block, moves.mean(block))
         own = _own_odds(members, block, moves)
         return average, _moves(members, weight, block, own, average, is_sold[block], passes)

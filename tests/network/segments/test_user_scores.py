@@ -8,7 +8,7 @@ import torch
 
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
-from gpu_pricer.network.segments import category_groups, category_scores
+from gpu_pricer.network.segments import category_groups, category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -79,10 +79,11 @@ def test_scores_and_information_are_derivatives_at_fitted_rates(drawn):
     np.testing.assert_allclose(found.information, information[..., order], atol=1e-3)
 
 
-def test_blocks_of_products_change_no_score(drawn, monkeypatch):
+def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     monkeypatch.setattr(category_groups, "PRECISION", torch.float64)
     whole = user_scores(drawn.pooled, drawn.log)
 
+    monkeypatch.setattr(purchase_scores, "AT_ONCE", 7)
     monkeypatch.setattr(category_scores, "PRODUCTS", 5)
     blocks = user_scores(drawn.pooled, drawn.log)
 
