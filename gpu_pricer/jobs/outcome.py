@@ -57,6 +57,7 @@ HEAD = (
     "units promised",
     "found",
     "at its prices",
+    "judged",
     "verdict",
 )
 
@@ -77,7 +78,9 @@ def main(config: DictConfig) -> None:
     A version is in force from the day of its publication (day=DATE of `publish`) to the day before the next one's. A
     promise is scaled to the visits that came. Its interval holds chance, the drift of demand before, and what the log
     left open of the price response. Where less than outcome.least_applied of the units were sold at the version's
-    prices, there is no verdict on its promise. outcome.version shows one version by category.
+    prices, products in promotions do not count, and those of which few units are expected; where that does not help,
+    there is no verdict. `judged` is the share of the promised units that count. outcome.version shows one version by
+    category.
 
     Example: gpu-pricer outcome
              gpu-pricer outcome 11
@@ -229,5 +232,6 @@ def _cells(row: dict) -> list[str]:
         f"{row['expected_units']:,.0f}",
         f"{row['actual_units']:,.0f}",
         "-" if row["applied"] is None else f"{row['applied']:.0%}",
+        f"{row['judged']:.0%}",
         row["verdict"],
     ]

@@ -16,6 +16,7 @@ import polars as pl
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.evaluation.ledger.intervals import drift, normal_interval, predicted_interval
+from gpu_pricer.evaluation.ledger.judged import COUNTS, with_counts
 from gpu_pricer.evaluation.ledger.words import verdict
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.published.promises import PROMISED, InForce, Promise
@@ -89,7 +90,7 @@ def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_
     visits_share (of those expected); for each measure (units, revenue, profit) promised_ (for the expected visits),
     expected_ (for those that came) with its 90 % interval <measure>_low and _high, and actual_ with
     actual_<measure>_low and _high; applied (share of the units sold at the version's prices, null without sales),
-    verdict.
+    judged (share of the promised units whose products count in the row, on both sides; see with_counts), verdict.
 
     least_applied: share of the units below which nothing is said of the promise. Products that the log does not know
     any more count on neither side, see products_left_out.
@@ -131,11 +132,13 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
     days, first = _days(in_force, log), max(in_force.since, log.first_day)
     last = first + timedelta(days=days - 1)
     visits, periods = log.visits_of(first, last, promise.period_days), days / promise.period_days
+    is_in_force, scale = pl.col("day").is_between(first, last), visits / promise.visits
+    sold = _sold(log.sales.filter(is_in_force), promise)
+    promise = promise._replace(products=with_counts(promise.products, sold, scale, least_applied))
     lines = _lines(log.sales, promise)
-    found = _promised(promise).join(_sums(lines, pl.col("day").is_between(first, last)), on="group", how="left")
+    found = _promised(promise).join(_sums(lines, is_in_force), on="group", how="left")
     chance = _dispersion(lines, found["group"])
     drifting = _drift(lines, log, in_force.since, promise.period_days, found["group"], chance[:, 0])
-    scale = visits / promise.visits
     columns: dict[str, np.ndarray] = {}
     for k, measure in enumerate(PROMISED):
         per_period = found[measure].to_numpy()
@@ -165,6 +168,7 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
         category_id=pl.when(pl.col("group") != "").then("group"),
         visits=pl.lit(visits),
         visits_share=pl.lit(scale / periods),
+        judged="judged",
     ).with_columns(pl.Series(name, values) for name, values in columns.items())
     profit = table.select("actual_profit", "profit_low", "profit_high").rows()
     verdicts = [
@@ -175,19 +179,37 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
 
 
 def _promised(promise: Promise) -> pl.DataFrame:
-    """Return group and the measures of a period; group "" is all categories together."""
-    rows = _twice(promise.products.select("category_id", *PROMISED))
-    return rows.group_by("group", maintain_order=True).agg(pl.col(PROMISED).sum()).sort("group")
+    """Return group, the measures of a period, and judged; group "" is all categories together."""
+    share = pl.col("units").filter("counts").sum() / pl.col("units").sum()
+    judged = pl.when(pl.col("counts").all()).then(1.0).otherwise(share)
+    products = _twice(promise.products.select("category_id", *COUNTS, *PROMISED))
+    return (
+        products.group_by("group", maintain_order=True)
+        .agg(pl.col(PROMISED).filter("counts").sum(), judged=judged)
+        .sort("group")
+    )
+
+
+def _sold(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
+    """Return product_id, sold_units and applied of the promise's products that were sold, see with_counts."""
+    known = sales.join(promise.products.select("product_id", "prices"), on="product_id")
+    return known.group_by("product_id").agg(sold_units=pl.col("units").sum(), applied=_applied().sum())
+
+
+def _applied() -> pl.Expr:
+    """The units of a line if it was sold at one of the version's prices, else 0."""
+    cents = (pl.col("price") * CENTS).round().cast(pl.Int64)
+    return pl.when(pl.col("prices").list.contains(cents)).then("units").otherwise(0.0)
 
 
 def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
     """Return the sales of the promise's products by group, with what each adds to the sums of each measure."""
-    known = promise.products.select("product_id", "category_id", "cost", "net_share", "prices")
-    cents = (pl.col("price") * CENTS).round().cast(pl.Int64)
+    known = promise.products.select("product_id", "category_id", *COUNTS, "cost", "net_share", "prices")
     kept = pl.col("price") * pl.col("net_share")
     margin = kept - pl.col("cost")
     lines = sales.join(known, on="product_id").select(
         "category_id",
+        *COUNTS,
         "day",
         actual_units=pl.col("units"),
         actual_revenue=pl.col("units") * kept,
@@ -195,15 +217,17 @@ def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
         squared_units=pl.col("squared_units"),
         squared_revenue=pl.col("squared_units") * kept**2,
         squared_profit=pl.col("squared_units") * margin**2,
-        applied=pl.when(pl.col("prices").list.contains(cents)).then("units").otherwise(0.0),
+        applied=_applied(),
     )
-    return _twice(lines)
+    return _twice(lines).filter("counts").drop("counts")
 
 
 def _twice(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows under their category as `group`, and once more under "", all categories together."""
-    groups = pl.col("category_id").alias("group"), pl.lit("").alias("group")
-    return pl.concat([table.with_columns(group).drop("category_id") for group in groups])
+    """Return the rows under their category as `group`, and under "", all together; `counts`: whether they do there."""
+    groups = (pl.col("category_id"), pl.lit(""))
+    return pl.concat(
+        table.with_columns(group=group, counts=counts) for group, counts in zip(groups, COUNTS, strict=True)
+    ).drop("category_id", *COUNTS)
 
 
 def _sums(lines: pl.DataFrame, is_counted: pl.Expr) -> pl.DataFrame:

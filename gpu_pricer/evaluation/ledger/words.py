@@ -25,7 +25,7 @@ def sentence(row: dict[str, Any]) -> str:
     share = "none" if row["applied"] is None else f"{row['applied']:.0%}"
     facts = (
         f"profit of {days} from {row['since']} promised {promised} for the visits that came, found "
-        f"{row['actual_profit']:,.2f}; {share} of its units sold at its prices"
+        f"{row['actual_profit']:,.2f}; {share} of its units sold at its prices{_left_out(row['judged'])}"
     )
     ends = {
         KEPT: f"version {row['version']} kept its promise",
@@ -34,3 +34,8 @@ def sentence(row: dict[str, Any]) -> str:
         NOT_APPLIED: f"the promise of version {row['version']} cannot be judged, for its prices were not applied",
     }
     return f"{ends[row['verdict']]}: {facts}"
+
+
+def _left_out(judged: float) -> str:
+    """Say how much of the promise the row leaves out, nothing where that is nothing."""
+    return "" if judged == 1 else f", without products of {1 - judged:.0%} of the promised units, such as promoted ones"

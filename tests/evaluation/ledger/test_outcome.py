@@ -162,6 +162,29 @@ def test_prices_that_were_not_applied_leave_no_verdict():
     assert "0% of its units sold at its prices" in sentence(row)
 
 
+def test_promotions_of_single_products_leave_a_verdict_on_the_others():
+    on_promotion = np.array([True, False, False, True, False, False])
+    price, demand = np.where(on_promotion, 0.8, 1.0) * PRICE, np.where(on_promotion, 2.0, 1.0)
+    rng = np.random.default_rng(4)
+    rows = [
+        total(ledger_of([(IN_FORCE, promise())], drawn_log(rng, price=price, demand=demand), 0.8)) for _ in range(80)
+    ]
+
+    assert {row["applied"] for row in rows} == {1.0}
+    assert [row["judged"] for row in rows] == pytest.approx([1 - RATE[on_promotion].sum() / RATE.sum()] * 80)
+    assert 0.84 <= np.mean([row["verdict"] == KEPT for row in rows]) <= 0.97
+    assert sentence(rows[0]).endswith(
+        "100% of its units sold at its prices, without products of 29% of the promised units, such as promoted ones"
+    )
+
+
+def test_verdict_follows_the_profit_of_products_that_are_not_promoted():
+    price, demand = np.array([0.8, 1, 1, 1, 1, 1]) * PRICE, np.array([4, 0.6, 0.6, 0.6, 0.6, 0.6])
+    log = drawn_log(np.random.default_rng(3), price=price, demand=demand)
+
+    assert total(ledger_of([(IN_FORCE, promise())], log, 0.8))["verdict"] == MISSED
+
+
 def test_price_of_any_segment_counts_as_applied():
     row = total(ledger_of([(IN_FORCE, promise())], drawn_log(np.random.default_rng(2), price=1.1 * PRICE), 0.8))
 
