@@ -1,10 +1,10 @@
 """Which products the verdict on a promise is about, where a part of the products sold at other prices.
 
-A shop that runs promotions beside the published prices sells many units at other prices, and these units do not test the
-promise. A promotion shows only in sales. If all products without such sales counted, a product that few buy would count
-in the weeks in which nobody bought it, and not when somebody did, so that the promise would look too high. So a product
-counts by what is expected of it and not by what it sold: where single products are left out, so are all of which few
-units are expected.
+A shop that runs promotions beside the published prices sells many units at other prices, which do not test the promise.
+A promotion shows only in sales. If all products without such sales counted, a product that few buy would count in the
+weeks in which nobody bought it, and not when somebody did, so that the promise would look too high. So a product counts
+by what is expected of it and not by what it sold: where single products are left out, so are all of which few units are
+expected.
 """
 
 import polars as pl

@@ -11,7 +11,7 @@ LEAST_APPLIED = 0.8
 
 
 def counted(units, sold, applied, category="a"):
-    """Which products count in_category and in_total; units: promised, before SCALE. Products without sales have no row."""
+    """Which products count in their category and in total; units: promised, before SCALE. Unsold ones have no row."""
     names = [f"p{k}" for k in range(len(units))]
     products = pl.DataFrame({"product_id": names, "category_id": category, "units": np.asarray(units, float)})
     sales = {"sold_units": np.asarray(sold, float), "applied": np.asarray(applied, float)}
