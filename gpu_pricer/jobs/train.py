@@ -178,8 +178,8 @@ def _respond(
         )
     else:
         membership = settings.told.membership(data, known.grid.columns.count)
-    if former is not None:
-        membership = keep_ids(former, membership)
+        if former is not None:
+            membership = keep_ids(former, membership)
     by_period, count, fit = membership.by_period, membership.count, settings.response.fit
     choices = fit_response(known.grid, known.log.counts(known.grid, by_period, count), fit, pooled)
     own = None if units is None else fit_segments_quantities(units, known.log, by_period, count, fit)

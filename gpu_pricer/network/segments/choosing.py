@@ -45,9 +45,10 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int, former:
     smaller than the smallest that has ENOUGH of the gain, or is no worse than the best by more than a standard error.
     least_members: smallest mean number of members that is tried. A single fold judges nothing: one.
 
-    former: how many segments the last training formed, 1: none. So many are taken again where the best number is no
-    better by more than a standard error, so that segments do not change from night to night without a reason. For the
-    same reason the gain of the best choice then needs to exceed only the median of what chance may give.
+    former: how many segments the last training formed, 1: none. So many are taken again where they have ENOUGH of the
+    best number's gain, or are no worse by more than a standard error, so that segments do not change from night to
+    night without a reason. For the same reason the gain of the best choice then needs to exceed only the median of what
+    chance may give.
     """
     if scores.folds == 1:
         return Choice(1, 0.0, 1)
@@ -108,10 +109,11 @@ def _may_be_chance(gains: np.ndarray, sure: float, seed: int) -> bool:
 def _number_of_segments(gains: dict[int, np.ndarray], products: int, former: int = 1) -> int:
     """Return the number of segments; gains: those of the users [U] by numbers. See choose."""
     best = max(gains.values(), key=np.mean)
-    if former > 1 and former in gains and _is_as_good(gains[former], best):
+    is_enough = {n: _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean() for n, gain in gains.items()}
+    if former > 1 and is_enough.get(former, False):
         return former
     nearly_all = min(n for n, gain in gains.items() if gain.mean() >= NEARLY_ALL * best.mean())
-    enough = min(n for n, gain in gains.items() if _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean())
+    enough = min(n for n in gains if is_enough[n])
     cheap = max(n for n in gains if n == 1 or products * n**3 <= CHEAP)
     return max(enough, min(nearly_all, cheap))
 

@@ -103,11 +103,12 @@ def form_segments(
     former: np.ndarray | None = None,
     former_count: int = 1,
 ) -> Membership:
-    """Return the segments of the scored users, numbered from the most past visits [U] down.
+    """Return the segments of the scored users, numbered from the most past visits [U] down, or as before.
 
     chosen: what was chosen on fewer periods, which is not chosen anew. former_count: the number of segments in the last
     training; where the number is chosen, it stays if others are hardly better. former [U]: the users' segments then,
-    see former_segments; with a chosen number, nearly the same users form a segment again if others are hardly better.
+    see former_segments, whose ids the segments keep. With a chosen number, nearly the same users form a segment again
+    if others are hardly better, and users stay in it where a move is not worth it.
     InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
@@ -119,6 +120,9 @@ def form_segments(
         formed = _formed(whole, config, choice, seed, former)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
+        if former is not None:
+            parts = parts.of(np.argsort(_ids_by_members(former, segment, parts.count)))
+            segment = _staying(parts, whole, former, config.min_members)
         by_fold = [parts.segments_of(with_taste_prior(scores.without(fold))) for fold in range(scores.folds)]
     if parts.count < formed.count:
         log.info(
@@ -191,16 +195,40 @@ def count_former(former: np.ndarray | None) -> int:
 
 
 def keep_ids(former: np.ndarray, membership: Membership) -> Membership:
-    """Return the segments renumbered so that the most users keep the segment id that they had, former [U].
+    """Return the segments renumbered so that the most users keep the segment id that they had, former [U]."""
+    new_id = _ids_by_members(former, membership.segment, membership.count)
+    by_period = torch.from_numpy(new_id)[membership.by_period]
+    return replace(membership, segment=new_id[membership.segment], by_period=by_period)
+
+
+def _ids_by_members(former: np.ndarray, segment: np.ndarray, count: int) -> np.ndarray:
+    """Return the ids [S] of the segments with which the most users keep the id that they had, former [U].
 
     Ids stay in 0 … S-1; a former id outside that range is ignored. The matching is exact (Hungarian method: Kuhn 1955).
     """
-    shared = np.zeros((membership.count, membership.count), np.int64)
-    known = (former >= 0) & (former < membership.count)
-    np.add.at(shared, (membership.segment[known], former[known]), 1)
-    new_id = linear_sum_assignment(-shared)[1]
-    by_period = torch.from_numpy(new_id)[membership.by_period]
-    return replace(membership, segment=new_id[membership.segment], by_period=by_period)
+    shared = np.zeros((count, count), np.int64)
+    known = (former >= 0) & (former < count)
+    np.add.at(shared, (segment[known], former[known]), 1)
+    return np.asarray(linear_sum_assignment(-shared)[1])
+
+
+def _staying(parts: Parts, scores: UserScores, former: np.ndarray, least: int) -> np.ndarray:
+    """Return the segments [U] of users who stay in their former ones, of the same ids, where a move is not worth it.
+
+    A segment that would have fewer than `least` users gets all who are nearest to it. Classes that were asked for are
+    not compared with former ones.
+    """
+    nearest = parts.segments_of(scores)
+    if isinstance(parts, LatentClasses):
+        return nearest
+    had_one = (former >= 0) & (former < parts.count)
+    stays = had_one & parts.could_stay(scores, np.where(had_one, former, nearest))
+    while True:
+        segment = np.where(stays, former, nearest)
+        is_small = np.bincount(segment, minlength=parts.count) < least
+        if not (stays & is_small[nearest]).any():
+            return segment
+        stays &= ~is_small[nearest]
 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -20,6 +20,7 @@ from gpu_pricer.network.segments.user_scores import UserScores
 STARTS = 4  # of k-means
 PARTED = 20_000  # users from whom k-means finds centres, at most
 NEARLY_ALL = 0.99  # of the variance between places that other segments explain: former ones that explain it stay
+WORTH_MOVING = 0.2  # of the squared distance that segments save a mean user: who saves no more by a move stays
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,26 @@ class Partition:
 
     def segments_of(self, scores: UserScores) -> np.ndarray:
         """Return the segment [U] whose centre is nearest to each user's place, from scores of a single fold."""
-        place = self.classes.memberships(scores) @ self.class_place
-        return np.asarray(np.argmin((self.centre**2).sum(axis=1) - 2 * place @ self.centre.T, axis=1))
+        return np.asarray(self._squared_distances(self._places(scores)).argmin(axis=1))
+
+    def could_stay(self, scores: UserScores, segment: np.ndarray) -> np.ndarray:
+        """Return whether a move from these segments [U] to the nearest is not worth it, bool [U]; see WORTH_MOVING.
+
+        scores: a single fold.
+        """
+        place, weight = self._places(scores), weights(scores)
+        distance, mean = self._squared_distances(place), np.average(place, axis=0, weights=weight)
+        nearest = distance.min(axis=1)
+        saved = np.average(mean @ mean - 2 * place @ mean - nearest, weights=weight)
+        return np.asarray(distance[np.arange(len(place)), segment] - nearest <= WORTH_MOVING * saved)
+
+    def _places(self, scores: UserScores) -> np.ndarray:
+        """Return the users' places, [U, D]."""
+        return self.classes.memberships(scores) @ self.class_place
+
+    def _squared_distances(self, place: np.ndarray) -> np.ndarray:
+        """Return the squared distances of places from the centres, less the places' own squares, [U, S]."""
+        return np.asarray((self.centre**2).sum(axis=1) - 2 * place @ self.centre.T)
 
     def of(self, numbers: np.ndarray) -> "Partition":
         """Return the partition by some of the centres, in this order."""
