@@ -128,6 +128,25 @@ def test_former_segments_are_formed_again(two_types):
     assert kept.mean() > other.mean()
 
 
+@pytest.mark.parametrize("least", [1, 25])
+def test_users_move_to_the_nearest_segment_where_that_is_worth_it(two_types, least):
+    scores, chosen = user_scores(two_types.pooled, two_types.log), Choice(4, 0.1, 8)
+    config = SegmentsConfig("auto", 64, least)
+    nearest = form_segments(scores, config, two_types.visits, 1, chosen)
+    chance = np.random.default_rng(0)
+    former = np.where(chance.random(300) < 0.5, chance.integers(0, 10, 300), nearest.segment)
+    former[:3] = -1
+
+    found = form_segments(scores, config, two_types.visits, 1, chosen, former)
+
+    stays = found.segment == former
+    assert found.count == nearest.count
+    assert stays[former == nearest.segment].mean() > 0.9
+    assert stays[former != nearest.segment].mean() < 0.5
+    assert (found.segment != nearest.segment).any() == (least == 1)  # with more, no two segments are near each other
+    assert np.bincount(found.segment, minlength=found.count).min() >= least
+
+
 @pytest.mark.parametrize(
     ("former", "count"),
     [(None, 1), ([0, 1, 2, 1], 3), ([0, 1, 2, -1], 3), ([0, 3, 1, 1], 1), ([23, -1, -1, -1], 1), ([0, 1, -1, -1], 2)],

@@ -127,3 +127,18 @@ def test_another_number_of_former_segments_is_no_start(scores, former):
     found, alone = (partition_users(classes, scores, 4, 0, of).segments_of(scores) for of in (former, None))
 
     np.testing.assert_array_equal(found, alone)
+
+
+def test_users_could_stay_where_they_lose_little_of_what_segments_save_a_mean_user(scores):
+    classes = fit_classes(scores, 4, 0.0, seed=0)
+    parts = partition_users(classes, scores, 6, seed=0)
+    place = classes.memberships(scores) @ parts.class_place
+    distance = ((place[:, None] - parts.centre) ** 2).sum(axis=2)
+    nearest, weight = distance.min(axis=1), partition.weights(scores)
+    saved = np.average(((place - np.average(place, axis=0, weights=weight)) ** 2).sum(axis=1) - nearest, weights=weight)
+
+    found = np.stack([parts.could_stay(scores, np.full(USERS, segment)) for segment in range(6)], axis=1)
+
+    np.testing.assert_array_equal(found, distance - nearest[:, None] <= partition.WORTH_MOVING * saved)
+    assert found[np.arange(USERS), parts.segments_of(scores)].all()
+    assert 1 < found.sum(axis=1).mean() < 3
