@@ -76,7 +76,9 @@ class Inputs:
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
     broken rules, with examples. unread_rates: the products, by their line in the file, whose VAT rate cannot be read;
     they are among the valid rows. unread_report: a line on these, "" without any. unpriced_report: a line on the
-    products whose price is no price; they are among the valid rows, without a price, "" without any.
+    products whose price is no price; they are among the valid rows, without a price, "" without any. left_out: by
+    table, the lines that are no sales by their status; they are not among the valid rows. left_out_reports: a line on
+    each of these tables.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -86,6 +88,8 @@ class Inputs:
     unread_rates: pl.DataFrame
     unread_report: str
     unpriced_report: str
+    left_out: dict[str, pl.DataFrame]
+    left_out_reports: list[str]
 
     def require_rates(self, price_includes_vat: bool | None, vat_rate: float | None) -> None:
         """Raise InputError where prices include VAT and no configured rate stands in for those that cannot be read."""
@@ -118,6 +122,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     if "transactions" in lazy:
         lazy["transactions"] = per_weight(lazy["transactions"])
     unreadable, unread = _of_text(raw, "unreadable"), _of_text(raw, "unread").get("products", pl.DataFrame())
+    left_out = _of_text(raw, "left_out")
     for name in unreadable:
         _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
     for name in (name for name in LINES if name in lazy):
@@ -150,17 +155,21 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
             counts["products"] = counts.get("products", {}) | {rule: rows.height}
     return Inputs(
         tables=with_ordered_ids(valid),
-        quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
+        quarantine=quarantine
+        | {f"{name}_unreadable": rows for name, rows in unreadable.items()}
+        | {f"{name}_left_out": rows for name, rows in left_out.items()},
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
         unread_rates=unread,
         unread_report=unread_report,
         unpriced_report=unpriced_report,
+        left_out=left_out,
+        left_out_reports=[f"{raw[name].origin} {_left_out_report(rows)}" for name, rows in left_out.items()],
     )
 
 
-def _of_text(raw: dict[str, RawTable], which: Literal["unreadable", "unread"]) -> dict[str, pl.DataFrame]:
-    """Return the rows of text that cannot be read, or those that stay all the same, of each table that has some."""
+def _of_text(raw: dict[str, RawTable], which: Literal["unreadable", "unread", "left_out"]) -> dict[str, pl.DataFrame]:
+    """Return the rows that cannot be read, stay all the same, or are no sales, of each table that has some."""
     lazy = {name: rows for name, table in raw.items() if (rows := getattr(table, which)) is not None}
     found = {name: rows.collect(engine="streaming") for name, rows in lazy.items()}
     return {name: rows for name, rows in found.items() if rows.height}
@@ -183,6 +192,13 @@ def _cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
     first = rows.head(EXAMPLES).select(FILE, LINE, CELLS).iter_rows()
     examples = "; ".join(f"line {line} {f'of {file} ' if file != origin else ''}{cells}" for file, line, cells in first)
     return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
+
+
+def _left_out_report(rows: pl.DataFrame) -> str:
+    """Return how many lines are no sales by their status, and how many have each status."""
+    counted = rows.group_by(CELLS).len().sort("len", CELLS, descending=[True, False])
+    told = ", ".join(f"{count:,} {status}" for status, count in counted.iter_rows())
+    return f"has {rows.height:,} lines that are no sales by their status: {told}"
 
 
 def _with_usable_prices(products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

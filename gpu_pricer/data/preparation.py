@@ -381,6 +381,7 @@ def _summary(
         "choices_of_a_product": choices.bought,
         "choices_of_nothing": choices.nothing,
         "broken_rules": inputs.broken,
+        "lines_left_out": {name: rows.height for name, rows in inputs.left_out.items()},
     }
     if whole.is_offers:
         counts = [off_modal_count(part, whole.shelves[period]) for period, part in whole.lines.items()]

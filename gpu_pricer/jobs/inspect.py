@@ -58,7 +58,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     settings = config.inspect
     _name(settings)
     words = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
-    parts = ("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread")
+    parts = ("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread", "status_words")
     vocabulary = Vocabulary(*(words[part] for part in parts))
     answers = _answers(words)
     for line in passed_over_lines(passed_over(settings.files)):
@@ -96,13 +96,16 @@ def _name(settings: DictConfig) -> str:
 
 def _answers(words: dict[str, Any]) -> Answers:
     told = {name: words[name] for name in SAID}
-    return Answers(**told, columns={table: words[table] for table in SCHEMAS})
+    status, left_out = words["status"]["column"], words["status"]["left_out"]
+    cells = [str(cell) for cell in left_out] if isinstance(left_out, list) else left_out
+    columns = {table: words[table] for table in SCHEMAS}
+    return Answers(**told, columns=columns, status_column=status, left_out=cells)
 
 
 def _said(words: dict[str, Any]) -> list[str]:
     """Return the words of a command line that repeat what the user has said."""
     plain = {name: words[name] for name in ("folder", "name", *SAID)}
-    told = plain | {f"{table}.{name}": said for table in SCHEMAS for name, said in words[table].items()}
+    told = plain | {f"{table}.{name}": said for table in (*SCHEMAS, "status") for name, said in words[table].items()}
     usual = {"folder": "own"}
     return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
+from gpu_pricer.data.shared_users import shared_user_report
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
@@ -73,6 +74,10 @@ def main(config: DictConfig) -> dict[str, object]:
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
     for report in inputs.reports:
         log.warning("quarantined: %s", report)
+    for report in inputs.left_out_reports:
+        log.info("left out: %s", report)
+    if shared := shared_user_report(inputs.sales):
+        log.warning(shared)
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     if inputs.unread_report:
         log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)

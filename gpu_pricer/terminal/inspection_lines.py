@@ -8,8 +8,9 @@ from pathlib import Path
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
-from gpu_pricer.data.intake.matching import TakenFile
+from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
+from gpu_pricer.data.shared_users import shared_user_report
 from gpu_pricer.data.sources.cells import DECIMAL
 
 KIND_WIDTH = 18
@@ -34,7 +35,21 @@ def file_lines(taken: TakenFile) -> list[str]:
             f"{f'{lost:,} of them not readable as such, ' if lost else ''}{column.distinct:,} different: "
             f"{' | '.join(column.examples)}"
         )
+    lines += [] if taken.status is None else _status_lines(taken.status, width)
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
+
+
+def _status_lines(status: FoundStatus, width: int) -> list[str]:
+    """Return the lines on the column that says which lines of the file are sales."""
+    sales, left_out = (
+        ", ".join(f"{status.counts[cell]:,} {cell or '(empty)'}" for cell in cells if status.counts[cell]) or "none"
+        for cells in (status.sales, status.left_out)
+    )
+    return [
+        f"  {status.column:<{width}}  which lines are sales ({status.reason})",
+        f"  {'':<{width}}    left out, no sales: {left_out}",
+        f"  {'':<{width}}    sales: {sales}",
+    ]
 
 
 def passed_over_lines(paths: Sequence[Path]) -> list[str]:
@@ -71,6 +86,9 @@ def rule_lines(inputs: Inputs) -> list[str]:
     """Return the lines on the rules that rows break, with examples, and on what a run would do with these rows."""
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
     lines = ["", f"{inputs.sales.height:,} lines of sales pass every rule, from {first} to {last}"]
+    lines += [f"  {report}; a run leaves them out" for report in inputs.left_out_reports]
+    if shared := shared_user_report(inputs.sales):
+        lines.append(f"  {shared}")
     if inputs.unread_report:
         lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
     if inputs.unpriced_report:

@@ -1,6 +1,7 @@
 """What a file holds by itself: its columns, and of each the kinds of cells that it may be read as."""
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,19 @@ class FoundFile:
         cells = cs.by_name(column).cast(pl.String).str.strip_chars().alias(column)
         found = table.select(cells.unique()).collect().to_series()
         return found.drop_nulls().sort()
+
+    def counts(self, column: str) -> Counter[str]:
+        """Return how many rows have each cell of a column as text, by the cell in order; "": nothing is known."""
+        if self.separator is None:
+            cells = scan_table(self.path).select(cs.by_name(column).cast(pl.String).str.strip_chars())
+        else:
+            text = scan_text(self.path, self.separator)
+            others = [stripped(name) for name in text.collect_schema() if name != LINE]
+            known = text.select(others).filter(~pl.all_horizontal(pl.all().is_null()))
+            cell = cs.by_name(column)
+            cells = known.select(pl.when(~cell.is_in(list(NULL_WORDS))).then(cell).alias(column))
+        counted = cells.group_by(cs.by_name(column).fill_null("").alias("cell")).len().sort("cell")
+        return Counter(dict(counted.collect(engine="streaming").iter_rows()))
 
     def unread(self, column: str, kind: str) -> list[str]:
         """Return the first cells of a column that a kind cannot read, such as `line 3 VAT='x'`; none of a typed one."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
+from gpu_pricer.data.intake.line_statuses import with_statuses
 from gpu_pricer.data.intake.matching import (
     TakenFile,
     match_columns,
@@ -85,6 +86,8 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
         ]
         questions += asked + open_columns
         taken[place] = with_further_columns(dated, vocabulary)
+    taken, asked = with_statuses(taken, vocabulary, answers)
+    questions += asked
     currency = _currency(taken, answers)
     if currency is None:
         words = tuple(override("currency", name) for name in EXAMPLE_CURRENCIES)

@@ -1,5 +1,6 @@
 """Which table a file is, and which of its columns are the contract's; what cannot be told becomes a question."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -41,18 +42,37 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class FoundStatus:
+    """The column of a file that says which lines are sales, and why it is taken for that.
+
+    counts: rows of this file by cell. sales, left_out: the cells of lines that are sales, and of those that are none.
+    """
+
+    column: str
+    counts: Counter[str]
+    sales: list[str]
+    left_out: list[str]
+    reason: str
+
+
+@dataclass(frozen=True)
 class TakenFile:
-    """A file taken for a table; readings: by name in the table; reason: why it is this table."""
+    """A file taken for a table; readings: by name in the table; reason: why it is this table.
+
+    status: which lines are sales; None: all of them.
+    """
 
     table: str
     reason: str
     found: FoundFile
     readings: dict[str, Reading]
+    status: FoundStatus | None = None
 
     @property
     def left_out(self) -> list[str]:
         """The columns of the file that are not read."""
         read = {reading.column for reading in self.readings.values()}
+        read |= set() if self.status is None else {self.status.column}
         return [name for name in self.found.columns if name not in read]
 
     @property

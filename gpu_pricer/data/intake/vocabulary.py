@@ -26,7 +26,8 @@ class Vocabulary:
 
     columns: by name in the contract. vat: words before or after the name of an amount, by side: NET, without VAT, or
     GROSS. attributes: by name of an attribute that policies know. tables: by table. label, protected, unread: columns
-    that name a product to a person, that are audited only, and that name a person and are not read.
+    that name a product to a person, that are audited only, and that name a person and are not read. status: names of
+    columns that say which lines are sales (`columns`), and what their cells say of a line (`left_out`, `sale`).
     """
 
     columns: dict[str, list[str]]
@@ -36,6 +37,7 @@ class Vocabulary:
     label: list[str]
     protected: list[str]
     unread: list[str]
+    status: dict[str, list[str]]
 
     def names(self, name: str, column: str) -> bool:
         """Return whether a file's column is called as the contract's column `name` may be."""
@@ -73,6 +75,8 @@ class Answers:
     """What the user has said, None where nothing.
 
     columns: by table, the file's column for a column of the contract, or `none`; by `file`, the table's file.
+    status_column: the column that says which transactions are sales, or `none`. left_out: its cells that say that a
+    line is none.
     """
 
     currency: str | None
@@ -82,6 +86,8 @@ class Answers:
     time_format: str | None
     decimal: str | None
     columns: dict[str, dict[str, str | None]]
+    status_column: str | None
+    left_out: list[str] | None
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, "point", "comma"):
@@ -89,6 +95,8 @@ class Answers:
         ratio = self.cost_ratio
         if ratio is not None and not (type(ratio) in (int, float) and 0 <= ratio < 1):
             raise InputError(f"inspect.cost_ratio must be a number from 0 and below 1, found {ratio!r}: mend it")
+        if not (self.left_out is None or isinstance(self.left_out, list)):
+            raise InputError(f"inspect.status.left_out must be a list, found {self.left_out!r}: write it as [A,B]")
         try:
             require_vat_settings(self.price_includes_vat, self.vat_rate)
         except ValueError as error:
@@ -112,10 +120,15 @@ class Question:
 
 def override(key: str, value: object) -> str:
     """Return the word of a command line that sets a key of the configuration; Hydra reads no sign of its own in it."""
+    text = f"[{','.join(map(_spelled, value))}]" if isinstance(value, list) else _spelled(value)
+    return f"inspect.{key}={text}"
+
+
+def _spelled(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, str) and (not PLAIN.fullmatch(text) or text.lower() in WORDS_OF_YAML):
-        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return f"inspect.{key}={text}"
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return text
 
 
 def plain_word(text: str) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 import yaml
 
 from gpu_pricer.data.intake.found_file import NULL_WORDS
-from gpu_pricer.data.intake.matching import TakenFile
+from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 
 TABLES = "gpu_pricer.data.sources.files.TableFiles"
 CSV = "gpu_pricer.data.sources.csv.CsvFile"
 PARQUET = "gpu_pricer.data.sources.parquet.ParquetFile"
+STATUS = "gpu_pricer.data.sources.line_status.LineStatus"
 GENERAL = "files"
 """The configuration in conf/data that the written one begins with."""
 
@@ -26,8 +27,9 @@ def source_of(files: list[TakenFile]) -> dict[str, Any]:
 def _file(taken: TakenFile) -> dict[str, Any]:
     columns = {name: reading.column for name, reading in taken.readings.items()}
     path = str(taken.found.path.resolve())
+    status = {} if taken.status is None else {"status": _status(taken.status)}
     if taken.found.separator is None:
-        return {"_target_": PARQUET, "path": path, "columns": columns}
+        return {"_target_": PARQUET, "path": path, "columns": columns} | status
     kinds = {name: reading.kind for name, reading in taken.readings.items() if reading.column is not None}
     return {
         "_target_": CSV,
@@ -36,7 +38,11 @@ def _file(taken: TakenFile) -> dict[str, Any]:
         "columns": columns,
         "kinds": kinds,
         "null_words": list(NULL_WORDS),
-    }
+    } | status
+
+
+def _status(found: FoundStatus) -> dict[str, Any]:
+    return {"_target_": STATUS, "column": found.column, "sales": found.sales, "left_out": found.left_out}
 
 
 def settings_text(command: str, settings: dict[str, Any]) -> str:

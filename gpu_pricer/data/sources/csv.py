@@ -10,6 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
+from gpu_pricer.data.sources.line_status import LineStatus
 from gpu_pricer.data.sources.source import CELLS, FILE, LINE, SET_ELSEWHERE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
@@ -25,7 +26,8 @@ class CsvFile:
 
     separator: the sign between cells. columns: by name in the input contract, the column of the file; null: the file
     has none, and the table's column is empty. kinds: by name in the contract, how cells are written (sources.cells).
-    null_words: words that mean that nothing is known. Raises InputError for a kind or a separator that does not exist.
+    null_words: words that mean that nothing is known. status: which lines are sales; None: all of them. Raises
+    InputError for a kind or a separator that does not exist.
     """
 
     path: str
@@ -33,6 +35,7 @@ class CsvFile:
     columns: dict[str, str | None]
     kinds: dict[str, str]
     null_words: list[str]
+    status: LineStatus | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.separator, str) or len(self.separator.encode()) != 1:
@@ -47,13 +50,20 @@ class CsvFile:
 
     def rows(self, zone: str | None = None) -> pl.LazyFrame:
         """Return the rows whose cells can all be read, in the contract's names and types; zone: see `values`."""
-        cells = self._cells()
         named = (self._value(name, zone).alias(name) for name in self.columns)
-        return cells.filter(self._broken_cells(self._needed).is_null()).select(*named)
+        return self._lines().filter(self._broken_cells(self._needed).is_null()).select(*named)
 
     def unreadable(self) -> pl.LazyFrame:
         """Return the other rows as they are written: the file, its line, which cells cannot be read, and all cells."""
-        return self._rows_with(self._broken_cells(self._needed)).select(FILE, LINE, CELLS, cs.by_name(*self._given))
+        return self._as_written(self._rows_with(self._broken_cells(self._needed)))
+
+    def left_out(self) -> pl.LazyFrame | None:
+        """Return the lines that are no sales by their status, as `unreadable` does; None if the file has no status."""
+        if self.status is None:
+            return None
+        cell = cs.by_name(self.status.column)
+        lines = self._cells().filter(self.status.is_left_out(cell))
+        return self._as_written(lines.with_columns(self.status.told(cell).alias(CELLS), pl.lit(self.path).alias(FILE)))
 
     def unread(self) -> pl.LazyFrame:
         """Return the file, the line and the cells of rows that stay though a cell of SET_ELSEWHERE cannot be read."""
@@ -63,19 +73,21 @@ class CsvFile:
 
     def times_in_utc(self) -> tuple[str, ...]:
         """Return the columns of the contract whose cells are all times in UTC."""
-        cells = self._cells()
         told = [
             is_in_utc(cs.by_name(column), self.kinds[name]).alias(name)
             for name, column in self.columns.items()
             if column is not None and "%" in self.kinds[name]
         ]
-        row = cells.select(told).collect(engine="streaming").row(0, named=True) if told else {}
+        row = self._lines().select(told).collect(engine="streaming").row(0, named=True) if told else {}
         return tuple(name for name, is_utc in row.items() if is_utc)
 
     def _rows_with(self, broken: pl.Expr) -> pl.LazyFrame:
         """Return the rows in which cells are broken, with what these are and the file."""
-        cells = self._cells().with_columns(broken.alias(CELLS), pl.lit(self.path).alias(FILE))
+        cells = self._lines().with_columns(broken.alias(CELLS), pl.lit(self.path).alias(FILE))
         return cells.filter(pl.col(CELLS).is_not_null())
+
+    def _as_written(self, lines: pl.LazyFrame) -> pl.LazyFrame:
+        return lines.select(FILE, LINE, CELLS, cs.by_name(*self._given))
 
     @property
     def _needed(self) -> list[str]:
@@ -85,7 +97,14 @@ class CsvFile:
     @property
     def _given(self) -> list[str]:
         """The columns of the file that are read, each once."""
-        return list(dict.fromkeys(column for column in self.columns.values() if column is not None))
+        status = [] if self.status is None else [self.status.column]
+        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *status]))
+
+    def _lines(self) -> pl.LazyFrame:
+        """Return the lines as `_cells` does, without those that are no sales by their status."""
+        if self.status is None:
+            return self._cells()
+        return self._cells().filter(~self.status.is_left_out(cs.by_name(self.status.column)))
 
     def _cells(self) -> pl.LazyFrame:
         """Return the lines that hold anything, as stripped text, with their numbers in the file; InputError if lost."""
@@ -119,6 +138,9 @@ class CsvFile:
             for name, column in ((name, self.columns[name]) for name in names)
             if column is not None and self.kinds[name] != TEXT
         ]
+        if self.status is not None:
+            cell = cs.by_name(self.status.column)
+            told.append(pl.when(~self.status.is_known(cell)).then(self.status.told(cell)))
         if not told:
             return pl.lit(None, dtype=pl.String)
         together = pl.concat_str(told, separator=", ", ignore_nulls=True)

@@ -43,12 +43,22 @@ class TableFiles:
 
 
 def _table(files: list[CsvFile | ParquetFile], zone: str | None) -> RawTable:
-    """Return the rows of the files below each other, with those that cannot be read."""
+    """Return the rows of the files below each other, with those that cannot be read and those that are no sales."""
     origin = ", ".join(file.path for file in files)
-    texts = [file for file in files if isinstance(file, CsvFile)]
     rows = pl.concat([file.rows(zone) for file in files], how="diagonal_relaxed")
     in_utc = () if zone else tuple(dict.fromkeys(name for file in files for name in file.times_in_utc()))
-    if not texts:
-        return RawTable(rows, origin, in_utc=in_utc)
-    unreadable, unread = ([method(file) for file in texts] for method in (CsvFile.unreadable, CsvFile.unread))
-    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal"), pl.concat(unread), in_utc)
+    unread = [file.unread() for file in files if isinstance(file, CsvFile)]
+    return RawTable(
+        rows,
+        origin,
+        _below([file.unreadable() for file in files]),
+        pl.concat(unread) if unread else None,
+        in_utc,
+        _below([file.left_out() for file in files]),
+    )
+
+
+def _below(parts: list[pl.LazyFrame | None]) -> pl.LazyFrame | None:
+    """Return the parts below each other; None if there is none."""
+    given = [part for part in parts if part is not None]
+    return pl.concat(given, how="diagonal") if given else None

@@ -7,7 +7,8 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.clock import require_zone, times_in_utc, without_zones
-from gpu_pricer.data.sources.source import RawTable
+from gpu_pricer.data.sources.line_status import LineStatus
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
 
@@ -61,11 +62,12 @@ class ParquetFile:
     """A Parquet file, a folder of them or a Delta table.
 
     columns: by name in the input contract, the column of the file; null: the file has none, and the table's column is
-    empty.
+    empty. status: which lines are sales; None: all of them.
     """
 
     path: str
     columns: dict[str, str | None]
+    status: LineStatus | None = None
 
     def rows(self, zone: str | None = None) -> pl.LazyFrame:
         """Return the rows in the contract's names, times as in ParquetDirectory; InputError if a column is missing."""
@@ -75,16 +77,48 @@ class ParquetFile:
         """Return the columns of the contract whose type is a time in UTC."""
         return times_in_utc(self._named())
 
+    def unreadable(self) -> pl.LazyFrame | None:
+        """Return the rows whose status is not known, as CsvFile does; None if the file has no status."""
+        return None if self.status is None else self._as_text(self.status, ~self.status.is_known(self._cell))
+
+    def left_out(self) -> pl.LazyFrame | None:
+        """Return the rows that are no sales by their status, as CsvFile does; None if the file has no status."""
+        return None if self.status is None else self._as_text(self.status, self.status.is_left_out(self._cell))
+
+    def _as_text(self, status: LineStatus, is_told: pl.Expr) -> pl.LazyFrame:
+        """Return the rows of which `is_told` holds, as text after the file, the row's number and its status."""
+        rows = self._table().with_row_index(LINE, offset=1).filter(is_told)
+        texts = cs.by_name(*self._given).cast(pl.String)
+        return rows.select(pl.lit(self.path).alias(FILE), LINE, status.told(self._cell).alias(CELLS), texts)
+
     def _named(self) -> pl.LazyFrame:
+        rows, status = self._table(), self.status
+        if status is not None:
+            rows = rows.filter(status.is_known(self._cell) & ~status.is_left_out(self._cell))
+        return rows.select(
+            pl.lit(None).alias(name) if column is None else cs.by_name(column).alias(name)
+            for name, column in self.columns.items()
+        )
+
+    @property
+    def _given(self) -> list[str]:
+        """The columns of the file that are read, each once."""
+        status = [] if self.status is None else [self.status.column]
+        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *status]))
+
+    @property
+    def _cell(self) -> pl.Expr:
+        """The row's status as stripped text."""
+        assert self.status is not None, "asked for the status of a file without one"
+        return cs.by_name(self.status.column).cast(pl.String).str.strip_chars()
+
+    def _table(self) -> pl.LazyFrame:
         table = scan_table(Path(self.path))
         found = table.collect_schema().names()
-        missing = [column for column in self.columns.values() if column is not None and column not in found]
+        missing = [column for column in self._given if column not in found]
         if missing:
             raise InputError(
                 f"{self.path} must have the columns {', '.join(missing)}, found only {', '.join(found)}: "
                 "mend the file, or run gpu-pricer inspect again"
             )
-        return table.select(
-            pl.lit(None).alias(name) if column is None else cs.by_name(column).alias(name)
-            for name, column in self.columns.items()
-        )
+        return table

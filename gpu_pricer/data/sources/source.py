@@ -20,7 +20,8 @@ class RawTable:
     with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
     what; None for a format whose cells have types. unread: FILE, LINE and CELLS of the rows among `rows` that have no
     value in a column of SET_ELSEWHERE because the cell there cannot be read. in_utc: columns of times in UTC, which
-    stay in UTC because no time zone of the stores is known.
+    stay in UTC because no time zone of the stores is known. left_out: lines that are no sales by their status, such as
+    cancelled ones, as `unreadable` shows rows; CELLS holds the status.
     """
 
     rows: pl.LazyFrame
@@ -28,6 +29,7 @@ class RawTable:
     unreadable: pl.LazyFrame | None = None
     unread: pl.LazyFrame | None = None
     in_utc: tuple[str, ...] = ()
+    left_out: pl.LazyFrame | None = None
 
 
 class Source(Protocol):

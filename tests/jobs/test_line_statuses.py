@@ -1,0 +1,175 @@
+"""Cancelled and returned lines are no sales: `inspect` says or asks which they are, and `prepare` leaves them out."""
+
+import json
+
+import polars as pl
+import pytest
+import yaml
+
+from gpu_pricer.data.sources.source import CELLS, LINE
+
+DAYS = [f"2025-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in (6, 13, 20, 27)]
+LINES = pl.DataFrame(
+    {"customer": f"k{k % 5}", "sku": f"0{k % 2 + 1}", "sold_at": day, "qty": 1, "price": k % 2 + 1.5}
+    for day in DAYS
+    for k in range(10)
+)
+CATALOG = "sku,category,cost\n01,tea,0.5\n02,tea,1.0\n"
+ANSWER = "inspect.currency=EUR"
+PREPARE = ("prepare", "--config-dir", "own", "data=shop")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """shop(name=cells) writes the files of a shop whose sales have further columns, with as many cells as lines."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/catalog.csv").write_text(CATALOG)
+
+    def write(ending="csv", file="sales", **columns):
+        sales = LINES.with_columns(pl.Series(name, cells) for name, cells in columns.items())
+        if ending == "parquet":
+            sales = sales.with_columns(pl.col("sold_at").str.to_date())
+        getattr(sales, f"write_{ending}")(tmp_path / f"shop/{file}.{ending}")
+
+    return write
+
+
+def cells(*others, usual="versendet"):
+    """Cells of 120 lines, the first of which are the others."""
+    return [*others, *[usual] * (LINES.height - len(others))]
+
+
+def written(folder):
+    return yaml.safe_load((folder / "own/data/shop.yaml").read_text())["source"]["contents"]["transactions"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["Status", "Bestellstatus", "zz"])
+def test_cancelled_and_returned_lines_are_left_out_and_said(gpu_pricer, shop, tmp_path, ending, name):
+    shop(ending, **{name: cells("storniert", "Retoure", "storniert")})
+
+    inspected = gpu_pricer("inspect", "shop", ANSWER)
+    prepared = gpu_pricer(*PREPARE)
+
+    assert (inspected.status, prepared.status) == (0, 0), inspected.out
+    assert "left out, no sales: 1 Retoure, 2 storniert" in inspected.out
+    told = f"has 3 lines that are no sales by their status: 2 {name}='storniert', 1 {name}='Retoure'"
+    assert told in inspected.out
+    assert any("left out: " in line and told in line for line in prepared.log)
+    [sales] = written(tmp_path)
+    assert (sales["status"]["column"], sales["status"]["sales"]) == (name, ["versendet"])
+    assert sales["status"]["left_out"] == ["Retoure", "storniert"]
+    aside = pl.read_parquet(tmp_path / "work/data/quarantine/transactions_left_out.parquet")
+    assert aside[CELLS].to_list() == [f"{name}='storniert'", f"{name}='Retoure'", f"{name}='storniert'"]
+    assert aside[LINE].to_list() == ([2, 3, 4] if ending == "csv" else [1, 2, 3])
+    assert pl.read_parquet(tmp_path / "work/data/sales.parquet")["units"].sum() == LINES.height - 3
+    assert json.loads((tmp_path / "work/data/summary.json").read_text())["lines_left_out"] == {"transactions": 3}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_status_that_inspect_did_not_see_is_not_guessed_at_night(gpu_pricer, shop, tmp_path, ending):
+    shop(ending, Status=cells("storniert"))
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    shop(ending, Status=cells("storniert", "Teilstorno", None))
+
+    prepared = gpu_pricer(*PREPARE)
+
+    assert prepared.status == 0, prepared.said
+    line = 3 if ending == "csv" else 2
+    told = f"breaks cells_are_readable in 2 rows, such as line {line} Status='Teilstorno'; line {line + 1} Status=''"
+    assert any("quarantined: " in logged and told in logged for logged in prepared.log)
+    assert pl.read_parquet(tmp_path / "work/data/sales.parquet")["units"].sum() == LINES.height - 3
+    assert gpu_pricer(*PREPARE, "data.on_invalid=refuse").status == 2
+
+
+def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_pricer, shop, tmp_path):
+    shop(Status=cells("storniert", "teilweise storniert", None))
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert asked.status == 2
+    assert (
+        "1. which lines of transactions are no sales, by their Status? Found 117 versendet, 1 (empty), 1 " in asked.out
+    )
+    one, both = "inspect.status.left_out=[storniert]", "inspect.status.left_out=[storniert,teilweise storniert]"
+    assert f"     '{one}'\n     '{both}'\n     inspect.status.column=none\n" in asked.out
+    counts = {}
+    for answer in (one, both, "inspect.status.column=none"):
+        told = gpu_pricer("inspect", "shop", ANSWER, answer)
+        assert told.status == 0, told.said
+        counts[answer] = next(line for line in told.out.splitlines() if line.endswith("2025-03-27"))
+    assert [line.split()[0] for line in counts.values()] == ["119", "118", "120"]
+    assert "status" not in written(tmp_path)[0]
+
+
+def test_a_column_called_as_a_status_of_unknown_codes_is_asked_and_one_of_regions_is_not(gpu_pricer, shop):
+    shop(state=cells("A", "B", usual="C"))
+    assert "by their state? Found 118 C, 1 A, 1 B; none is known" in gpu_pricer("inspect", "shop", ANSWER).out
+
+    shop(region=cells("A", "B", usual="C"))
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+
+
+@pytest.mark.parametrize(("yes", "no"), [("ja", "nein"), ("1", "0"), ("true", None)])
+def test_a_column_that_only_marks_cancelled_lines_is_known(gpu_pricer, shop, tmp_path, yes, no):
+    shop(storniert=cells(yes, usual=no))
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.out
+    [sales] = written(tmp_path)
+    assert (sales["status"]["left_out"], sales["status"]["sales"]) == ([yes], [no or ""])
+
+
+def test_files_of_one_table_share_their_statuses(gpu_pricer, shop, tmp_path):
+    shop(Status=cells("storniert"))
+    shop(file="sales_2024", Status=cells("Retoure"), sold_at=LINES["sold_at"].str.replace("2025", "2024"))
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert "left out, no sales: 1 storniert\n" in ended.out
+    assert "left out, no sales: 1 Retoure\n" in ended.out
+    assert [file["status"]["left_out"] for file in written(tmp_path)] == [["Retoure", "storniert"]] * 2
+
+
+def test_two_columns_of_statuses_are_asked(gpu_pricer, shop):
+    shop(Status=cells("storniert"), Zahlung=cells("erstattet", usual="bezahlt"))
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert "1. which column says whether a line of transactions is a sale? It could be Status (such as " in asked.out
+    for column in ("Status", "Zahlung", "none"):
+        assert f"     inspect.status.column={column}\n" in asked.out
+        assert gpu_pricer("inspect", "shop", ANSWER, f"inspect.status.column={column}").status == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("status.left_out=[weg]", "inspect.status.left_out must name cells of Status, found 'weg', but only storniert, "),
+     ("status.left_out=storniert", "inspect.status.left_out must be a list, found 'storniert': write it as [A,B]"),
+     ("status.column=qty", "inspect.status.column must name an unread column of transactions, found 'qty', but only ")],
+)  # fmt: skip
+def test_answers_that_no_file_fits_are_one_line(refused, shop, answer, said):
+    shop(Status=cells("storniert"))
+
+    assert said in refused("inspect", "shop", ANSWER, f"inspect.{answer}")
+
+
+def test_an_id_that_many_buyers_share_is_told(gpu_pricer, shop):
+    others = [f"x{place % 60}" for place in range(LINES.height * 3)]
+    shop(customer=["GAST"] * LINES.height, qty=[1] * LINES.height)
+    for number in range(3):
+        part = others[number * LINES.height : (number + 1) * LINES.height]
+        shop(file=f"sales_{number}", customer=part, qty=[number + 2] * LINES.height)
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+    prepared = gpu_pricer(*PREPARE)
+
+    assert (ended.status, prepared.status) == (0, 0), ended.said
+    told = "user_id GAST has 25% of all 480 lines, the median user has 6 lines: if many buyers share the id"
+    assert told not in ended.out
+
+    shop(file="sales_0", customer=["GAST"] * LINES.height, qty=[2] * LINES.height)
+
+    told = "user_id GAST has 50% of all 480 lines, the median user has 4 lines: if many buyers share the id"
+    assert told in gpu_pricer("inspect", "shop", ANSWER).out
+    assert any(told in line for line in gpu_pricer(*PREPARE).log)
