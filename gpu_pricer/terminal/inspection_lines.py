@@ -11,7 +11,7 @@ from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
 from gpu_pricer.data.shared_users import shared_user_report
-from gpu_pricer.data.sources.cells import DECIMAL
+from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
 
 KIND_WIDTH = 18
 
@@ -28,8 +28,9 @@ def file_lines(taken: TakenFile) -> list[str]:
             continue
         column = found.columns[reading.column]
         said = f"{name} ({reading.reason})"
-        kind = _kind_in_words(reading.kind, column.has_decimals) if found.separator else "as typed"
-        lost = column.filled - column.readable.get(reading.kind, column.filled)
+        is_spelled = found.separator is not None or reading.kind in PERCENT
+        kind = _kind_in_words(reading.kind, column.has_decimals) if is_spelled else "as typed"
+        lost = column.filled - found.readable(reading.column, reading.kind)
         lines.append(
             f"  {reading.column:<{width}}  {said:<30}  {kind:<{KIND_WIDTH}}  {column.filled:,} filled, "
             f"{f'{lost:,} of them not readable as such, ' if lost else ''}{column.distinct:,} different: "
@@ -63,6 +64,8 @@ def passed_over_lines(paths: Sequence[Path]) -> list[str]:
 
 
 def _kind_in_words(kind: str, has_decimals: bool) -> str:
+    if kind in PERCENT:
+        return "percent, 19 = 0.19"
     return (kind.replace("_", " ") if has_decimals else "number") if kind in DECIMAL else kind
 
 

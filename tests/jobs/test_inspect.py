@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from gpu_pricer.data.inputs import SCHEMAS
 from gpu_pricer.data.intake.vocabulary import GROSS, NET, plain_word
@@ -227,7 +228,7 @@ def test_price_groups_without_their_prices_are_refused_as_prepare_would(gpu_pric
     assert gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.price_group=none").status == 0
 
 
-def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_pricer, shop, tmp_path):
+def test_one_vat_rate_for_all_can_be_said_and_one_in_percent_is_refused(gpu_pricer, shop, tmp_path):
     shop()
     asked = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
 
@@ -238,10 +239,55 @@ def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_p
 
     in_percent = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true", "inspect.vat_rate=19")
     assert "inspect.vat_rate must be at least 0 and below 1, found 19: did you mean 0.19?" in in_percent.said[-1]
-    shop(catalog={"vat": [19, 7]})
-    in_percent = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
-    assert in_percent.status == 2
-    assert "found 2 products where it is not, the first ('01', 19.0): did you mean 0.19?" in in_percent.said[-1]
+    shop(catalog={"vat": [19.0, 0.07]})
+    mixed = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+    assert mixed.status == 2
+    assert "found 1 products where it is not, the first ('01', 19.0): did you mean 0.19?" in mixed.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("cells", "rates"),
+    [([19, 7], [0.19, 0.07]), (["19 %", "7%"], [0.19, 0.07]), (["5,5 %", "0"], [0.055, 0.0]),
+     (["0.5 %", "19"], [0.005, 0.19])],
+)  # fmt: skip
+def test_rates_in_percent_are_read_as_such_and_said(gpu_pricer, shop, tmp_path, cells, rates):
+    shop(catalog={"MwSt %": cells})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+
+    assert ended.status == 0, ended.said
+    assert re.search(r"MwSt % +vat_rate \(by its name\) +percent, 19 = 0.19", ended.out)
+    products = products_read(tmp_path)
+    assert products["vat_rate"].to_list() == rates
+
+
+def test_rates_in_percent_of_parquet_are_read_as_such(gpu_pricer, tmp_path):
+    (tmp_path / "shop").mkdir()
+    pl.DataFrame(SALES).with_columns(pl.col("sold_at").str.to_date()).write_parquet(tmp_path / "shop/sales.parquet")
+    catalog = tmp_path / "shop/catalog.parquet"
+    pl.DataFrame(CATALOG | {"vat": [19, 7]}).write_parquet(catalog)
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+
+    assert ended.status == 0, ended.said
+    assert "percent, 19 = 0.19" in ended.out
+    assert products_read(tmp_path)["vat_rate"].to_list() == [0.19, 0.07]
+    pl.DataFrame(CATALOG | {"vat": [0.19, 7]}).write_parquet(catalog)
+    assert products_read(tmp_path)["vat_rate"].is_nan().to_list() == [True, False]
+
+
+def test_a_rate_that_turns_from_percent_to_a_share_is_not_guessed(gpu_pricer, shop, tmp_path):
+    shop(catalog={"vat": ["19", "7"]})
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true").status == 0
+    shop(catalog={"vat": ["0.19", "7"]})
+
+    assert products_read(tmp_path)["vat_rate"].to_list() == [None, 0.07]
+
+
+def products_read(folder):
+    """The products as the written configuration reads them."""
+    source = instantiate(written(folder)["source"] | {"time_zone": None}, _convert_="all")
+    return source.tables()["products"].rows.collect()
 
 
 def test_a_vat_rate_that_cannot_be_read_is_asked_for_and_its_product_stays(gpu_pricer, shop, tmp_path):
@@ -409,7 +455,7 @@ def test_an_optional_column_called_none_is_as_if_the_file_had_none(gpu_pricer, s
 
 
 def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp_path):
-    shop(catalog={"MwSt-Satz": ["19 %", "7 %"]})
+    shop(catalog={"MwSt-Satz": ["voll", "halb"]})
 
     refused = gpu_pricer("inspect", "shop", ANSWER)
     no_rates = gpu_pricer("inspect", "shop", ANSWER, "inspect.products.vat_rate=none")
@@ -417,7 +463,7 @@ def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp
     one_rate = gpu_pricer("inspect", "shop", ANSWER, *words)
 
     assert refused.status == 2
-    assert refused.said[-1].endswith("found '19 %', '7 %': mend its cells, or name another column, or none")
+    assert refused.said[-1].endswith("found 'voll', 'halb': mend its cells, or name another column, or none")
     assert no_rates.status == 0, no_rates.said
     assert one_rate.status == 0, one_rate.said
     assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}

@@ -11,6 +11,7 @@ from gpu_pricer.data.intake.vocabulary import Answers, Question, override
 from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import MOST_GROUPS
+from gpu_pricer.tables.vat import VAT_RATE
 
 FRACTION = "%.f"
 
@@ -22,6 +23,8 @@ def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> 
         return TEXT, []
     if dtype.is_temporal():
         return date_format(file, found, answers)
+    if column.name == VAT_RATE and (percent := file.percent_kind(name)) is not None:
+        return percent, []
     kinds = (*DECIMAL, FLAG) if metadata.get("flag") else tuple(DECIMAL)
     remedy = "mend its cells, or name another column" + (", or none" if metadata.get("optional") else "")
     return _number(file, found, kinds, answers, remedy)

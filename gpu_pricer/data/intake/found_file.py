@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, EPOCH, FLAG, stripped, values
+from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, EPOCH, FLAG, PERCENT, stripped, values
 from gpu_pricer.data.sources.csv import require_utf8, scan_text
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
@@ -83,6 +83,30 @@ class FoundFile:
             cells = known.select(pl.when(~cell.is_in(list(NULL_WORDS))).then(cell).alias(column))
         counted = cells.group_by(cs.by_name(column).fill_null("").alias("cell")).len().sort("cell")
         return Counter(dict(counted.collect(engine="streaming").iter_rows()))
+
+    def percent_kind(self, column: str) -> str | None:
+        """Return the kind by which most cells of a column are numbers in percent; None if one may be a share already.
+
+        The cells must be numbers above 1 and at most 100, or end with %; some may be 0.
+        """
+        cells = self.texts(column)
+        filled = cells.filter(~cells.is_in([*NULL_WORDS, ""])).to_frame()
+        cell, kinds = cs.by_name(column), {}
+        for kind, decimal in PERCENT.items():
+            read = filled.with_columns(share=values(cell, kind))
+            lost = read.filter(pl.col("share").is_null(), values(cell, decimal).is_not_null())
+            if lost.is_empty() and read["share"].max() not in (None, 0):
+                kinds[kind] = read["share"].count()
+        return max(kinds, key=kinds.__getitem__, default=None)
+
+    def readable(self, column: str, kind: str) -> int:
+        """Return how many of the filled cells of a column a kind reads; all of them where no count says otherwise."""
+        found = self.columns[column]
+        if kind not in PERCENT:
+            return found.readable.get(kind, found.filled)
+        counts = self.counts(column)
+        cells = pl.DataFrame({"cell": [*counts], "rows": [*counts.values()]}, {"cell": pl.String, "rows": pl.Int64})
+        return int(cells.filter(values(pl.col("cell"), kind).is_not_null())["rows"].sum())
 
     def unread(self, column: str, kind: str) -> list[str]:
         """Return the first cells of a column that a kind cannot read, such as `line 3 VAT='x'`; none of a typed one."""

@@ -158,8 +158,8 @@ def _known(file: TakenFile, name: str) -> int:
     """Return how many rows have a value in a column of the contract; one of SET_ELSEWHERE counts if it can be read."""
     if name not in file.readings or file.readings[name].column is None:
         return 0
-    column, kind = file.found.columns[str(file.readings[name].column)], file.readings[name].kind
-    return column.readable.get(kind, column.filled) if name in SET_ELSEWHERE else column.filled
+    column, kind = str(file.readings[name].column), file.readings[name].kind
+    return file.found.readable(column, kind) if name in SET_ELSEWHERE else file.found.columns[column].filled
 
 
 def _vat(taken: list[TakenFile], prices: list[NamedPrice], answers: Answers) -> list[Question]:

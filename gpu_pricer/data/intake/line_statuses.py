@@ -38,7 +38,7 @@ def with_statuses(
             raise InputError(f"inspect.{LEFT_OUT} must stand beside inspect.{COLUMN}, found no column of statuses")
         return taken, [_which_column(statuses, columns)] if columns else []
     [column] = columns
-    meanings = {cell: meaning(vocabulary, column, cell) for cell in statuses[column]}
+    meanings = {cell: meaning(vocabulary, column, cell) for cell in sorted(statuses[column])}
     if answers.left_out is None and "unknown" in meanings.values():
         return taken, [_which_cells(column, statuses[column], meanings)]
     if answers.left_out is None:

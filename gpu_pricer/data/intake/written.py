@@ -7,6 +7,7 @@ import yaml
 
 from gpu_pricer.data.intake.found_file import NULL_WORDS
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
+from gpu_pricer.data.sources.cells import PERCENT
 
 TABLES = "gpu_pricer.data.sources.files.TableFiles"
 CSV = "gpu_pricer.data.sources.csv.CsvFile"
@@ -29,7 +30,9 @@ def _file(taken: TakenFile) -> dict[str, Any]:
     path = str(taken.found.path.resolve())
     status = {} if taken.status is None else {"status": _status(taken.status)}
     if taken.found.separator is None:
-        return {"_target_": PARQUET, "path": path, "columns": columns} | status
+        percent = [name for name, reading in taken.readings.items() if reading.kind in PERCENT]
+        told = {"percent": percent} if percent else {}
+        return {"_target_": PARQUET, "path": path, "columns": columns} | told | status
     kinds = {name: reading.kind for name, reading in taken.readings.items() if reading.column is not None}
     return {
         "_target_": CSV,

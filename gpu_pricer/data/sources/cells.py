@@ -1,6 +1,7 @@
 """Cells of text files: how words, numbers, true and false, days and times are written, and how they are read.
 
-A kind of column is `text`, `decimal_point`, `decimal_comma`, `flag`, or a date format of strftime such as %d.%m.%Y.
+A kind of column is `text`, `decimal_point`, `decimal_comma`, `percent_point`, `percent_comma`, `flag`, or a date format
+of strftime such as %d.%m.%Y. A cell of percent such as `19` or `19 %` is the number 0.19.
 A time is in UTC where its format ends with Z or UTC, or is %s, the seconds since 1970; %z is its distance from UTC.
 """
 
@@ -16,6 +17,9 @@ TEXT = "text"
 FLAG = "flag"
 DECIMAL = {"decimal_point": ".", "decimal_comma": ","}
 """The kinds of numbers, and the sign before their decimals."""
+PERCENT = {"percent_point": "decimal_point", "percent_comma": "decimal_comma"}
+"""The kinds of numbers in percent, and how the numbers are written."""
+HUNDRED = 100.0
 THOUSANDS = {"decimal_point": ",", "decimal_comma": "."}
 SPACES = "'’\u00a0\u202f "
 """Signs that group thousands under either kind."""
@@ -36,7 +40,7 @@ FALSE = ("false", "f", "no", "n", "nein", "non", "0")
 
 def require_kind(kind: object, origin: str) -> None:
     """Raise InputError unless `kind` is a kind of column; origin: the column, for the message."""
-    known = (TEXT, FLAG, *DECIMAL)
+    known = (TEXT, FLAG, *DECIMAL, *PERCENT)
     if not isinstance(kind, str) or not (kind in known or "%" in kind):
         raise InputError(
             f"the kind of {origin} must be one of {', '.join(known)} or a date format such as %d.%m.%Y, "
@@ -62,6 +66,8 @@ def values(cell: pl.Expr, kind: str, zone: str | None = None) -> pl.Expr:
         return cell
     if kind in DECIMAL:
         return _numbers(cell, kind)
+    if kind in PERCENT:
+        return _shares(cell, PERCENT[kind])
     if kind == FLAG:
         word = cell.str.to_lowercase()
         return pl.when(word.is_in(TRUE)).then(1.0).when(word.is_in(FALSE)).then(0.0)
@@ -91,6 +97,17 @@ def _moments(cell: pl.Expr, kind: str, zone: str | None) -> pl.Expr:
         return on_clock(moment, zone)
     written = cell.str.replace(OFFSET, "").str.to_datetime(OFFSET_CODE.sub("", kind), strict=False)
     return pl.when(moment.is_not_null()).then(written)
+
+
+def _shares(cell: pl.Expr, kind: str) -> pl.Expr:
+    """Return the shares of cells in percent; one from 0 to 1 without the sign may be a share and is not read."""
+    number, is_marked = _numbers(cell.str.strip_suffix("%"), kind), cell.str.ends_with("%")
+    return pl.when(is_percent(number) | is_marked).then(number / HUNDRED)
+
+
+def is_percent(number: pl.Expr) -> pl.Expr:
+    """Return whether a number can be one in percent only: 0, or above 1 and at most 100."""
+    return (number == 0) | ((number > 1) & (number <= HUNDRED))
 
 
 def _numbers(cell: pl.Expr, kind: str) -> pl.Expr:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
+from gpu_pricer.data.sources.cells import HUNDRED, is_percent
 from gpu_pricer.data.sources.clock import require_zone, times_in_utc, without_zones
 from gpu_pricer.data.sources.line_status import LineStatus
 from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable
@@ -62,12 +63,14 @@ class ParquetFile:
     """A Parquet file, a folder of them or a Delta table.
 
     columns: by name in the input contract, the column of the file; null: the file has none, and the table's column is
-    empty. status: which lines are sales; None: all of them.
+    empty. status: which lines are sales; None: all of them. percent: columns of the contract whose numbers are in
+    percent, such as 19 for 0.19; one that can be none is read as NaN, which no rule lets pass.
     """
 
     path: str
     columns: dict[str, str | None]
     status: LineStatus | None = None
+    percent: tuple[str, ...] = ()
 
     def rows(self, zone: str | None = None) -> pl.LazyFrame:
         """Return the rows in the contract's names, times as in ParquetDirectory; InputError if a column is missing."""
@@ -96,9 +99,17 @@ class ParquetFile:
         if status is not None:
             rows = rows.filter(status.is_known(self._cell) & ~status.is_left_out(self._cell))
         return rows.select(
-            pl.lit(None).alias(name) if column is None else cs.by_name(column).alias(name)
+            pl.lit(None).alias(name) if column is None else self._value(name, column).alias(name)
             for name, column in self.columns.items()
         )
+
+    def _value(self, name: str, column: str) -> pl.Expr:
+        cell = cs.by_name(column)
+        if name not in self.percent:
+            return cell
+        number = cell.cast(pl.Float64)
+        is_readable = is_percent(number) | number.is_null()
+        return pl.when(is_readable).then(number / HUNDRED).otherwise(float("nan"))
 
     @property
     def _given(self) -> list[str]:
