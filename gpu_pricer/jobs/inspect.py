@@ -117,14 +117,15 @@ def _check(written: dict[str, Any]) -> None:
     for key in matched_keys(source.tables()):
         print(*key_lines(key), sep="\n")
     validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
-    checked = read_inputs(source, validation, Period(data.occasion_period), None)
+    period = Period(data.occasion_period)
+    checked = read_inputs(source, validation, period, None)
     catalog = written.get("catalog") or {}
     group_names(checked.sales, checked.tables.get("group_prices"))
     checked.require_rates(catalog.get("price_includes_vat"), catalog.get("vat_rate"))
     if catalog.get("price_includes_vat"):
         rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)
         require_vat_rates(rates, "products", "")
-    print(*rule_lines(checked), sep="\n")
+    print(*rule_lines(checked, period), sep="\n")
 
 
 def _write(settings: DictConfig, written: dict[str, Any], command: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.data.context_rows import context_reports
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.data.shared_users import shared_user_report
@@ -76,8 +77,8 @@ def main(config: DictConfig) -> dict[str, object]:
         log.warning("quarantined: %s", report)
     for report in inputs.left_out_reports:
         log.info("left out: %s", report)
-    if shared := shared_user_report(inputs.sales):
-        log.warning(shared)
+    for report in filter(None, [shared_user_report(inputs.sales), *context_reports(inputs.tables, period)]):
+        log.warning(report)
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     if inputs.unread_report:
         log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)

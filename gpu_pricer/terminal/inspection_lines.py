@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from gpu_pricer.data.context_rows import is_own_price, price_report, unused_report
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
@@ -12,6 +13,7 @@ from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
 from gpu_pricer.data.shared_users import shared_user_report
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
+from gpu_pricer.tables.periods import Period
 
 KIND_WIDTH = 18
 
@@ -36,6 +38,8 @@ def file_lines(taken: TakenFile) -> list[str]:
             f"{f'{lost:,} of them not readable as such, ' if lost else ''}{column.distinct:,} different: "
             f"{' | '.join(column.examples)}"
         )
+    priced = [name for name in taken.readings if is_own_price(name)] if taken.table == "context" else []
+    lines += [f"  {price_report(priced)}"] if priced else []
     lines += [] if taken.status is None else _status_lines(taken.status, width)
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
 
@@ -85,13 +89,13 @@ def key_lines(key: MatchedKey) -> list[str]:
     return lines
 
 
-def rule_lines(inputs: Inputs) -> list[str]:
+def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     """Return the lines on the rules that rows break, with examples, and on what a run would do with these rows."""
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
     lines = ["", f"{inputs.sales.height:,} lines of sales pass every rule, from {first} to {last}"]
     lines += [f"  {report}; a run leaves them out" for report in inputs.left_out_reports]
-    if shared := shared_user_report(inputs.sales):
-        lines.append(f"  {shared}")
+    others = [shared_user_report(inputs.sales), unused_report(inputs.tables, period)]
+    lines += [f"  {report}" for report in others if report]
     if inputs.unread_report:
         lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
     if inputs.unpriced_report:

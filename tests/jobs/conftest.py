@@ -12,6 +12,31 @@ from tests.canonical import write_canonical
 
 CONF = Path(__file__).parents[2] / "conf"
 
+DAYS = [f"2025-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in (6, 13, 20, 27)]
+LINES = pl.DataFrame(
+    {"customer": f"k{k % 5}", "sku": f"0{k % 2 + 1}", "sold_at": day, "qty": 1, "price": k % 2 + 1.5}
+    for day in DAYS
+    for k in range(10)
+)
+CATALOG = "sku,category,cost\n01,tea,0.5\n02,tea,1.0\n"
+ANSWER = "inspect.currency=EUR"
+PREPARE = ("prepare", "--config-dir", "own", "data=shop")
+
+
+@pytest.fixture
+def own_files(tmp_path):
+    """own_files(name=cells) writes the files of a shop whose sales have further columns."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/catalog.csv").write_text(CATALOG)
+
+    def write(ending="csv", file="sales", **columns):
+        sales = LINES.with_columns(pl.Series(name, cells) for name, cells in columns.items())
+        if ending == "parquet":
+            sales = sales.with_columns(pl.col("sold_at").str.to_date())
+        getattr(sales, f"write_{ending}")(tmp_path / f"shop/{file}.{ending}")
+
+    return write
+
 
 @pytest.fixture
 def refused(gpu_pricer, tmp_path):

@@ -7,31 +7,7 @@ import pytest
 import yaml
 
 from gpu_pricer.data.sources.source import CELLS, LINE
-
-DAYS = [f"2025-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in (6, 13, 20, 27)]
-LINES = pl.DataFrame(
-    {"customer": f"k{k % 5}", "sku": f"0{k % 2 + 1}", "sold_at": day, "qty": 1, "price": k % 2 + 1.5}
-    for day in DAYS
-    for k in range(10)
-)
-CATALOG = "sku,category,cost\n01,tea,0.5\n02,tea,1.0\n"
-ANSWER = "inspect.currency=EUR"
-PREPARE = ("prepare", "--config-dir", "own", "data=shop")
-
-
-@pytest.fixture
-def shop(tmp_path):
-    """shop(name=cells) writes the files of a shop whose sales have further columns, with as many cells as lines."""
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop/catalog.csv").write_text(CATALOG)
-
-    def write(ending="csv", file="sales", **columns):
-        sales = LINES.with_columns(pl.Series(name, cells) for name, cells in columns.items())
-        if ending == "parquet":
-            sales = sales.with_columns(pl.col("sold_at").str.to_date())
-        getattr(sales, f"write_{ending}")(tmp_path / f"shop/{file}.{ending}")
-
-    return write
+from tests.jobs.conftest import ANSWER, LINES, PREPARE
 
 
 def cells(*others, usual="versendet"):
@@ -45,8 +21,8 @@ def written(folder):
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize("name", ["Status", "Bestellstatus", "zz"])
-def test_cancelled_and_returned_lines_are_left_out_and_said(gpu_pricer, shop, tmp_path, ending, name):
-    shop(ending, **{name: cells("storniert", "Retoure", "storniert")})
+def test_cancelled_and_returned_lines_are_left_out_and_said(gpu_pricer, own_files, tmp_path, ending, name):
+    own_files(ending, **{name: cells("storniert", "Retoure", "storniert")})
 
     inspected = gpu_pricer("inspect", "shop", ANSWER)
     prepared = gpu_pricer(*PREPARE)
@@ -67,10 +43,10 @@ def test_cancelled_and_returned_lines_are_left_out_and_said(gpu_pricer, shop, tm
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_status_that_inspect_did_not_see_is_not_guessed_at_night(gpu_pricer, shop, tmp_path, ending):
-    shop(ending, Status=cells("storniert"))
+def test_a_status_that_inspect_did_not_see_is_not_guessed_at_night(gpu_pricer, own_files, tmp_path, ending):
+    own_files(ending, Status=cells("storniert"))
     assert gpu_pricer("inspect", "shop", ANSWER).status == 0
-    shop(ending, Status=cells("storniert", "Teilstorno", None))
+    own_files(ending, Status=cells("storniert", "Teilstorno", None))
 
     prepared = gpu_pricer(*PREPARE)
 
@@ -82,8 +58,8 @@ def test_a_status_that_inspect_did_not_see_is_not_guessed_at_night(gpu_pricer, s
     assert gpu_pricer(*PREPARE, "data.on_invalid=refuse").status == 2
 
 
-def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_pricer, shop, tmp_path):
-    shop(Status=cells("storniert", "teilweise storniert", None))
+def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_pricer, own_files, tmp_path):
+    own_files(Status=cells("storniert", "teilweise storniert", None))
 
     asked = gpu_pricer("inspect", "shop", ANSWER)
 
@@ -102,17 +78,17 @@ def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_p
     assert "status" not in written(tmp_path)[0]
 
 
-def test_a_column_called_as_a_status_of_unknown_codes_is_asked_and_one_of_regions_is_not(gpu_pricer, shop):
-    shop(state=cells("A", "B", usual="C"))
+def test_a_column_called_as_a_status_of_unknown_codes_is_asked_and_one_of_regions_is_not(gpu_pricer, own_files):
+    own_files(state=cells("A", "B", usual="C"))
     assert "by their state? Found 118 C, 1 A, 1 B; none is known" in gpu_pricer("inspect", "shop", ANSWER).out
 
-    shop(region=cells("A", "B", usual="C"))
+    own_files(region=cells("A", "B", usual="C"))
     assert gpu_pricer("inspect", "shop", ANSWER).status == 0
 
 
 @pytest.mark.parametrize(("yes", "no"), [("ja", "nein"), ("1", "0"), ("true", None)])
-def test_a_column_that_only_marks_cancelled_lines_is_known(gpu_pricer, shop, tmp_path, yes, no):
-    shop(storniert=cells(yes, usual=no))
+def test_a_column_that_only_marks_cancelled_lines_is_known(gpu_pricer, own_files, tmp_path, yes, no):
+    own_files(storniert=cells(yes, usual=no))
 
     ended = gpu_pricer("inspect", "shop", ANSWER)
 
@@ -121,9 +97,9 @@ def test_a_column_that_only_marks_cancelled_lines_is_known(gpu_pricer, shop, tmp
     assert (sales["status"]["left_out"], sales["status"]["sales"]) == ([yes], [no or ""])
 
 
-def test_files_of_one_table_share_their_statuses(gpu_pricer, shop, tmp_path):
-    shop(Status=cells("storniert"))
-    shop(file="sales_2024", Status=cells("Retoure"), sold_at=LINES["sold_at"].str.replace("2025", "2024"))
+def test_files_of_one_table_share_their_statuses(gpu_pricer, own_files, tmp_path):
+    own_files(Status=cells("storniert"))
+    own_files(file="sales_2024", Status=cells("Retoure"), sold_at=LINES["sold_at"].str.replace("2025", "2024"))
 
     ended = gpu_pricer("inspect", "shop", ANSWER)
 
@@ -132,8 +108,8 @@ def test_files_of_one_table_share_their_statuses(gpu_pricer, shop, tmp_path):
     assert [file["status"]["left_out"] for file in written(tmp_path)] == [["Retoure", "storniert"]] * 2
 
 
-def test_two_columns_of_statuses_are_asked(gpu_pricer, shop):
-    shop(Status=cells("storniert"), Zahlung=cells("erstattet", usual="bezahlt"))
+def test_two_columns_of_statuses_are_asked(gpu_pricer, own_files):
+    own_files(Status=cells("storniert"), Zahlung=cells("erstattet", usual="bezahlt"))
 
     asked = gpu_pricer("inspect", "shop", ANSWER)
 
@@ -149,18 +125,18 @@ def test_two_columns_of_statuses_are_asked(gpu_pricer, shop):
      ("status.left_out=storniert", "inspect.status.left_out must be a list, found 'storniert': write it as [A,B]"),
      ("status.column=qty", "inspect.status.column must name an unread column of transactions, found 'qty', but only ")],
 )  # fmt: skip
-def test_answers_that_no_file_fits_are_one_line(refused, shop, answer, said):
-    shop(Status=cells("storniert"))
+def test_answers_that_no_file_fits_are_one_line(refused, own_files, answer, said):
+    own_files(Status=cells("storniert"))
 
     assert said in refused("inspect", "shop", ANSWER, f"inspect.{answer}")
 
 
-def test_an_id_that_many_buyers_share_is_told(gpu_pricer, shop):
+def test_an_id_that_many_buyers_share_is_told(gpu_pricer, own_files):
     others = [f"x{place % 60}" for place in range(LINES.height * 3)]
-    shop(customer=["GAST"] * LINES.height, qty=[1] * LINES.height)
+    own_files(customer=["GAST"] * LINES.height, qty=[1] * LINES.height)
     for number in range(3):
         part = others[number * LINES.height : (number + 1) * LINES.height]
-        shop(file=f"sales_{number}", customer=part, qty=[number + 2] * LINES.height)
+        own_files(file=f"sales_{number}", customer=part, qty=[number + 2] * LINES.height)
     ended = gpu_pricer("inspect", "shop", ANSWER)
     prepared = gpu_pricer(*PREPARE)
 
@@ -168,7 +144,7 @@ def test_an_id_that_many_buyers_share_is_told(gpu_pricer, shop):
     told = "user_id GAST has 25% of all 480 lines, the median user has 6 lines: if many buyers share the id"
     assert told not in ended.out
 
-    shop(file="sales_0", customer=["GAST"] * LINES.height, qty=[2] * LINES.height)
+    own_files(file="sales_0", customer=["GAST"] * LINES.height, qty=[2] * LINES.height)
 
     told = "user_id GAST has 50% of all 480 lines, the median user has 4 lines: if many buyers share the id"
     assert told in gpu_pricer("inspect", "shop", ANSWER).out
