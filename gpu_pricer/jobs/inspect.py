@@ -31,6 +31,11 @@ from gpu_pricer.terminal.inspection_lines import (
 )
 
 OPERANDS = ("inspect.files...",)
+VOCABULARY = (
+    *("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread", "status_words"),
+    "competitor_files",
+)
+"""The settings that make a Vocabulary, in its order."""
 COMMAND = "gpu-pricer inspect"
 SAID = ("currency", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal")
 """What the user may say of the files besides their tables and columns."""
@@ -58,7 +63,17 @@ def main(config: DictConfig) -> dict[str, object] | None:
     settings = config.inspect
     _name(settings)
     words = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
-    parts = ("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread", "status_words")
+    parts = (
+        "vocabulary",
+        "vat",
+        "attributes",
+        "tables",
+        "label",
+        "protected",
+        "unread",
+        "status_words",
+        "competitor_files",
+    )
     vocabulary = Vocabulary(*(words[part] for part in parts))
     answers = _answers(words)
     for line in passed_over_lines(passed_over(settings.files)):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpu_pricer.data.intake.added_files import Beside, answers_of_list, beside_products, match_added
 from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
 from gpu_pricer.data.intake.line_statuses import with_statuses
 from gpu_pricer.data.intake.matching import (
@@ -74,8 +75,11 @@ def _is_readable(entry: Path) -> bool:
 def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answers) -> Inspection:
     """Return what the files are; raise InputError if a file cannot be read or a needed table is not among them."""
     taken, questions = _tables([look_at(path) for path in paths], vocabulary, answers)
+    taken, besides, asked = beside_products(taken, vocabulary, answers)
+    questions += asked
     for place, file in enumerate(taken):
-        taken[place], asked = match_columns(file, vocabulary, answers)
+        told = answers_of_list(answers, file.found, besides) if file.table == "products" else answers
+        taken[place], asked = match_columns(file, vocabulary, told)
         questions += asked
     taken = [with_ids_by_values(file, _ids_of_others(file, taken)) for file in taken]
     for place, file in enumerate(taken):
@@ -86,6 +90,8 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
         ]
         questions += asked + open_columns
         taken[place] = with_further_columns(dated, vocabulary)
+    taken, asked = _with_added(taken, besides, vocabulary, answers)
+    questions += asked
     taken, asked = with_statuses(taken, vocabulary, answers)
     questions += asked
     currency = _currency(taken, answers)
@@ -111,6 +117,21 @@ def _tables(found: list[FoundFile], vocabulary: Vocabulary, answers: Answers) ->
         )
     order = list(vocabulary.tables)
     return sorted(taken, key=lambda file: order.index(file.table)), questions
+
+
+def _with_added(
+    taken: list[TakenFile], besides: list[Beside], vocabulary: Vocabulary, answers: Answers
+) -> tuple[list[TakenFile], list[Question]]:
+    """Return the files with those that add columns to the list of products, and the questions on their columns."""
+    added: list[TakenFile] = []
+    questions: list[Question] = []
+    for beside in besides:
+        [main] = [file for file in taken if file.table == "products"]
+        file, asked = match_added(beside, main, vocabulary, answers)
+        added.append(file)
+        questions += asked
+    place = max((place for place, file in enumerate(taken) if file.table == "products"), default=-1) + 1
+    return [*taken[:place], *added, *taken[place:]], questions
 
 
 def _ids_of_others(file: TakenFile, taken: list[TakenFile]) -> dict:
@@ -150,7 +171,9 @@ def _lacking(taken: list[TakenFile], name: str) -> tuple[Path | str, int]:
 
     The number is 0 where all have one.
     """
-    lacking = [(file.found.path, file.found.rows - _known(file, name)) for file in taken if file.table == "products"]
+    files = [file for file in taken if file.table == "products"]
+    added = max((min(_known(file, name), file.matched) for file in files if file.key is not None), default=0)
+    lacking = [(file.found.path, file.found.rows - max(_known(file, name), added)) for file in files if not file.key]
     return max(lacking, key=lambda entry: entry[1], default=("", 0))
 
 

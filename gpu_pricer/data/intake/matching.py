@@ -59,7 +59,8 @@ class FoundStatus:
 class TakenFile:
     """A file taken for a table; readings: by name in the table; reason: why it is this table.
 
-    status: which lines are sales; None: all of them.
+    status: which lines are sales; None: all of them. key: the column by which the file adds columns to the table's
+    other file; None: it adds rows. matched: rows of that file to which it adds.
     """
 
     table: str
@@ -67,6 +68,8 @@ class TakenFile:
     found: FoundFile
     readings: dict[str, Reading]
     status: FoundStatus | None = None
+    key: str | None = None
+    matched: int = 0
 
     @property
     def left_out(self) -> list[str]:

@@ -28,6 +28,7 @@ class Vocabulary:
     GROSS. attributes: by name of an attribute that policies know. tables: by table. label, protected, unread: columns
     that name a product to a person, that are audited only, and that name a person and are not read. status: names of
     columns that say which lines are sales (`columns`), and what their cells say of a line (`left_out`, `sale`).
+    competitor_files: how words begin in the name of a file with the prices of competitors.
     """
 
     columns: dict[str, list[str]]
@@ -38,6 +39,7 @@ class Vocabulary:
     protected: list[str]
     unread: list[str]
     status: dict[str, list[str]]
+    competitor_files: list[str]
 
     def names(self, name: str, column: str) -> bool:
         """Return whether a file's column is called as the contract's column `name` may be."""

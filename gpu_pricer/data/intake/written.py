@@ -1,5 +1,6 @@
 """The configuration that an inspection ends with: a file of the group `data` that says how each file is read."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gpu_pricer.data.sources.cells import PERCENT
 TABLES = "gpu_pricer.data.sources.files.TableFiles"
 CSV = "gpu_pricer.data.sources.csv.CsvFile"
 PARQUET = "gpu_pricer.data.sources.parquet.ParquetFile"
+ADDED = "gpu_pricer.data.sources.added_file.AddedFile"
 STATUS = "gpu_pricer.data.sources.line_status.LineStatus"
 GENERAL = "files"
 """The configuration in conf/data that the written one begins with."""
@@ -20,9 +22,23 @@ GENERAL = "files"
 def source_of(files: list[TakenFile]) -> dict[str, Any]:
     """Return the settings of data.source that read the files."""
     contents: dict[str, list[dict[str, Any]]] = {}
+    added: dict[str, list[dict[str, Any]]] = {}
     for taken in files:
-        contents.setdefault(taken.table, []).append(_file(taken))
-    return {"_target_": TABLES, "contents": contents}
+        if taken.key is None:
+            contents.setdefault(taken.table, []).append(_file(_without_added(taken, files)))
+        else:
+            file = {"_target_": ADDED, "key": taken.key, "file": _file(taken)}
+            added.setdefault(taken.table, []).append(file)
+    return {"_target_": TABLES, "contents": contents} | ({"added": added} if added else {})
+
+
+def _without_added(taken: TakenFile, files: list[TakenFile]) -> TakenFile:
+    """Return the file without readings of no column where another file adds that column to its table."""
+    added = {name for file in files if file.key is not None and file.table == taken.table for name in file.readings}
+    readings = {
+        name: reading for name, reading in taken.readings.items() if reading.column is not None or name not in added
+    }
+    return replace(taken, readings=readings)
 
 
 def _file(taken: TakenFile) -> dict[str, Any]:

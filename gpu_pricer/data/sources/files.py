@@ -1,10 +1,11 @@
 """The user's own files, CSV or Parquet, whose columns the configuration names: what `gpu-pricer inspect` writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from gpu_pricer.data.sources.added_file import AddedFile
 from gpu_pricer.data.sources.clock import require_zone
 from gpu_pricer.data.sources.csv import CsvFile
 from gpu_pricer.data.sources.parquet import TABLES, ParquetFile
@@ -16,11 +17,13 @@ from gpu_pricer.errors import InputError
 class TableFiles:
     """The tables of the input contract: by name, the files that hold a table, each with some of its rows.
 
-    time_zone: the clock on which times with a zone are told; None: that of their own zone.
+    time_zone: the clock on which times with a zone are told; None: that of their own zone. added: by table, files with
+    further columns of its rows.
     """
 
     contents: dict[str, list[CsvFile | ParquetFile]]
     time_zone: str | None
+    added: dict[str, list[AddedFile]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_zone(self.time_zone)
@@ -33,19 +36,27 @@ class TableFiles:
 
     def files(self) -> list[Path]:
         """Return the files of all tables."""
-        return [Path(file.path) for files in self.contents.values() for file in files]
+        added = [Path(each.file.path) for files in self.added.values() for each in files]
+        return [Path(file.path) for files in self.contents.values() for file in files] + added
 
     def tables(self) -> dict[str, RawTable]:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
         if not self.contents:
             raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
-        return {name: _table(files, self.time_zone) for name, files in self.contents.items()}
+        return {name: _table(files, self.time_zone, self.added.get(name, [])) for name, files in self.contents.items()}
 
 
-def _table(files: list[CsvFile | ParquetFile], zone: str | None) -> RawTable:
-    """Return the rows of the files below each other, with those that cannot be read and those that are no sales."""
+def _table(files: list[CsvFile | ParquetFile], zone: str | None, added: list[AddedFile]) -> RawTable:
+    """Return the rows of the files below each other, with those that cannot be read and those that are no sales.
+
+    added: the files whose columns they get.
+    """
     origin = ", ".join(file.path for file in files)
     rows = pl.concat([file.rows(zone) for file in files], how="diagonal_relaxed")
+    for each in added:
+        rows = each.joined(rows, origin, zone)
+    files = [*files, *(each.file for each in added)]
+    origin = ", ".join(file.path for file in files)
     in_utc = () if zone else tuple(dict.fromkeys(name for file in files for name in file.times_in_utc()))
     unread = [file.unread() for file in files if isinstance(file, CsvFile)]
     return RawTable(
