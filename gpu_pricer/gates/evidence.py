@@ -1,8 +1,9 @@
-"""The gates on what speaks for a version: its certificate, its audit, and the held-out scores of its demand."""
+"""The gates on what speaks for a version: its certificate, its audit, and its demand's sales and held-out scores."""
 
 import json
 import logging
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +61,23 @@ def _audit(folder: Path, max_gap: float | None) -> Iterator[Outcome]:
     yield Outcome(
         "audit", rule, found, limit, is_passed, f", see {folder / FAIRNESS}", "score again under fairer rules"
     )
+
+
+def sales_outcomes(version: PriceVersion, published: Published, gates: Gates) -> Iterator[Outcome]:
+    """Yield the outcome of the gate on where the sales end that the version's demand knows.
+
+    A version is priced for the first day after the whole periods of these sales. An earlier one than the published
+    version's means that sales are missing which an earlier night had, as of a file that came only in part.
+    """
+    if not gates.no_older_sales:
+        return
+    found, least = (date.fromisoformat(day) for day in (version.valid_from, published.valid_from))
+    yield Outcome(
+        "no_older_sales",
+        f"the sales behind the version must reach as far as those behind {published.run}, up to {least}",
+        f"up to {found}", f"up to {least}", found >= least, "",
+        "look at the end of the sales log, then prepare, train and score again",
+    )  # fmt: skip
 
 
 def held_out_outcomes(

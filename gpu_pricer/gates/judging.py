@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.gates.continuity import continuity_outcomes
-from gpu_pricer.gates.evidence import Evidence, held_out_outcomes, proof_outcomes
+from gpu_pricer.gates.evidence import Evidence, held_out_outcomes, proof_outcomes, sales_outcomes
 from gpu_pricer.gates.moves import published_outcomes, single_move_outcomes, today_outcomes
 from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.gates.published import Published
@@ -53,6 +53,7 @@ def judge_version(
         if published is not None:
             yield from continuity_outcomes(folder, version, moves["product_id"], published, gates)
             yield from published_outcomes(moves, gates, categories_of(folder))
+            yield from sales_outcomes(version, published, gates)
             yield from held_out_outcomes(folder, version, published, gates, evidence.metrics)
 
     return Judged(files, [*outcomes()])

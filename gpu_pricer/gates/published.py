@@ -15,8 +15,9 @@ from gpu_pricer.tables.version.price_grid import PriceGrid, read_grid
 class Published(NamedTuple):
     """The published version.
 
-    folder, run: where it lies, its name. columns: type by column. currency, artefact: as its files say. products:
-    product_id as text, and `file`, which holds the product's prices.
+    folder, run: where it lies, its name. columns: type by column. currency, artefact, valid_from: as its files say, the
+    last the first day after the whole periods of sales that its demand knows. products: product_id as text, and `file`,
+    which holds the product's prices.
     """
 
     folder: Path
@@ -24,6 +25,7 @@ class Published(NamedTuple):
     columns: dict[str, str]
     currency: str
     artefact: str
+    valid_from: str
     products: pl.DataFrame
 
     def prices_for(self, grid: PriceGrid) -> np.ndarray:
@@ -57,6 +59,7 @@ def read_published(prices: Path, run: str) -> Published:
             columns=columns_of(rows.collect_schema()),
             currency=metadata["currency"],
             artefact=metadata["artefact"],
+            valid_from=metadata["valid_from"],
             products=pl.concat(products),
         )
     except (InputError, ValueError, KeyError, *UNREADABLE) as error:

@@ -24,7 +24,8 @@ class Gates:
     stay; max_share_changed: share of the common cells whose price differs; far, max_share_far: share whose price
     differs by more than far; max_category_share_changed, max_category_change: the share of changed prices and the mean
     of |price / published price − 1|, in the category where it is largest; max_loss_increase: relative increase of the
-    held-out log loss.
+    held-out log loss; no_older_sales: whether the sales that its demand knows must end no earlier than those of the
+    published version's.
 
     Of the version's proofs. certificate: the weakest status with which constraints pass, met or relaxed; audit:
     whether prices need an audit with the limit fairness.max_gap, where that is set, and one that does not refuse them.
@@ -43,6 +44,7 @@ class Gates:
     max_category_share_changed: float | None
     max_category_change: float | None
     max_loss_increase: float | None
+    no_older_sales: bool | None
     certificate: str | None
     audit: bool | None
 
@@ -52,7 +54,7 @@ class Gates:
             if name.startswith("max_") and value is not None:
                 require_number(f"publish.gates.{name}", value, least=0)
         require_number("publish.gates.far", self.far, least=0)
-        for name in ("same_columns", "same_currency", "audit"):
+        for name in ("same_columns", "same_currency", "no_older_sales", "audit"):
             if getattr(self, name) is not None:
                 require_flag(f"publish.gates.{name}", getattr(self, name))
         if self.certificate is not None and self.certificate not in STATUSES:
@@ -76,6 +78,7 @@ AGAINST_PUBLISHED = (
     "max_category_share_changed",
     "max_category_change",
     "max_loss_increase",
+    "no_older_sales",
 )
 GATES = (*(field.name for field in fields(Gates) if field.name != "far"), APPROVAL)
 """The names of the gates; that on approval has its settings in publish.approval."""

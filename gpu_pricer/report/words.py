@@ -29,6 +29,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_category_share_changed": "Share of changed prices in the category with the most",
     "max_category_change": "Mean size of the changes in the category that changes most",
     "max_loss_increase": "Predictions get no worse than the published model's",
+    "no_older_sales": "Sales reach as far as those behind the published prices",
     "certificate": "Limits on the assortment are met",
     "audit": "Fairness audit accepts the prices",
     "approval": "People have decided",

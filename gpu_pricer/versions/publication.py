@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -196,11 +196,18 @@ def _judge(
     """Return what gates and people say of a sealed version; raise Refused unless all of it is passed or accepted."""
     require_sealed(folder)
     published = _published(prices, current, publication.gates)
-    files, outcomes = judge_version(folder, version, publication.gates, published, evidence)
+    files, outcomes = judge_version(
+        folder, version, _gates_for(prices, version, publication.gates), published, evidence
+    )
     approved = _approved(prices, folder, version, publication.approval)
     outcomes += [] if approved.outcome is None else [approved.outcome]
     _refuse(folder, outcomes, publication.accept)
     return Judged(current, files, outcomes, approved, known_metrics(folder, version, published, evidence.metrics))
+
+
+def _gates_for(prices: Path, version: PriceVersion, gates: Gates) -> Gates:
+    """Return the gates for a version; one that was published before, as by a rollback, may know older sales."""
+    return replace(gates, no_older_sales=None) if version.run in published_runs(prices) else gates
 
 
 def _bring(prices: Path, folder: Path, version: PriceVersion) -> Path:

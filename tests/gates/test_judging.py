@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -362,6 +363,21 @@ def test_published_version_without_scores_is_not_compared(market):
     market.scored(artefact=small_artefact(22, segments=3, products=24, categories=2))
 
     assert market.outcome(max_loss_increase=0.0) is None
+
+
+@pytest.mark.parametrize(("days", "is_passed"), [(-1, False), (0, True), (7, True)])
+def test_sales_behind_a_version_reach_as_far_as_those_behind_the_published_one(market, days, is_passed):
+    first = date.fromisoformat(ARTEFACT.info.pricing_period)
+    until = (first + timedelta(days)).isoformat()
+    market.scored(artefact=replace(ARTEFACT, info=replace(ARTEFACT.info, pricing_period=until)))
+
+    outcome = market.outcome(no_older_sales=True)
+
+    assert (outcome.found, outcome.is_passed) == (f"up to {until}", is_passed)
+    assert f"those behind first, up to {first}, found up to {until} (publish.gates.no_older" in outcome.refusal(
+        Path("x")
+    )
+    assert market.outcome(no_older_sales=False) is None
 
 
 def test_record_of_the_published_version_is_not_needed_but_its_files_are(market):

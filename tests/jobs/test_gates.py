@@ -1,6 +1,8 @@
 """publish and run at the gates: one line for each that is not passed, nothing lost, one version accepted at a time."""
 
 import json
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -119,6 +121,25 @@ def test_gates_hold_for_the_table_that_is_replaced(gpu_pricer, shop, monkeypatch
     assert "only one publisher may commit" in ended.said[-1]
     assert current_run(shop / "prices") == "third"
     assert "second" not in published_runs(shop / "prices")
+
+
+def test_shorter_log_stops_the_publication_and_delays_no_rollback(gpu_pricer, shop):
+    assert gpu_pricer("publish").status == 0
+    first = date.fromisoformat(ARTEFACT.info.pricing_period)
+    lost = replace(ARTEFACT.info, pricing_period=(first - timedelta(21)).isoformat())
+    write_artefact(replace(ARTEFACT, info=lost), shop / "work/demand")
+    assert gpu_pricer("score", "paths.shards=prices/short", "backend=cpu").status == 0
+
+    refused = gpu_pricer("publish")
+    accepted = gpu_pricer(
+        "publish", "paths.shards=prices/short", "publish.accept=[no_older_sales]", "publish.reason='a new log'"
+    )
+
+    assert (refused.status, len(refused.said), accepted.status) == (3, 1, 0)
+    assert "the sales behind the version must reach as far as those behind second" in refused.said[0]
+    assert gpu_pricer("publish", "paths.shards=prices/second").status == 0
+    assert gpu_pricer("rollback", "short", "rollback.reason=back").status == 0
+    assert current_run(shop / "prices") == "short"
 
 
 def test_products_that_vanish_from_the_catalog_stop_the_publication(gpu_pricer, shop):
