@@ -66,11 +66,14 @@ class Certificate:
     def shortfalls(self) -> list[str]:
         """Return a sentence for every limit that is not met, in its own unit."""
         entries: dict[str, Any] = self.summary["constraints"]  # type: ignore[assignment]
-        return [
+        return [self.shortfall(name) for name, entry in entries.items() if entry["violation"] > 0]
+
+    def shortfall(self, name: str) -> str:
+        """Return a sentence on what a limit asks for and gets, in its own unit."""
+        entry: dict[str, Any] = self.summary["constraints"][name]  # type: ignore[index]
+        return (
             f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g}, gets {entry['achieved']:.6g}"
-            for name, entry in entries.items()
-            if entry["violation"] > 0
-        ]
+        )
 
     def write(self, folder: Path) -> None:
         """Write certificate.json, and the shadow prices of stock beside it."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from gpu_pricer.constraints.category_sums import KnownCategories
 from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
-from gpu_pricer.constraints.solution import Solution, Valuation
+from gpu_pricer.constraints.solution import EXACT, Solution, Valuation
 from gpu_pricer.constraints.solver import Solver
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf, SalesSums
 from gpu_pricer.constraints.warm_start import Start, read_start
@@ -57,6 +58,16 @@ class ConstrainedPrices:
     def lagrangian(self) -> LagrangianWeights:
         """The Lagrangian whose best prices these are."""
         return self.solution.lagrangian
+
+
+class DecidedCertificate(NamedTuple):
+    """The certificate of prices of which people decided some.
+
+    lowered: of each limit that the decisions broke by its name, whether they lowered a category's part, bool [G].
+    """
+
+    certificate: Certificate
+    lowered: dict[str, np.ndarray]
 
 
 class ConstrainedProblem:
@@ -135,8 +146,10 @@ class ConstrainedProblem:
         before: PricesOf,
         prices: PricesOf,
         eased: np.ndarray,
-    ) -> Certificate:
+    ) -> DecidedCertificate:
         """Return the certificate of prices that no search found, as where people decided some of them.
+
+        A limit that held before the decisions and does not hold after them counts as relaxed: people chose to break it.
 
         objective [6]: weights of SUMS. lagrangian, start: those of the prices before
         the decisions. The bound is this problem's, whose limits hold the decided prices, at the multipliers of `start`:
@@ -146,16 +159,18 @@ class ConstrainedProblem:
         """
         subproblems, constraints = self.subproblems, self.linear_constraints
         sums = subproblems.evaluate_at(prices)
-        if eased.any():
-            reached = constraints.achieved(subproblems.evaluate_at(before).covered).sum(axis=0)
-            required = np.where(eased, np.minimum(constraints.required, reached), constraints.required)
-            constraints = replace(constraints, required=required)
-        reached = np.minimum(constraints.required, constraints.achieved(sums.covered).sum(axis=0))
+        parts = [constraints.achieved(found.covered) for found in (subproblems.evaluate_at(before), sums)]
+        reached_before, reached = (part.sum(axis=0) for part in parts)
+        constraints = constraints.eased(eased, reached_before)
+        is_broken = (constraints.violation(reached) > EXACT) & (constraints.violation(reached_before) <= EXACT)
+        constraints, eased = constraints.eased(is_broken, reached), eased | is_broken
+        reached = np.minimum(constraints.required, reached)
         category_bound = subproblems.category_bounds(self.lagrangian_of(objective, start))
         solution = self.valuation(objective).solution(
             lagrangian, constraints, eased, sums, start, category_bound, replace(constraints, required=reached)
         )
-        return self._certificate(solution, tolerance=0.0)
+        lowered = {constraints.names[k]: parts[1][:, k] < parts[0][:, k] for k in np.flatnonzero(is_broken)}
+        return DecidedCertificate(self._certificate(solution, tolerance=0.0), lowered)
 
     def value_at(self, objective: np.ndarray, start: Start) -> float:
         """Return the most that prices which meet the constraints can earn, by the Lagrangian at known multipliers.

@@ -5,7 +5,7 @@ The base revenue is what the units would bring at today's prices, the anchor rev
 mean revenue and profit after VAT.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,10 @@ class LinearConstraints:
     def achieved(self, covered: np.ndarray) -> np.ndarray:
         """Return each category's part of the left-hand sides, [G, K]; covered: see SalesSums, [G, K, 6]."""
         return np.einsum("gkm,km->gk", covered, self.coefficient)
+
+    def eased(self, is_eased: np.ndarray, achieved: np.ndarray) -> "LinearConstraints":
+        """Return the inequalities of which the eased ones, bool [K], require no more than is achieved [K]."""
+        return replace(self, required=np.where(is_eased, np.minimum(self.required, achieved), self.required))
 
     def violation(self, achieved: np.ndarray) -> np.ndarray:
         """Return what the left-hand sides [K] lack, as shares of the scale [K]; negative values are slack."""

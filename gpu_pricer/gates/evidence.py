@@ -33,13 +33,20 @@ def proof_outcomes(folder: Path, policy: Policy | None, gates: Gates, max_gap: f
         if policy is None:
             yield unknown("certificate", "constraints of the policy", gates.certificate, "copy of its policy")
         elif policy.active_constraints:
-            found = find_certificate(folder / RECORD).get("status") or "none"
+            certificate = find_certificate(folder / RECORD)
+            found = certificate.get("status") or "none"
             rule = f"the constraints' certificate must be {' or '.join(STATUSES[gates.certificate])}"
             is_passed = found in STATUSES[gates.certificate]
             remedy = "see certificate.json in its _record, loosen the constraints and score again"
-            yield Outcome("certificate", rule, str(found), gates.certificate, is_passed, "", remedy)
+            yield Outcome("certificate", rule, str(found), gates.certificate, is_passed, _decided(certificate), remedy)
     if gates.audit:
         yield from _audit(folder, max_gap)
+
+
+def _decided(certificate: dict[str, Any]) -> str:
+    """Return which limits of a certificate people relaxed by their decisions, "" for none."""
+    names = (certificate.get("decided") or {}).get("relaxed") or {}
+    return f", by people's decisions of {', '.join(names)}" if names else ""
 
 
 def _audit(folder: Path, max_gap: float | None) -> Iterator[Outcome]:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints import ConstrainedProblem, MarketData, objective_weights
+from gpu_pricer.constraints.certificate import MISSED
 from gpu_pricer.constraints.certificate_file import read_certificate
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian, write_lagrangian
 from gpu_pricer.errors import InputError
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 BASE = "base.json"
 """In the record of a decided version: the run whose proposals were decided on."""
+MOST_NAMED = 3
+"""Products that a warning names."""
 
 
 class Problems(NamedTuple):
@@ -152,12 +155,25 @@ def _certify(
         return price
 
     start = constrained.read_start(base.folder / RECORD)
-    certificate = constrained.certify(objective_weights(policy.objective), lagrangian, start, at, after, eased)
+    certificate, lowered = constrained.certify(objective_weights(policy.objective), lagrangian, start, at, after, eased)
+    relaxed = {name: _decided_in(problem, decided, is_lowered) for name, is_lowered in lowered.items()}
     told = {"base": base.version.run, "products": len(decided), "objective_before": summary["objective"]}
-    replace(certificate, summary=certificate.summary | {"decided": told}).write(record)
+    replace(certificate, summary=certificate.summary | {"decided": told | {"relaxed": relaxed}}).write(record)
     write_lagrangian(recorded, problem.products.product_id, record)
-    if certificate.shortfalls():
-        log.warning("with the decided prices limits are not met: %s", "; ".join(certificate.shortfalls()))
+    for name, ids in relaxed.items():
+        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+        log.warning(
+            "a limit is relaxed by the decisions about %s%s: %s",
+            ", ".join(ids[:MOST_NAMED]), more, certificate.shortfall(name),
+        )  # fmt: skip
+    if certificate.status == MISSED:
+        log.warning("limits were missed before the decisions: %s", "; ".join(certificate.shortfalls()))
+
+
+def _decided_in(problem: PricingProblem, decided: np.ndarray, is_chosen: np.ndarray) -> list[str]:
+    """Return the ids as text of the decided products in the chosen categories, bool [G]."""
+    category = np.searchsorted(problem.products.category_start, decided, side="right") - 1
+    return problem.products.product_id.cast(pl.String).gather(decided[is_chosen[category]]).to_list()
 
 
 def _prices(constrained: ConstrainedProblem, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:

@@ -324,14 +324,19 @@ def test_certificate_says_what_the_limits_reach_with_the_decided_prices(gpu_pric
     volume = certificate["constraints"]["volume"]
     assert volume["achieved"] == pytest.approx(units, rel=1e-5)
     assert volume["achieved"] < volume["required"]
-    assert certificate["status"] == "missed"
+    assert certificate["status"] == "relaxed"
+    assert volume["relaxed"]
+    assert {*certificate["decided"]["relaxed"]["volume"]} == {*lowered[:2]}
+    assert "a limit is relaxed by the decisions about" in " ".join(ended.log)
     assert certificate["dual_bound"] >= certificate["objective"]
     assert certificate["dual_bound"] <= certificate["decided"]["objective_before"] * 1.01
     parts = ["unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment"]
     assert table.select((pl.sum_horizontal(parts) == pl.col("price")).all()).item()
-    refused = gpu_pricer("publish", *ASK)
+    refused = gpu_pricer("publish", *ASK, "publish.gates.certificate=met")
     assert refused.status == 3
-    assert "certificate must be met or relaxed, found missed" in refused.said[0]
+    assert "certificate must be met, found relaxed, by people's decisions of volume (" in refused.said[0]
+    assert gpu_pricer("publish", *ASK).status == 0
+    assert current_run(tmp_path / "prices") == folder.name
     told = gpu_pricer("explain", f"product={lowered[0]}", "segment=s0", f"paths.shards={folder}")
     assert told.status == 0, told
     assert "frozen" in told.out
