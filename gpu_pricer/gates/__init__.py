@@ -4,7 +4,7 @@
 `fairness` audits the prices of a version as it is scored; the gate `audit` reads what it found.
 """
 
-from gpu_pricer.gates.approval import Approval, approval_outcome, told_of
+from gpu_pricer.gates.approval import Approval, approval_outcome, has_earlier_decisions, told_of
 from gpu_pricer.gates.evidence import Evidence, known_metrics
 from gpu_pricer.gates.judging import judge_version
 from gpu_pricer.gates.outcome import Outcome
@@ -18,6 +18,7 @@ __all__ = [
     "Gates",
     "Outcome",
     "approval_outcome",
+    "has_earlier_decisions",
     "judge_version",
     "keep_outcomes",
     "known_metrics",

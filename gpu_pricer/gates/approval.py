@@ -133,6 +133,18 @@ def approval_outcome(prices: Path, folder: Path, version: PriceVersion, approval
     return Approved(_outcome(products, unapplied, approval), decided)
 
 
+def has_earlier_decisions(prices: Path, folder: Path, version: PriceVersion, approval: Approval) -> bool:
+    """Return whether the version in a folder lacks prices that people decided about the same proposals of earlier ones.
+
+    False where people are asked, or somebody has decided about this very version: then they go on with `review`.
+    """
+    log = read_decisions(prices)
+    if approval.asks != NONE or version.layout != "long" or log.is_empty() or (log["run"] == version.run).any():
+        return False
+    proposals = proposals_of(folder, version)
+    return not standing_of(proposals, log, read_decided(folder), approval).unapplied.is_empty()
+
+
 def _outcome(products: pl.DataFrame, unapplied: pl.DataFrame, approval: Approval) -> Outcome:
     waiting, asked = products.filter(pl.col("state").is_in([OPEN, STALE])), products.filter("is_asked").height
     rule = "every price that publish.approval asks about must be decided and be as decided"

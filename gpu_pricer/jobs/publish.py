@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
+from gpu_pricer.jobs.review import as_decided_before
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
 from gpu_pricer.versions.last_scored import last_scored
@@ -29,7 +30,9 @@ def main(config: DictConfig) -> None:
     Writes  paths.prices    a Delta Lake table; _current links to the folder of its current version
 
     Approval  with publish.approval.asks=all, or some, people must have decided on the prices that move: see
-            gpu-pricer review --help; rejected prices stay as today's, others are set by hand
+            gpu-pricer review --help; rejected prices stay as today's, others are set by hand. Where nobody is
+            asked and the version proposes prices that people rejected or overrode in an earlier one, a version that
+            keeps to these decisions is made, and published in its place
 
     Gates   publish.gates measures the version, by itself and against the published one. A line names every gate that
             it does not pass, its number and its limit, and nothing is published. publish.accept lets a version that
@@ -49,6 +52,7 @@ def main(config: DictConfig) -> None:
     folder = _version_to_publish(config)
     if config.paths.shards is None:
         log.info("the last version scored for %s is %s", config.paths.work, folder)
+    folder = as_decided_before(config, folder)
     evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
     publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(config.day))
 

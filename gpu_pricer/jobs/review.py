@@ -4,14 +4,14 @@ import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import polars as pl
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.gates import publisher
+from gpu_pricer.gates import has_earlier_decisions, publisher
 from gpu_pricer.jobs.next_command import next_command
 from gpu_pricer.policy.decided_policy import decided_policy
 from gpu_pricer.report.scored import scored_version
@@ -19,7 +19,7 @@ from gpu_pricer.report.shop_columns import names_of
 from gpu_pricer.review.desk import Desk
 from gpu_pricer.review.sheet import sheet_of
 from gpu_pricer.review.sheet_file import read_answers
-from gpu_pricer.tables.delta_log import published_runs
+from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.version.decisions import CHANGES, OVERRIDE, REJECT, SCHEMA, read_decided
@@ -169,6 +169,28 @@ def settle(config: DictConfig, review: Review) -> Path:
     _require_unpublished(prices, folder)
     remember_scored(work, prices, folder)
     return folder
+
+
+def as_decided_before(config: DictConfig, folder: Path) -> Path:
+    """Return the version to publish for the one in a folder: with what people decided about the same prices earlier.
+
+    It is the version itself where nothing of it was decided earlier, or where people are asked about it, who then go
+    on with `review`.
+    """
+    prices = Path(config.paths.prices)
+    run = folder.resolve().name
+    if folder.resolve().parent != prices.resolve() or run in published_runs(prices):
+        return folder
+    current = current_run(prices)
+    if current is not None and base_run(prices / current) == run:  # published already, by a run that was killed
+        return prices / current
+    approval = instantiate(config.publish, _convert_="all").approval
+    if base_run(folder) is not None or not has_earlier_decisions(prices, folder, read_version(folder), approval):
+        return folder
+    named = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
+    made = settle(named, open_review(named))
+    log.warning("%s proposes prices that people decided about earlier; %s keeps to their decisions", folder, made)
+    return made
 
 
 def _made_before(prices: Path, base: Base, changes: pl.DataFrame) -> Path | None:

@@ -195,6 +195,28 @@ def test_rejected_price_is_never_published_though_nobody_is_asked(gpu_pricer, sh
     assert gpu_pricer("publish").status == 0
 
 
+def test_night_on_which_nobody_is_asked_keeps_to_what_was_decided_about_the_same_prices(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    rejected, overridden = changed_products(shop)
+    given = round(float(sheet_of(shop).filter(pl.col("product_id") == overridden)["today_price"][0]) * 1.04, 2)
+    answers = fill(shop, {rejected: ("reject", None), overridden: ("override", str(given))})
+    assert gpu_pricer("review", *ASK, ANN, answers).status == 0
+    assert gpu_pricer("publish", *ASK).status == 0
+    first = current_run(shop / "prices")
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two", "backend=cpu").status == 0
+
+    ended = [gpu_pricer("publish", "paths.shards=prices/two") for _ in range(2)]
+
+    run = current_run(shop / "prices")
+    assert [night.status for night in ended] == [0, 0]
+    assert f"prices/two proposes prices that people decided about earlier; prices/{run} keeps to" in " ".join(
+        ended[0].log
+    )
+    assert run not in (first, "two")
+    columns = [*KEY, "price", "today_price", "binding"]
+    assert_frame_equal(table_of(shop, run).select(columns), table_of(shop, first).select(columns))
+
+
 def test_policy_names_who_is_asked_about(gpu_pricer, shop):
     some = ["review", "publish.approval.asks=some", "publish.approval.moves_above=9"]
 
