@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gpu_pricer.checks import require_number
+from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.gates.outcome import APPROVAL, Outcome
 from gpu_pricer.tables.version.decisions import (
     ACCEPT,
@@ -35,27 +35,30 @@ class Approval:
     """Which products people decide on before a version is published.
 
     asks: none of them, all whose price moves in a segment, or some of these: those of which a segment's price moves by
-    more than the share moves_above, and those of the categories.
+    more than the share moves_above, and those of the categories. off_shelf: whether products that nobody can buy now
+    are asked about too.
     """
 
     asks: str
     moves_above: float
     categories: Sequence[str]
+    off_shelf: bool
 
     def __post_init__(self) -> None:
         if self.asks not in ASKS:
             raise ValueError(f"publish.approval.asks must be {', '.join(ASKS)}, found {self.asks!r}")
         require_number("publish.approval.moves_above", self.moves_above, least=0)
+        require_flag("publish.approval.off_shelf", self.off_shelf)
         is_list = isinstance(self.categories, Sequence) and not isinstance(self.categories, str)
         if not is_list or not all(isinstance(name, str) for name in self.categories):
             raise ValueError(f"publish.approval.categories must be a list of category_ids, found {self.categories!r}")
 
     @property
     def is_asked(self) -> pl.Expr:
-        """Whether a product is asked about, over a table with `move` and category_id."""
+        """Whether a product is asked about, over a table with `move`, is_on_shelf and category_id."""
         if self.asks == NONE:
             return pl.lit(False)
-        is_moved = pl.col("move") > 0
+        is_moved = (pl.col("move") > 0) & (pl.col("is_on_shelf") | self.off_shelf)
         if self.asks == ALL:
             return is_moved
         is_named = pl.col("category_id").is_in([*self.categories]).fill_null(False)
@@ -65,11 +68,11 @@ class Approval:
 class Standing(NamedTuple):
     """How the products of a version stand with people.
 
-    products: a row each: product_id, category_id, today, low, high, move and proposal as in read_proposals; is_asked;
-    `decision`, `price`, `who`, `when` and `note` of the decision that holds, null without one; `earlier`, the last
-    decision about other prices that was not taken back, with earlier_who and earlier_when; and `state`: the decision,
-    or OPEN or STALE where one is asked for, else null. For a product whose price was decided the proposal is what the
-    decision was about.
+    products: a row each: category_id, and product_id, today, low, high, move, is_on_shelf and proposal as in
+    read_proposals; is_asked; `decision`, `price`, `who`, `when` and `note` of the decision that holds, null without
+    one; `earlier`, the last decision about other prices that was not taken back, with earlier_who and earlier_when; and
+    `state`: the decision, or OPEN or STALE where one is asked for, else null. For a product whose price was decided the
+    proposal is what the decision was about.
     unapplied: the products whose decision the version's prices do not contain.
     """
 

@@ -80,6 +80,11 @@ def main(config: DictConfig) -> dict[str, object]:
         f"{counts.asked} products to decide on: {counts.accepted} accepted, {counts.rejected} rejected, "
         f"{counts.overridden} overridden, {counts.waiting} open ({counts.stale} decided before at other prices)"
     )
+    if counts.off_shelf:
+        lines.append(
+            f"{counts.off_shelf} more products move that are not on the shelf now: they need no decision "
+            "(publish.approval.off_shelf)"
+        )
     if counts.waiting:
         lines.append(f"fill {path}, then {next_command('review', f'{DECISIONS}={path}')}")
         lines.append(f"or decide on a page: {next_command('explore', without=[DECISIONS])}")

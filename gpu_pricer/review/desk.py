@@ -31,7 +31,10 @@ from gpu_pricer.tables.version.stock_record import unit_limits_of
 
 
 class Counts(NamedTuple):
-    """How many products people are asked about, how many wait, how many of these are stale, and what was decided."""
+    """How many products people are asked about, how many wait, how many of these are stale, and what was decided.
+
+    off_shelf: moved products off the shelf that nobody is asked about.
+    """
 
     asked: int
     waiting: int
@@ -39,6 +42,7 @@ class Counts(NamedTuple):
     accepted: int
     rejected: int
     overridden: int
+    off_shelf: int
 
 
 class Totals(NamedTuple):
@@ -131,8 +135,9 @@ class Desk:
         """Return how many products stand how."""
         state = self.standing["state"]
         stale, waiting = int((state == STALE).sum()), int(state.is_in([OPEN, STALE]).sum())
-        by = [int((state == decision).sum()) for decision in (ACCEPT, REJECT, OVERRIDE)]
-        return Counts(int(self.standing["is_asked"].sum()), waiting, stale, *by)
+        accepted, rejected, overridden = (int((state == decision).sum()) for decision in (ACCEPT, REJECT, OVERRIDE))
+        off_shelf = self.standing.filter((pl.col("move") > 0) & ~pl.col("is_on_shelf") & ~pl.col("is_asked")).height
+        return Counts(int(self.standing["is_asked"].sum()), waiting, stale, accepted, rejected, overridden, off_shelf)
 
     def market(self, product_id: str) -> CategoryMarket:
         """Return the market of the product's category."""

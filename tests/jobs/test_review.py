@@ -23,7 +23,7 @@ from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)
-ASK = ("publish.approval.asks=all",)
+ASK = ("publish.approval.asks=all", "publish.approval.off_shelf=true")
 ANN = "review.who=Ann"
 KEY = ["product_id", "segment_id"]
 
@@ -132,7 +132,9 @@ def test_sheet_says_what_the_proposed_prices_change(gpu_pricer, shop):
 
 def test_commands_that_it_prints_lead_to_publication(gpu_pricer, shop):
     (shop / "own/experiment").mkdir(parents=True)
-    (shop / "own/experiment/ask.yaml").write_text("# @package _global_\npublish: {approval: {asks: all}}\n")
+    (shop / "own/experiment/ask.yaml").write_text(
+        "# @package _global_\npublish: {approval: {asks: all, off_shelf: true}}\n"
+    )
 
     begun = gpu_pricer("review", "--config-dir", "own", "experiment=ask")
     fill(shop, {}, "work/review.csv")
@@ -148,6 +150,23 @@ def printed(out, before):
     """The words of the command that stands behind some words in what was printed, without the program's name."""
     (line,) = (line for line in out.splitlines() if line.startswith(before))
     return shlex.split(line.removeprefix(before))[1:]
+
+
+def test_goods_that_nobody_can_buy_need_no_decision(gpu_pricer, shop):
+    absent = CATALOG.with_columns(
+        availability=pl.when(pl.col("product_id").is_in(["p003", "p007"])).then(0.0).otherwise(0.9)
+    )
+    absent.write_parquet(shop / "work/data/products.parquet")
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two", "backend=cpu").status == 0
+    moved = {*table_of(shop, "two").filter(pl.col("price") != pl.col("today_price"))["product_id"]}
+
+    ended = gpu_pricer("review", *ASK[:1])
+
+    assert {"p003", "p007"} < moved
+    assert {*sheet_of(shop)["product_id"]} == moved - {"p003", "p007"}
+    assert "2 more products move that are not on the shelf now: they need no decision" in ended.out
+    assert gpu_pricer("review", *ASK[:1], ANN, fill(shop, {})).status == 0
+    assert gpu_pricer("publish", *ASK[:1]).status == 0
 
 
 def test_accepted_version_is_published_itself(gpu_pricer, shop):

@@ -10,7 +10,7 @@ ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
 GOODS = ("Oat drink", "Whole milk", "Butter", "Espresso", "Green tea", "<b>Pasta</b>")
 TITLE = pl.format("{} {}", pl.Series([GOODS[k % 6] for k in range(24)]), pl.int_range(24) // 6 + 1).alias("title")
 CATALOG = catalog_of(ARTEFACT).sort("product_id").with_columns(TITLE)
-SETTINGS = ("backend=cpu", "report.label=[title]", "publish.approval.asks=all")
+SETTINGS = ("backend=cpu", "report.label=[title]", "publish.approval.asks=all", "publish.approval.off_shelf=true")
 
 
 @pytest.fixture(scope="session")

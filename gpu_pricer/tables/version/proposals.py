@@ -15,7 +15,8 @@ def read_proposals(folder: Path, version: PriceVersion) -> pl.DataFrame:
 
     product_id: as text. today, low, high: today's price, and the least and the largest new one, in currency. move: the
     largest |price / today − 1| over segments. proposal: a hash of today's price and of every segment's new price, so
-    that equal proposals of different versions have the same. InputError for the wide layout, without today's prices.
+    that equal proposals of different versions have the same. is_on_shelf: whether the version expects units of the
+    product, which it never does off the shelf. InputError for the wide layout, without today's prices.
     """
     if version.layout != "long":
         raise InputError(
@@ -31,6 +32,7 @@ def read_proposals(folder: Path, version: PriceVersion) -> pl.DataFrame:
         move=(price / today - 1).abs().max(),
         text=cell.sort().str.join(";"),
         before=pl.col("today_price").first().cast(pl.String),
+        is_on_shelf=(pl.col("expected_units") > 0).any(),
     ).sort("product_id").pipe(collect_prices, folder)  # fmt: skip
     proposal = [_digest(f"{before}|{text}") for before, text in found.select("before", "text").iter_rows()]
     return found.drop("text", "before").with_columns(proposal=pl.Series(proposal, dtype=pl.String))
