@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.spreadsheet import read_spreadsheet, with_decimal_point, zeros_hint
 from kernels import PRICE_LIMIT
 
 NO_SEGMENT = -1
@@ -118,7 +119,7 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     """Return the overrides of a Parquet or CSV file for products and segments in these orders; none without a file.
 
     The log counts overrides of products or segments that are not priced, and shows one. InputError for a table that
-    lacks a column, repeats a cell or holds a price that is not in whole cents.
+    lacks a column, repeats a cell, holds a price that is not in whole cents, or an id that lost its leading zeros.
     """
     if path is None:
         none = np.zeros(0, np.int64)
@@ -130,6 +131,7 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     found = found.join(segments, on="segment_id", how="left", maintain_order="left")
     is_known = pl.col("product").is_not_null() & (pl.col("segment").is_not_null() | pl.col("segment_id").is_null())
     known, unknown = found.filter(is_known), found.filter(~is_known)
+    _require_zeros(unknown["product_id"], product_id, path)
     if unknown.height:
         log.warning(
             "%d overrides of %s are for products or segments that are not priced, the first %s",
@@ -144,23 +146,20 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     )
 
 
+def _require_zeros(unknown: pl.Series, product_id: pl.Series, path: Path) -> None:
+    """Raise InputError where an unknown id is that of a product without its leading zeros."""
+    if unknown.dtype != pl.String or unknown.is_empty():
+        return
+    bare = product_id.filter(product_id.str.starts_with("0"))
+    for found in unknown.filter(unknown.is_in(bare.str.strip_chars_start("0").implode())):
+        hint = zeros_hint(found, bare.to_list())
+        raise InputError(f"{path} must have the catalog's product_ids, found {found}{hint}")
+
+
 def read_override_table(path: Path, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
     """Return product_id, segment_id, price and note of a file of overrides, ids of these types; errors as above."""
     dtypes = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
-    return _checked(_read(path, dtypes), path, dtypes)
-
-
-def _read(path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Return the table as it lies in the file; text of a CSV file that has digits only, such as 007, stays text."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError(f"policy.overrides must be a .parquet or .csv file, found {path}: convert it")
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        text = {name: dtype for name, dtype in dtypes.items() if dtype == pl.String}
-        return pl.read_csv(path, schema_overrides=text)
-    except UNREADABLE as error:
-        raise InputError(f"policy.overrides must be readable, found {path}: {first_line(error)}; mend it") from error
+    return _checked(read_spreadsheet(path, "policy.overrides"), path, dtypes)
 
 
 def _checked(table: pl.DataFrame, path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -174,6 +173,8 @@ def _checked(table: pl.DataFrame, path: Path, dtypes: dict[str, pl.DataType]) ->
     if table.schema["price"] == pl.Boolean:
         raise InputError(f"{path} must hold prices in numbers, found true and false: mend it")
     table = table.with_columns(pl.lit(None, dtype=dtypes[name]).alias(name) for name in absent)
+    if table.schema["price"] == pl.String:
+        table = table.with_columns(with_decimal_point(pl.col("price")))
     try:
         table = table.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
     except pl.exceptions.PolarsError as error:

@@ -15,6 +15,7 @@ from gpu_pricer.review.guardrails import Guardrails
 from gpu_pricer.review.sheet import figures_of
 from gpu_pricer.review.sheet_file import SheetRow
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.spreadsheet import zeros_hint
 from gpu_pricer.tables.version.decisions import (
     ACCEPT,
     CHANGES,
@@ -110,7 +111,8 @@ class Desk:
         for answer in answers:
             row = known.get(answer.product_id)
             if row is None:
-                raise InputError(f"{answer.place} must name a product of {run}, found {answer.product_id}: mend it")
+                hint = zeros_hint(answer.product_id, [*known]) or ": mend it"
+                raise InputError(f"{answer.place} must name a product of {run}, found {answer.product_id}{hint}")
             if answer.proposal not in (None, row["proposal"]):
                 stale += 1
                 continue

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.spreadsheet import read_spreadsheet, with_decimal_point
 from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT
 
 ANSWERS = (ACCEPT, REJECT, OVERRIDE)
@@ -36,7 +37,7 @@ def read_answers(path: Path) -> list[SheetRow]:
     come. In a CSV file semicolons may separate, and a decimal comma may stand in prices. InputError for a row that is
     no decision or has a price beside another one than override, or a product that is answered twice.
     """
-    table = _read(path)
+    table = read_spreadsheet(path, "review.decisions").select(pl.all().cast(pl.String))
     missing = [name for name in ("product_id", "decision") if name not in table.columns]
     if missing:
         raise InputError(
@@ -54,27 +55,11 @@ def read_answers(path: Path) -> list[SheetRow]:
     return answers
 
 
-def _read(path: Path) -> pl.DataFrame:
-    """Return the file's columns as text."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"review.decisions must be a .csv or .parquet file, found {path}: convert it")
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path).select(pl.all().cast(pl.String))
-        with path.open(encoding="utf-8-sig") as file:
-            separator = ";" if file.readline().count(";") else ","
-        return pl.read_csv(path, separator=separator, infer_schema=False)
-    except (*UNREADABLE, UnicodeDecodeError) as error:
-        raise InputError(
-            f"review.decisions must be a readable table, found {path}: {first_line(error)}: mend it"
-        ) from error
-
-
 def _answers(table: pl.DataFrame, path: Path) -> Iterator[SheetRow]:
-    columns = ("product_id", "decision", "price", "note", "proposal")
+    columns = ("product_id", "decision", with_decimal_point(pl.col("price")), "note", "proposal")
     for number, (product_id, decision, price, note, proposal) in enumerate(table.select(columns).iter_rows(), 2):
         word, place = (decision or "").strip().lower(), f"{path}, row {number}"
-        if word != OVERRIDE and (price or "").strip():
+        if word != OVERRIDE and price:
             found = repr(word) if word else "no decision"
             raise InputError(f"{place} must say override where it gives a price, found {found}: mend one of them")
         if not word:
@@ -92,9 +77,9 @@ def _proposal(text: str | None) -> str | None:
 
 
 def _price(place: str, text: str | None) -> float:
-    """Return the price of an override; a decimal comma counts as a point."""
+    """Return the price of an override."""
     try:
-        return float((text or "").strip().replace(",", "."))
+        return float(text or "")
     except ValueError:
         raise InputError(
             f"{place} must give the price of the override, found {text!r}: fill the column price"

@@ -40,6 +40,37 @@ def test_ids_of_digits_keep_their_leading_zeros(tmp_path):
     assert found.note.to_list() == ["0042", ""]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "product_id;price;note\n00019620;42,49;trial\n",
+        "\ufeffproduct_id;price;note\r\n00019620; 42,49 ;trial\r\n",
+        'product_id,price,note\n00019620,"42,49",trial\n',
+    ],
+)
+def test_spreadsheets_of_any_country_are_read(tmp_path, text):
+    (tmp_path / "hand.csv").write_bytes(text.encode())
+
+    found = read_overrides(tmp_path / "hand.csv", pl.Series(["00019620"]), SEGMENTS)
+
+    assert (found.price.tolist(), found.note.to_list()) == ([4249], ["trial"])
+
+
+@pytest.mark.parametrize("price", ["1.234,50", "1,234.50"])
+def test_grouped_thousands_are_no_price(tmp_path, price):
+    (tmp_path / "hand.csv").write_text(f"product_id;price\ntea;{price}\n")
+
+    with pytest.raises(InputError, match=r"hand\.csv must hold ids like the catalog's and prices, found"):
+        read_overrides(tmp_path / "hand.csv", PRODUCTS, SEGMENTS)
+
+
+def test_id_that_lost_its_leading_zeros_is_refused_with_what_it_means(tmp_path):
+    (tmp_path / "hand.csv").write_text("product_id;price\nsalt;1,00\n19620;42,49\n")
+
+    with pytest.raises(InputError, match=r"found 19620, likely 00019620 without leading zeros: keep the column of ids"):
+        read_overrides(tmp_path / "hand.csv", pl.Series(["00019620", "tea"]), SEGMENTS)
+
+
 def test_no_file_is_no_override():
     assert len(read_overrides(None, PRODUCTS, SEGMENTS)) == 0
 
