@@ -18,7 +18,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent
-from gpu_pricer.versions.priced_catalog import pricing_day, warn_of_segment_prices
+from gpu_pricer.versions.priced_catalog import pricing_day, warn_of_idle_rules, warn_of_segment_prices
 from gpu_pricer.versions.scored_inputs import ScoredInputs
 from gpu_pricer.versions.scored_version import Search, score, version_folder
 from gpu_pricer.versions.shard_plan import shard_part
@@ -88,6 +88,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     warn_of_segment_prices(sources.catalog, sources.prices)
     part = shard_part(folder, sources, tiling, uncertainty)
     priced = sources.read_catalog(part)
+    if part is None:  # one shard may lack the products that a rule is about; the plan of all has warned
+        warn_of_idle_rules(priced.catalog, policy.bounds)
     search = Search(None if warm_start is None else warm_start / RECORD, uncertainty)
     complete = _completion(folder, sources, priced.catalog if part is None else None, tiling, fairness)
     with finished_or_absent(folder, is_new=shards is None):

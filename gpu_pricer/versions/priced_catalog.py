@@ -12,6 +12,9 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.conditions import evaluate_condition
+from gpu_pricer.policy.rule_columns import require_columns
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
@@ -85,6 +88,32 @@ def read_priced_catalog(
     catalog = read_catalog(path, [*policy.columns, *columns], where)
     earlier = None if policy.bounds.days_needed is None else published_history(prices)
     return continued_catalog(catalog, policy, earlier, day)
+
+
+def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
+    """Log each rule of a policy that chooses products by the catalog and finds none in it.
+
+    InputError where the catalog lacks a column that a rule reads.
+    """
+    require_columns(catalog, bounds.columns)
+    if bounds.frozen is not None and not evaluate_condition("bounds.frozen", bounds.frozen, catalog).any():
+        log.warning("policy.bounds.frozen=%r freezes nothing: it holds for no product of the catalog", bounds.frozen)
+    columns = {"floor_column": bounds.floor_column, "ceiling_column": bounds.ceiling_column}
+    if bounds.price_anchor is not None:
+        columns["anchor.column"] = bounds.price_anchor.column
+    named = {name: [column] for name, column in columns.items() if column is not None}
+    if bounds.has_competitor:
+        named["competitor_columns"] = bounds.competitor_columns
+    if bounds.below_list_price:
+        named["below_list_price"] = ["list_price"]
+    for name, rule in named.items():
+        if all(catalog[column].null_count() == catalog.height for column in rule):
+            told = ", ".join(rule)
+            log.warning("policy.bounds.%s limits no price: %s is null for every product of the catalog", name, told)
+    family = bounds.family_column
+    members = catalog.select("category_id", family=family).drop_nulls("family") if family is not None else None
+    if members is not None and not members.is_duplicated().any():
+        log.warning("policy.bounds.family_column=%s joins no prices: no two products of a category share one", family)
 
 
 def warn_of_segment_prices(catalog: Path, prices: Path) -> None:

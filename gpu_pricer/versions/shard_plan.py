@@ -20,7 +20,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.names import LOCK, PLAN, PLAN_LOCK, RECORD
-from gpu_pricer.versions.priced_catalog import ShardPart
+from gpu_pricer.versions.priced_catalog import ShardPart, warn_of_idle_rules
 from gpu_pricer.versions.scored_inputs import ScoredInputs
 from gpu_pricer.versions.scored_version import require_unpublished, write_unpriced
 
@@ -61,6 +61,7 @@ def _made_of(inputs: ScoredInputs, tiling: Tiling) -> str:
 def _planned(inputs: ScoredInputs, tiling: Tiling, record: Path) -> Parts:
     """Return the parts of all shards; the products without a price are written into the record."""
     catalog, artefact = inputs.read_catalog().catalog, inputs.read_demand()
+    warn_of_idle_rules(catalog, inputs.policy.bounds)
     if _has_cell_offsets(artefact):
         return [None] * tiling.shards
     matched = match_products(with_rule_columns(catalog, inputs.policy.bounds), artefact)

@@ -9,7 +9,7 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version.price_history import EarlierPrices
-from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog
+from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog, warn_of_idle_rules
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
 
@@ -32,6 +32,39 @@ def test_a_bound_that_may_have_been_meant_in_percent_is_said(tmp_path, caplog, r
         read_priced_catalog(tmp_path / "products.parquet", policy, tmp_path / "prices", date(2026, 11, 27))
 
     assert [record.message for record in caplog.records] == said
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            {"frozen": "brand = 'Bosh'"},
+            "policy.bounds.frozen=\"brand = 'Bosh'\" freezes nothing: it holds for no product of the catalog",
+        ),
+        ({"frozen": "brand = 'Bosch'"}, None),
+        ({"floor_column": "floor"}, "policy.bounds.floor_column limits no price: floor is null for every product"),
+        ({"ceiling_column": "price"}, None),
+        ({"anchor": {"column": "floor", "max_increase": 0.1}}, "policy.bounds.anchor.column limits no price: floor is"),
+        (
+            {"competitor_columns": ["floor", "floor"], "max_above_competitor": 0.1},
+            "policy.bounds.competitor_columns limits no price: floor, floor is null",
+        ),
+        ({"competitor_columns": ["floor", "price"], "max_above_competitor": 0.1}, None),
+        ({"below_list_price": True}, "policy.bounds.below_list_price limits no price: list_price is null"),
+        ({"family_column": "product_id"}, "policy.bounds.family_column=product_id joins no prices: no two products"),
+        ({"family_column": "category_id"}, None),
+    ],
+)
+def test_a_rule_that_finds_no_product_is_said(caplog, rules, said):
+    catalog = catalog_of(small_artefact(3, segments=1, products=4, categories=2)).with_columns(
+        brand=pl.lit("Bosch"), floor=pl.lit(None, pl.Float64), list_price=pl.lit(None, pl.Float64)
+    )
+
+    with caplog.at_level(logging.WARNING):
+        warn_of_idle_rules(catalog, replace(NO_RULES, **rules))
+
+    assert len(caplog.messages) == (said is not None)
+    assert said is None or caplog.messages[0].startswith(said)
 
 
 def test_products_whose_history_is_too_short_are_counted(caplog):
