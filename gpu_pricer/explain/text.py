@@ -1,5 +1,6 @@
 """An explanation as lines of text."""
 
+from math import isnan
 from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
@@ -12,9 +13,14 @@ BAR = 24  # characters of the longest bar
 DIGITS = 4  # of currency, in the sum of an effective cost
 OFF_SHELF = "The product is off the shelf: nobody can buy it, so that no price earns more than another."
 
+GIVEN_COST = "unit cost: what a unit costs"
+
+PART_WORDS = {"shadow_price": "effect of the limits"}
+"""Names of parts that differ from the price table's columns: a shadow price is the multiplier of a limit."""
+
 MEANINGS = {
     "unit_cost": "what a unit costs",
-    "shadow_price": "what the policy's weights and limits add to the cost",
+    "shadow_price": "what the limits on the assortment, and the policy's weight of revenue, add to the cost",
     "sensitivity_markup": "the mark-up that this segment's price sensitivity allows",
     "opportunity_value": "what the same visit would earn from the category's other products",
     "adjustment": "bounds, price ladder and rounding to the cent",
@@ -22,19 +28,29 @@ MEANINGS = {
 }
 
 
-def explanation_lines(title: str, found: Explanation, binding: str | None, currency: str) -> list[str]:
+def explanation_lines(
+    title: str,
+    found: Explanation,
+    binding: str | None,
+    currency: str,
+    added: AddedCosts | None = None,
+    unit_cost: str = GIVEN_COST,
+) -> list[str]:
     """Return the derivation of a price: its parts, the allowed prices, other choices, and the demand around it.
 
     binding: the rule that sets the price, as in the price table; None for the wide layout, which does not hold it.
+    added: what makes of the cost the effective one, None without limits on the assortment. unit_cost: what the cost of
+    a unit rests on, from cost_words.
     """
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
         *([] if found.is_on_shelf else [OFF_SHELF]),
         "",
-        *_parts(found),
+        *_parts(found, unit_cost),
         "",
         *_limits(found, binding),
+        *_push(found, added, currency),
         "",
         *_choices(found, currency),
         "",
@@ -93,15 +109,19 @@ def _charged(added: AddedCosts) -> str:
 def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -> list[str]:
     """Return the sum that makes of a unit's cost the effective one; what is printed adds up to the last digit."""
     before, after = parts["unit_cost"], parts["unit_cost"] + parts["shadow_price"]
-    named = {"the policy's weight of revenue": added.objective, **added.limits, "its scarce stock": added.stock}
-    shown = _adding_up({"the cost of a unit": added.cost, **named})
+    shown = _adding_up({"the cost of a unit": added.cost, **_named(added)})
     return [
         f"  The price is set as if a unit cost {after:,.2f} instead of {before:,.2f}:",
         *(f"    {amount:>+12,.4f}  {name}" for name, amount in shown.items() if amount),
-        f"    {sum(shown.values()):>12,.4f}  = {after:,.2f}, unit cost and shadow price, in whole cents",
+        f"    {sum(shown.values()):>12,.4f}  = {after:,.2f}, unit cost and effect of the limits, in whole cents",
         "  A limit's line is its shadow price times what a unit sold at cost adds to it, divided by the weight of 1 "
         f"{currency} of revenue: {added.weight:,.4f}.",
     ]
+
+
+def _named(added: AddedCosts) -> dict[str, float]:
+    """Return what each weight, limit and scarce stock adds to a unit's cost, in currency, by its name."""
+    return {"the policy's weight of revenue": added.objective, **added.limits, "its scarce stock": added.stock}
 
 
 def _adding_up(amounts: dict[str, float]) -> dict[str, float]:
@@ -125,7 +145,7 @@ def change_lines(
     parts = {name: now - before[name] for name, now in after.items() if name != "price"}
     largest = max(parts, key=lambda name: abs(parts[name]))
     if parts[largest]:
-        lines.append(f"  most of it: {largest.replace('_', ' ')} ({MEANINGS[largest]})")
+        lines.append(f"  most of it: {part_words(largest)} ({MEANINGS[largest]})")
     rule = "the same limiting rule" if bindings[0] == bindings[1] else "another limiting rule"
     lines.append("  {}: {} before, {} after".format(rule, *map(rule_words, bindings)))
     return lines
@@ -147,7 +167,20 @@ def _priced_limit(effect: LimitEffect, entry: dict[str, Any], currency: str) -> 
     return f"{what} {verb} {effect.multiplier:,.4f} more, the shadow price of this {kind}"
 
 
-def _parts(found: Explanation) -> list[str]:
+def part_words(part: str) -> str:
+    """Return what people read for a part of a price, a column of the price table."""
+    return PART_WORDS.get(part, part.replace("_", " "))
+
+
+def cost_words(assumed_share: float | None) -> str:
+    """Return what the cost of a unit rests on; assumed_share: of the list price, NaN for one that is not known."""
+    if assumed_share is None:
+        return GIVEN_COST
+    share = "a configured share" if isnan(assumed_share) else f"{round(100 * assumed_share, 1):g} %"
+    return f"unit cost, assumed: {share} of the list price, because the products table has no cost"
+
+
+def _parts(found: Explanation, unit_cost: str) -> list[str]:
     lines = ["Parts of the price"]
     for name, amount in found.parts.items():
         if name == "adjustment":
@@ -156,7 +189,8 @@ def _parts(found: Explanation) -> list[str]:
                 f"  {found.unconstrained_price:>10,.2f}  = the best price without bounds and ladder, at these purchase "
                 f"shares{before}"
             )
-        lines.append(f"  {amount:>+10,.2f}  {name.replace('_', ' ')}: {MEANINGS[name]}")
+        words = unit_cost if name == "unit_cost" else f"{part_words(name)}: {MEANINGS[name]}"
+        lines.append(f"  {amount:>+10,.2f}  {words}")
     lines.append(f"  {found.now.price:>10,.2f}  = the price")
     return lines
 
@@ -181,10 +215,29 @@ def _limits(found: Explanation, binding: str | None) -> list[str]:
     return lines
 
 
+def _push(found: Explanation, added: AddedCosts | None, currency: str) -> list[str]:
+    """Return the line on what the limits on the assortment make of a price, none where they add nothing to its cost.
+
+    added: as in explanation_lines; without limits only the policy's weight of revenue adds to the cost.
+    """
+    effect = found.parts["shadow_price"]
+    if not effect or found.low[0] == found.high[0]:
+        return []
+    named = {} if added is None else {name: amount for name, amount in _named(added).items() if amount}
+    is_of_limits = added is not None and (added.limits or added.stock)
+    what, count = ("the limits on the assortment", "they count") if is_of_limits else (
+        "the policy's weight of revenue", "it counts"
+    )  # fmt: skip
+    verb = ("push" if is_of_limits else "pushes") + (" it up" if effect > 0 else " it down")
+    which = ", ".join(f"{name} {amount:+,.4f}" for name, amount in _adding_up(named).items()) if named else ""
+    size = f"{abs(effect):,.2f} {currency} {'more' if effect > 0 else 'less'} cost"
+    return [f"  {what} {verb}: {count} as {size}{f' ({which})' if which else ''}"]
+
+
 def _rule(binding: str) -> str:
     """Return the clause on the value of `binding` of a price."""
     if binding == "none":
-        return "no rule limits this price"
+        return "no rule for single prices limits this price"
     if is_overruled(binding):
         return f"the price breaks a rule that a later one overrules: {broken_rule_words(binding)} ({binding})"
     return f"limiting rule: {rule_words(binding)} ({binding})"
@@ -195,7 +248,7 @@ def _choices(found: Explanation, currency: str) -> list[str]:
     lines = [
         f"Other prices ({_others(found.neighbours)})",
         f"  {per_visit:.4f} units per visit; own-price elasticity {found.elasticity:+.2f}",
-        *_interval(found),
+        *_interval(found, currency),
         *(["  profit is after VAT"] if VAT_PART in found.parts else []),
         f"  at this price  {_outcome(found.now)}",
         f"  at today's     {_outcome(found.today)}",
@@ -224,13 +277,14 @@ def _change(lost: float) -> str:
     return f"loses {lost:,.4f}" if lost >= 0 else f"would gain {-lost:,.4f}"
 
 
-def _interval(found: Explanation) -> list[str]:
+def _interval(found: Explanation, currency: str) -> list[str]:
     if found.interval is None:
         return []
     (least, most), (low, high) = found.interval.profit, found.interval.elasticity
     return [
-        f"  90 % interval over {found.interval.draws} posterior draws: elasticity {low:+.2f} to {high:+.2f}, "
-        f"profit {least:,.2f} to {most:,.2f}"
+        f"  90 % interval over {found.interval.draws} posterior draws of the price response: elasticity {low:+.2f} to "
+        f"{high:+.2f}, profit {least:,.2f} to {most:,.2f} {currency} per {PER_VISITS:,} visits",
+        "    the sales at the reference price count as known, so that the profit is less certain than this",
     ]
 
 

@@ -12,8 +12,8 @@ from gpu_pricer.constraints.certificate_file import read_certificate
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
-from gpu_pricer.explain.limit_effects import added_costs, limit_effects
-from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines, rationed_line
+from gpu_pricer.explain.limit_effects import AddedCosts, added_costs, limit_effects
+from gpu_pricer.explain.text import change_lines, cost_words, explanation_lines, limit_lines, rationed_line
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
@@ -27,6 +27,7 @@ from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_rationed
 from gpu_pricer.tables.version.version_record import read_version
+from gpu_pricer.versions.assumed_cost import assumed_share
 from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
 
@@ -97,9 +98,14 @@ def main(config: DictConfig) -> None:
     found = derive(origin, policy, folder, cell, row)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
     binding = str(row["binding"]) if row else None
-    lines = explanation_lines(title, found, binding, version.currency)
+    added = None
     if origin.lagrangian is not None:
-        lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found)]
+        added = added_costs(origin.lagrangian.weights, [*origin.lagrangian.constraints], origin.problem, cell)
+    product_id = origin.problem.products.product_id[cell.product]
+    unit_cost = cost_words(assumed_share(sources.catalog, Path(config.paths.catalog), product_id))
+    lines = explanation_lines(title, found, binding, version.currency, added, unit_cost)
+    if origin.lagrangian is not None and added is not None:
+        lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found, added)]
     if config.explain.against is not None:
         older = find_version(Path(config.paths.prices), str(config.explain.against))
         lines += ["", *_changes(older, folder, origin.problem, cell)]
@@ -159,13 +165,17 @@ def derive(origin: PricedFrom, policy: Policy, folder: Path, cell: CellPosition,
 
 
 def _limits(
-    origin: PricedFrom, lagrangian: RecordedLagrangian, folder: Path, cell: CellPosition, found: Explanation
+    origin: PricedFrom,
+    lagrangian: RecordedLagrangian,
+    folder: Path,
+    cell: CellPosition,
+    found: Explanation,
+    added: AddedCosts,
 ) -> list[str]:
-    """Return the lines on the limits on the assortment that count the cell."""
+    """Return the lines on the limits on the assortment that count the cell; added: of the cell."""
     weights, constraints = lagrangian
     effects = limit_effects(weights, constraints, origin.problem, cell, found.now.price)
     certificate = read_certificate(folder / RECORD)
-    added = added_costs(weights, [*constraints], origin.problem, cell)
     lines = limit_lines(effects, added, certificate, found.parts, origin.artefact.info.currency)
     rationed = read_rationed(folder / RECORD, origin.problem.products.product_id[[cell.product]])
     return lines if rationed is None else [*lines, rationed_line(*rationed)]

@@ -8,7 +8,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
-from gpu_pricer.tables.priced_products import PricedProducts
+from gpu_pricer.tables.priced_products import PricedProducts, is_cost_assumed
 from gpu_pricer.tables.vat import VAT_RATE
 
 LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = MONEY_RULES = (
@@ -49,8 +49,7 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.family_column is not None:
         rules.append(pl.col(bounds.family_column).alias(FAMILY))
     if bounds.min_margin_rate is not None and "cost_source" in catalog.columns:
-        is_assumed = pl.col("cost_source").cast(pl.String) == "assumed"
-        rules.append(is_assumed.fill_null(False).alias(IS_COST_ASSUMED))
+        rules.append(is_cost_assumed(catalog).alias(IS_COST_ASSUMED))
     rules += [pl.col(name) for name in ("has_unit_price", VAT_RATE) if name in catalog.columns]
     table = catalog.select(*(name for name in PricedProducts.column_names() if name not in OPTIONAL), *rules)
     if bounds.frozen is not None:

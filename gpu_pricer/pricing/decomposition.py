@@ -2,7 +2,7 @@
 
 With m_k = ω_k (x_k − c_k), P the choice probabilities, R = Σ m_k P_k and β the slope of utility, a stationary price is
 
-    x_j = unit cost + shadow price + 1 / (β_j (1 − P_j)) + (R − m_j P_j) / (ω_j (1 − P_j))
+    x_j = unit cost + effect of the limits + 1 / (β_j (1 − P_j)) + (R − m_j P_j) / (ω_j (1 − P_j))
 
 which is the equal adjusted mark-up of Gallego & Wang (2014) with R expanded. The third term is the sensitivity mark-up,
 the fourth the opportunity value. The fifth part, the adjustment, is what bounds, ladder and rounding to cents add.

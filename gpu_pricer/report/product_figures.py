@@ -6,6 +6,7 @@ import polars as pl
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART, collect_prices
+from gpu_pricer.tables.priced_products import is_cost_assumed
 from gpu_pricer.tables.version.stock_record import with_served_share
 
 UP, DOWN, KEPT, MIXED = "up", "down", "kept", "mixed"
@@ -95,9 +96,7 @@ def _facts(scored: Scored, demand: DemandFigures) -> pl.DataFrame:
 
 def _is_cost_assumed(scored: Scored) -> pl.Series:
     """Return whether the cost of each product [P] is a configured share of its list price and not given."""
-    if "cost_source" not in scored.catalog.columns:
-        return pl.repeat(False, scored.products.height, eager=True)
-    known = scored.catalog.select("product_id", is_assumed=pl.col("cost_source").cast(pl.String) == "assumed")
+    known = scored.catalog.select("product_id", is_assumed=is_cost_assumed(scored.catalog))
     found = scored.products.select("product_id").join(known, on="product_id", how="left", maintain_order="left")
     return found["is_assumed"].fill_null(False)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.tables.files.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
-from gpu_pricer.tables.schemas import COST_SOURCES
+from gpu_pricer.tables.schemas import ASSUMED, COST_SOURCES
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,13 @@ class PricedProducts(dy.Schema):
     @dy.rule()
     def cost_source_is_given_or_assumed(cls) -> pl.Expr:
         return pl.col("cost_source").is_in(COST_SOURCES)
+
+
+def is_cost_assumed(catalog: pl.DataFrame) -> pl.Expr:
+    """Return whether `prepare` assumed the cost of each product as a share of its list price, over the catalog."""
+    if "cost_source" not in catalog.columns:
+        return pl.lit(False)
+    return (pl.col("cost_source").cast(pl.String) == ASSUMED).fill_null(False)
 
 
 def read_catalog(path: Path, columns: Sequence[str] = (), where: pl.Expr | None = None) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from gpu_pricer.constraints.certificate_file import find_certificate
 from gpu_pricer.policy.constraint import ANCHOR_PRICES, CURRENT_PRICES
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.price_table import collect_prices, scan_prices
+from gpu_pricer.tables.priced_products import is_cost_assumed
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RECORD
@@ -336,6 +337,4 @@ def _personalisation(profit: float, uniform: UniformProfit, currency: str) -> st
 
 def _assumed_costs(catalog: Path) -> int:
     table = pl.read_parquet(catalog)
-    if "cost_source" not in table.columns:
-        return 0
-    return table.filter(pl.col("cost_source").cast(pl.String) == "assumed").height
+    return table.filter(is_cost_assumed(table)).height

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.explain.text import part_words
 from gpu_pricer.jobs import score
 from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.tables.artefact import write_artefact
@@ -54,14 +55,14 @@ def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
     lines = ended.out.splitlines()
     assert lines[0].startswith(f"Product {product} for segment {segment} in one: {row['price']} USD, today")
     for part in PARTS:
-        line = next(line for line in lines if f"  {part.replace('_', ' ')}:" in line)
+        line = next(line for line in lines if f"  {part_words(part)}:" in line)
         assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
-    found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
+    found = [numbers(next(line for line in lines if f"  {part_words(p)}:" in line))[0] for p in PARTS]
     assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
     free = next(line for line in lines if "= the best price without bounds and ladder" in line)
     assert numbers(free)[0] == pytest.approx(sum(found) - found[PARTS.index("adjustment")], abs=1e-9)
     rule = f"limiting rule: {rule_words(row['binding'])} ({row['binding']})"
-    assert ("no rule limits this price" if row["binding"] == "none" else rule) in ended.out
+    assert ("no rule for single prices limits this price" if row["binding"] == "none" else rule) in ended.out
     assert "off the shelf" not in ended.out
 
 
@@ -123,7 +124,8 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
     ended = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/drawn", "policy.ladder=null")
 
     row = scan_prices(shop / "prices/drawn").filter(product_id="p007", segment_id="s2").collect().row(0, named=True)
-    line = next(line for line in ended.out.splitlines() if "90 % interval over 20 posterior draws: " in line)
+    said = "90 % interval over 20 posterior draws of the price response: "
+    line = next(line for line in ended.out.splitlines() if said in line)
     steepest, flattest, least, most = numbers(line.partition(":")[2])
     assert [least, most] == pytest.approx([row["profit_low"], row["profit_high"]], abs=0.006)
     expected = numbers(next(line for line in ended.out.splitlines() if "units per visit" in line))[-1]
@@ -131,7 +133,7 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
     at_price = numbers(next(line for line in ended.out.splitlines() if "  at this price" in line))
     assert at_price[:2] == pytest.approx([row["expected_units"], row["expected_profit"]], abs=0.006)
     for part in PARTS:
-        found = numbers(next(line for line in ended.out.splitlines() if f"  {part.replace('_', ' ')}:" in line))[0]
+        found = numbers(next(line for line in ended.out.splitlines() if f"  {part_words(part)}:" in line))[0]
         assert found == pytest.approx(float(row[part]), abs=0.011)
 
 

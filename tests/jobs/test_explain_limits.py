@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN, read_lagrangian
 from gpu_pricer.explain.limit_effects import added_costs, limit_effects
+from gpu_pricer.explain.text import part_words
 from gpu_pricer.jobs import score
 from gpu_pricer.jobs.explain import CellPosition, PricedFrom, derive
 from gpu_pricer.policy import with_rule_columns
@@ -201,7 +202,7 @@ def test_the_printed_sum_of_a_limited_price_adds_up_to_the_digit(gpu_pricer, lim
     total, cents = numbers(lines[end])
     assert len(amounts) > 1
     assert round(sum(amounts), 4) == total
-    parts = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
+    parts = [numbers(next(line for line in lines if f"  {part_words(p)}:" in line))[0] for p in PARTS]
     assert cents == pytest.approx(parts[0] + parts[1], abs=1e-9) == pytest.approx(total, abs=0.00501)
     assert sum(parts) == pytest.approx(numbers(lines[0])[0], abs=1e-9)
 

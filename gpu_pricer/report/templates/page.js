@@ -108,7 +108,7 @@
     return list;
   };
 
-  const PARTS = [["unit_cost", "Unit cost"], ["shadow_price", "Limits on the assortment"], ["sensitivity_markup", "Mark-up that price sensitivity allows"], ["opportunity_value", "What the visit would earn from other products"], ["adjustment", "Rules, price endings and rounding"], ["vat", "VAT"]];
+  const PARTS = [["unit_cost", "Unit cost"], ["shadow_price", "Effect of the limits"], ["sensitivity_markup", "Mark-up that price sensitivity allows"], ["opportunity_value", "What the visit would earn from other products"], ["adjustment", "Rules, price endings and rounding"], ["vat", "VAT"]];
   const table = (titles, rows) => make("table", {},
     make("thead", {}, make("tr", {}, ...titles.map((title, c) => make("th", c ? { scope: "col", class: "num" } : { scope: "col" }, title)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text, c) => make("td", c ? { class: "num" } : {}, text))))));

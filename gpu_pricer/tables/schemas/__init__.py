@@ -4,6 +4,7 @@
 """
 
 from gpu_pricer.tables.schemas.canonical_tables import (
+    ASSUMED,
     CHOICE_COUNT,
     COST_SHIFTERS,
     COST_SOURCES,
@@ -38,6 +39,7 @@ from gpu_pricer.tables.schemas.input_tables import (
 )
 
 __all__ = [
+    "ASSUMED",
     "CHOICE_COUNT",
     "COST_SHIFTERS",
     "COST_SOURCES",

@@ -7,7 +7,8 @@ from gpu_pricer.tables.schemas.columns import id_column, is_given, is_unique, nu
 
 PROMOTIONS = ("display", "mailer")
 """Context columns that every shelf has, as shares of the stores."""
-COST_SOURCES = ("given", "assumed")
+ASSUMED = "assumed"
+COST_SOURCES = ("given", ASSUMED)
 """Whether the shop gave a product's cost, or `prepare` computed it from data.catalog.cost_ratio."""
 COST_SHIFTERS = ("cost",)
 """Context columns that move prices but not demand: instruments, never features (Berry 1994)."""
