@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -22,6 +23,7 @@ from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import with_shop_figures
 from gpu_pricer.report.stock_figures import with_stock_prices
+from gpu_pricer.tables.artefact import sales_age
 from gpu_pricer.tables.version.stock_record import with_served_share
 from gpu_pricer.tables.version.version_comparison import Compared
 
@@ -98,6 +100,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         **around._asdict(),
         "version": scored.version,
         "info": scored.artefact.info,
+        "sales": sales_age(scored.artefact.info, date.fromisoformat(scored.version.day)),
         "currency": scored.version.currency,
         "head": head_figures(scored.version, with_served_share(rows, beside.market.stock_prices), beside.intervals),
         "movers": movers,

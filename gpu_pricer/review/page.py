@@ -1,6 +1,7 @@
 """The page on which people decide: what it adds up to, a choice of products, and a card for each."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,7 @@ from gpu_pricer.review.panel import ProductPanel
 from gpu_pricer.review.publication import PublicationDialog
 from gpu_pricer.review.selection import ANY_CATEGORY, DIRECTIONS, ORDERS, SHOWN, Selection
 from gpu_pricer.review.summary import add_summary
+from gpu_pricer.tables.artefact import sales_age
 from gpu_pricer.tables.version.decisions import ACCEPT
 
 LABELS = {"shown": "Show", "category": "Category", "direction": "Direction", "order": "Sort by"}
@@ -36,8 +38,11 @@ class DeskPage:
         with ui.element("header").classes("top"), ui.element("div").classes("bar"):
             with ui.element("div"):
                 text("Decide on prices", "h1")
-                told = f"{version.run} · prices for {version.valid_from} · you decide as {self.desk.who}"
-                text(told, "p").classes("sub")
+                sales = sales_age(self.desk.scored.artefact.info, date.fromisoformat(version.day))
+                told = f"{version.run} · prices set on {version.day} · last sales of {sales.end}"
+                text(f"{told} · you decide as {self.desk.who}", "p").classes("sub")
+                if sales.warning is not None:
+                    text(f"Old sales: {sales.warning}.", "p").classes("alert").props("role=alert")
             main_button("Publish …", self.publication.open)
         with ui.element("div").classes("desk"):
             self.summary()

@@ -14,6 +14,13 @@ BLOCK = 16_384
 """Rows in which the periods of a block begin: few enough to add nothing to the memory of a log."""
 
 
+def each_period(period_days: int | None) -> str:
+    """Return the words for once a period: a day, a week, or per period of so many days; None: of unknown length."""
+    if period_days is None:
+        return "per period"
+    return {1: "a day", 7: "a week"}.get(period_days, f"per period of {period_days} days")
+
+
 @dataclass(frozen=True)
 class Calendar:
     """The periods of a log.

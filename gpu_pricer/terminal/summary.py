@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import polars as pl
 
 from gpu_pricer.constraints.certificate_file import find_certificate
 from gpu_pricer.policy.constraint import ANCHOR_PRICES, CURRENT_PRICES
+from gpu_pricer.tables.artefact import DemandInfo, read_info, sales_age
 from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.periods import each_period
 from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.priced_products import is_cost_assumed
+from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RECORD
@@ -54,16 +58,19 @@ def closing_lines(
     if run is None:
         return []
     version, number = read_version(prices / run), published_runs(prices)[run]
+    info = _demand_of(prices, version)
+    often = each_period(None if info is None else info.period_days)
     return [
         "",
         f"The price table is version {number} of {address_of(prices) or prices.resolve()}",
-        *_moves(version),
+        *_old_sales(version, info),
+        *_moves(version, _has_limits(prices / run / RECORD)),
         *_beyond_moves(version),
         *_without_rung(version),
-        *_units_and_index(version),
+        *_units_and_index(version, often),
         *_beside_recent_units(version, outlook, sold),
-        *_promised_profit(version, catalog, outlook),
-        *_constraints(prices / run / RECORD, version.currency),
+        *_promised_profit(version, catalog, outlook, often),
+        *_constraints(prices / run / RECORD, version.currency, often),
         *_advice(outlook),
         *promise,
         "",
@@ -71,6 +78,24 @@ def closing_lines(
         *(f"  {snippet}" for snippet in reading_snippets(prices)),
         *_where_next(version, prices, page),
     ]
+
+
+def _demand_of(prices: Path, version: PriceVersion) -> DemandInfo | None:
+    """Return what the version's demand says of itself, None where it is not kept beside the versions."""
+    path = kept_artefact(prices, version.artefact) / "demand.json"
+    return read_info(path) if path.is_file() else None
+
+
+def _old_sales(version: PriceVersion, info: DemandInfo | None) -> list[str]:
+    """Return the line on sales that are old on the day on which the prices are set, none where they are not."""
+    warning = None if info is None else sales_age(info, date.fromisoformat(version.day)).warning
+    return [] if warning is None else [f"  {warning}"]
+
+
+def _has_limits(record: Path) -> bool:
+    """Return whether the policy limits sums over the assortment, by the certificate in a version's record."""
+    certificate = find_certificate(record)
+    return bool(certificate.get("constraints") or certificate.get("stock"))
 
 
 def _where_next(version: PriceVersion, prices: Path, page: Path | None) -> list[str]:
@@ -138,24 +163,28 @@ def _without_rung(version: PriceVersion) -> list[str]:
     ]
 
 
-def _moves(version: PriceVersion) -> list[str]:
-    """Return the lines on how many prices there are and, of those on the shelf, how many move and are held."""
+def _moves(version: PriceVersion, has_limits: bool) -> list[str]:
+    """Return the lines on how many prices there are and, of those on the shelf, how many move and are held.
+
+    has_limits: whether limits on the assortment, which the column binding does not name, move prices too.
+    """
     tally, segments, moves = version.tally, version.segments, version.moves
     up, down, kept = (f"{moves.share(count):.0%}" for count in (moves.raised, moves.lowered, moves.kept))
     return [
         f"  {tally.products:,} products x {segments:,} segments = {tally.rows:,} prices in {version.currency}; of the "
         f"{tally.on_shelf:,} products on the shelf,",
         f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
-        f"{moves.share(moves.held):.0%} are limited by a rule of the policy (column binding)",
+        f"{moves.share(moves.held):.0%} are limited by a rule for single prices (column binding)"
+        + (", and limits on the assortment move prices too" if has_limits else ""),
     ]
 
 
-def _units_and_index(version: PriceVersion) -> list[str]:
+def _units_and_index(version: PriceVersion, often: str) -> list[str]:
     tally = version.tally
     change = f" ({tally.units_new / tally.units_today - 1:+.1%})" if tally.units_today > 0 else ""
     index = "" if tally.price_index is None else f"; the units bought cost {tally.price_index:.1%} of today's prices"
     return [
-        f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
+        f"  expected units {often} {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
     ]
 
 
@@ -181,7 +210,7 @@ def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: R
     ]
 
 
-def _constraints(record: Path, currency: str) -> list[str]:
+def _constraints(record: Path, currency: str, often: str) -> list[str]:
     """Return the lines on the limits on the assortment: whether they hold, which of them hold profit back, their cost.
 
     Limits for each value of a column share a line. What the prices miss of the dual bound may be due to any limit: one
@@ -196,7 +225,7 @@ def _constraints(record: Path, currency: str) -> list[str]:
     least = max(summary["dual_bound"] - summary["objective"], 0.0) if groups else 0.0
     lines = [_limit(name, of_values, least) for name, of_values in groups.items()] + _rationed(summary.get("stock"))
     return lines + [
-        f"  {name} costs {cost:,.2f} {currency} per period"
+        f"  {name} costs {cost:,.2f} {currency} {often}"
         for name, cost in costs.items()
         if name.startswith("constraints.")
     ]
@@ -276,13 +305,14 @@ def _advice(outlook: Outlook | None) -> list[str]:
     return lines
 
 
-def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None) -> list[str]:
+def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None, often: str) -> list[str]:
     """Return the lines on the expected profit and what it rests on, and on how many costs are assumed."""
     tally = version.tally
     today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
     gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""
+    priced = "price without VAT" if version.includes_vat else "price"
     lines = [
-        f"  expected {version.profit_name} per period {new}, at today's prices {today}{gain}:",
+        f"  expected gross profit ({priced} less unit cost) {often} {new}, at today's prices {today}{gain}:",
         "  the demand model's own estimate of its own prices, not a measured gain; try some of them first",
         *_spread_and_personalisation(version, outlook),
     ]

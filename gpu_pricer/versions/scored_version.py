@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from gpu_pricer.pricing import (
     problem_of,
     table_columns,
 )
-from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
+from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, sales_age
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.locking import locked
@@ -41,10 +41,6 @@ from gpu_pricer.versions.priced_catalog import PricedCatalog, ShardPart
 from gpu_pricer.versions.shard_files import write_shards
 
 log = logging.getLogger(__name__)
-
-MOST_PERIODS = 2
-"""Periods from the end of the sales to the day on which prices are set, beyond which the sales are old."""
-
 
 ENOUGH = 10
 """Products whose prices tell that a shop has whole amounts alone."""
@@ -151,17 +147,10 @@ def _warn_of_parts(problem: PricingProblem, policy: Policy, currency: str) -> No
 
 
 def _warn_of_old_sales(info: DemandInfo, day: date | None) -> None:
-    """Log that the sales behind the demand end more than MOST_PERIODS before the day on which prices are set.
-
-    day: None where nobody asked on which day.
-    """
-    end = date.fromisoformat(info.pricing_period) - timedelta(days=1)
-    if day is not None and day - end > timedelta(days=MOST_PERIODS * info.period_days):
-        log.warning(
-            "the sales end on %s and prices are set on %s, more than %d periods of %d days later: "
-            "train on newer sales, or set day to the intended day",
-            end, day, MOST_PERIODS, info.period_days,
-        )  # fmt: skip
+    """Log that the sales behind the demand are old on the day on which prices are set; None where nobody asked."""
+    warning = None if day is None else sales_age(info, day).warning
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:

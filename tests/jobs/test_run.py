@@ -166,7 +166,10 @@ def test_last_lines_tell_where_the_prices_are_what_they_promise_and_how_to_read_
 
     assert f"version 0 of {first_run.directory}/prices\n" in closing
     assert "16 products x 3 segments = 48 prices in USD; of the" in closing
-    assert re.search(r"expected profit per period [\d.,]+ USD, at today's prices [\d.,]+ USD \([+-]", closing)
+    assert re.search(
+        r"expected gross profit \(price less unit cost\) a week [\d.,]+ USD, at today's prices [\d.,]+ USD \([+-]",
+        closing,
+    )
     assert "own estimate of its own prices, not a measured gain" in closing
     assert "assumed" not in closing
     snippets = [line.strip() for line in closing.splitlines() if line.startswith("  import")]
@@ -234,9 +237,12 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
     printed = first_run.out[first_run.out.index("The price table is") :]
 
     assert f"  {up:.0%} of the prices go up, {down:.0%} go down, {1 - up - down:.0%} stay as today; " in printed
-    assert f"; {held:.0%} are limited by a rule of the policy (column binding)" in printed
+    assert (
+        f"; {held:.0%} are limited by a rule for single prices (column binding), and limits on the assortment"
+        in printed
+    )
     assert re.search(
-        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\); the units bought cost [\d.]+% of", printed
+        r"expected units a week [\d,]+, at today's prices [\d,]+ \(.+\); the units bought cost [\d.]+% of", printed
     )
     assert re.search(r"the gain is [+-][\d.]+% on average, with a 90% interval of [+-][\d.]+% to [+-][\d.]+%", printed)
     assert "one price per product for all segments would earn" in printed
@@ -300,7 +306,7 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     limit = "limit units (units at least 98.0% of the level at today's prices)"
     assert f"  {limit}: 6 met; 4 of them cost profit, most in c, b, e\n" in closing
     assert "  limit rate (margin rate at least 20.0%): not reached; it costs profit\n" in closing
-    assert "constraints.units costs 1,234.50 USD per period" in closing
+    assert "constraints.units costs 1,234.50 USD a week" in closing
     assert "ladder costs" not in closing
 
 

@@ -481,10 +481,10 @@ def test_sales_that_end_long_before_the_pricing_day_are_said(tmp_path, caplog, d
     """The demand's pricing period begins on 5 January 2026."""
     job.main(configured(tmp_path, f"day={day}"))
 
-    said = [text for text in caplog.messages if "the sales end on" in text]
+    said = [text for text in caplog.messages if "the last sales are of" in text]
     assert said == is_old * [
-        f"the sales end on 2026-01-04 and prices are set on {day}, more than 2 periods of 7 "
-        "days later: train on newer sales, or set day to the intended day"
+        f"the last sales are of 2026-01-04, 15 days before {day}, the day on which prices are set (more than 2 periods "
+        "of 7 days): train on newer sales, or set day to the intended day"
     ]
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -27,12 +28,13 @@ from gpu_pricer.report.words import (
     money,
     percent,
 )  # fmt: skip
+from gpu_pricer.tables.artefact import sales_age
 from gpu_pricer.tables.price_table import BINDINGS, RULES, scan_prices
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.summary import _moves
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers
 from tests.markets import USUAL, a_policy, one_product
-from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
+from tests.report.conftest import ARTEFACT, CATALOG, FREE, HOSTILE, SETTINGS, run_job
 from tests.shops import lay_out
 
 
@@ -84,6 +86,19 @@ def test_every_product_on_the_shelf_is_in_the_page_with_its_text_id(report_shop)
 def markup_of(page):
     """The page without the programs that it carries; the data between them stay."""
     return re.sub(r"<script>.*?</script>", "<script></script>", page, flags=re.DOTALL)
+
+
+def test_head_says_when_prices_are_set_and_warns_of_old_sales(report_shop):
+    page, version = markup_of(report_shop.page), read_version(report_shop.folder / "prices/two")
+    sales = sales_age(ARTEFACT.info, date.fromisoformat(version.day))
+
+    head = " ".join(re.sub(r"<[^>]*>", " ", page[: page.index("<nav")]).split())
+
+    assert f"<title>Prices set on {version.day} · two</title>" in page
+    assert f"Prices set on {version.day} " in head
+    assert f"last sales of {sales.end} ·" in head
+    assert (f"Old sales: {sales.warning}." in head) == (sales.warning is not None)
+    assert version.valid_from not in head, "the first day of the expected sales is not that of the prices"
 
 
 def test_names_from_the_users_data_are_never_html(report_shop):
@@ -251,7 +266,7 @@ def test_head_counts_the_prices_of_products_on_the_shelf_as_the_closing_lines_do
     assert 0 < shown.height < table.height
     assert found == [(f"{count:,}", f"{shown.height:,}") for count in counts]
     version = read_version(report_shop.folder / "prices/two")
-    closing = " ".join(_moves(version))
+    closing = " ".join(_moves(version, has_limits=True))
     up, down, kept = (f"{count / shown.height:.0%}" for count in counts)
     assert f"{up} of the prices go up, {down} go down, {kept} stay as today" in closing
     tally = version.tally

@@ -1,6 +1,7 @@
 """The closing lines on limits, and on what prices by segment add: what stock cannot serve, what a bound leaves open."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,12 +10,15 @@ from gpu_pricer.terminal.summary import (
     _asked,
     _beside_recent_units,
     _constraints,
+    _moves,
+    _old_sales,
     _personalisation,
     _spread_and_personalisation,
 )
 from gpu_pricer.versions.outlook import Outlook
 from gpu_pricer.versions.recent_sales import RecentSales
 from gpu_pricer.versions.uniform_prices import UniformProfit
+from tests.markets import small_artefact
 
 STOCK = {"names": ["stock"], "limited": 40, "binding": 7, "rationed_products": 3, "rationed_units": 1204.6}
 
@@ -24,7 +28,7 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
     content = {"constraints": {}, "stock": STOCK | {"rationed_products": products}}
     (tmp_path / "certificate.json").write_text(json.dumps(content))
 
-    found = _constraints(tmp_path, "USD")
+    found = _constraints(tmp_path, "USD", "a week")
 
     said = "  limit stock: 3 of 40 products sell out; 1,205 units of demand stay unserved and are not counted above"
     assert found == [said] * lines
@@ -73,7 +77,7 @@ def test_limit_is_said_as_the_policy_states_it(tmp_path, limit, asked):
     content = {"constraints": {"least": entry}, "stock": None, "dual_bound": 1.0, "objective": 1.0}
     (tmp_path / "certificate.json").write_text(json.dumps(content))
 
-    assert _constraints(tmp_path, "USD") == [f"  limit least ({asked}): met; it costs nothing"]
+    assert _constraints(tmp_path, "USD", "a week") == [f"  limit least ({asked}): met; it costs nothing"]
 
 
 @pytest.mark.parametrize(
@@ -142,3 +146,25 @@ def test_units_that_stock_rations_or_that_nobody_knows_are_compared_with_nothing
     assert _beside_recent_units(version, rationed, RecentSales(100.0, 1.0)) == []
     assert _beside_recent_units(version, None, None) == []
     assert _beside_recent_units(version, None, RecentSales(0.0, 1.0)) == []
+
+
+@pytest.mark.parametrize(("day", "lines"), [("2026-01-18", 0), ("2026-12-01", 1)])
+def test_old_sales_are_said_on_the_last_screen(day, lines):
+    info = replace(small_artefact(1, segments=1, products=1, categories=1).info, pricing_period="2026-01-05")
+
+    found = _old_sales(SimpleNamespace(day=day), info)
+
+    assert len(found) == lines
+    assert all("  the last sales are of 2026-01-04, 331 days before 2026-12-01" in line for line in found)
+    assert _old_sales(SimpleNamespace(day=day), None) == []
+
+
+@pytest.mark.parametrize("has_limits", [True, False])
+def test_limits_on_the_assortment_are_named_beside_the_rules_for_single_prices(has_limits):
+    moves = SimpleNamespace(raised=1, lowered=1, kept=2, held=3, share=lambda count: count / 4)
+    tally = SimpleNamespace(products=4, rows=4, on_shelf=4)
+
+    _, line = _moves(SimpleNamespace(tally=tally, moves=moves, segments=1, currency="EUR"), has_limits)
+
+    assert "75% are limited by a rule for single prices (column binding)" in line
+    assert line.endswith(", and limits on the assortment move prices too") == has_limits

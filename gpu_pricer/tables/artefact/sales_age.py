@@ -1,0 +1,38 @@
+"""How old the sales behind a demand are on the day on which prices are set."""
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from gpu_pricer.tables.artefact.demand_info import DemandInfo
+
+MOST_PERIODS = 2
+"""Periods after the last sales, beyond which prices rest on old sales."""
+
+
+class SalesAge(NamedTuple):
+    """The day of the last sales that a demand knows, the day on which prices are set, and the days of a period."""
+
+    end: date
+    day: date
+    period_days: int
+
+    @property
+    def days(self) -> int:
+        """Return how many days before the prices the last sales are."""
+        return (self.day - self.end).days
+
+    @property
+    def warning(self) -> str | None:
+        """Return the warning where the last sales are more than MOST_PERIODS old, else None."""
+        if self.days <= MOST_PERIODS * self.period_days:
+            return None
+        return (
+            f"the last sales are of {self.end}, {self.days:,} days before {self.day}, the day on which prices are set "
+            f"(more than {MOST_PERIODS} periods of {self.period_days} days): train on newer sales, or set day to the "
+            "intended day"
+        )
+
+
+def sales_age(info: DemandInfo, day: date) -> SalesAge:
+    """Return how old the sales of a demand are on the day on which prices are set."""
+    return SalesAge(date.fromisoformat(info.pricing_period) - timedelta(days=1), day, info.period_days)
