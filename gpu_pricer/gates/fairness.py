@@ -3,9 +3,9 @@
 The basket is what all segments together are expected to buy at the new prices. The price index of a segment is what
 the segment pays for this basket over what the mean visit pays (a Laspeyres index over people instead of time); the
 index of a group is the mean over its users. Groups differ by chance even where segments are unrelated to the attribute.
-The proven part of a gap is therefore the lower end of an interval that holds for all pairs of groups at once
-(Bonferroni), and only the proven part can refuse prices. Prices of which nothing is expected to sell have no index; an
-audit that has no group to compare says so, and refuses the prices if a largest gap is set.
+The part of a gap that is more than chance is therefore the lower end of an interval that holds for all pairs of groups
+at once (Bonferroni), and only this part (`proven` in the record) can refuse prices. Prices of which nothing is expected
+to sell have no index; an audit that has no group to compare says so, and refuses the prices if a largest gap is set.
 """
 
 import itertools
@@ -37,7 +37,8 @@ class Fairness:
 
     users: the path of the table with the attributes. protected: the columns to audit; None for those that `prepare`,
     which wrote the table, kept from the model.
-    max_gap: the largest proven gap between two groups' indices with which prices are accepted; None for no limit.
+    max_gap: the largest part of a gap between two groups' indices that is more than chance with which prices are
+    accepted; None for no limit, so that nothing is tested.
     """
 
     users: str
@@ -78,7 +79,8 @@ class Group:
 class Gap:
     """A difference between two groups.
 
-    gap: how much more the dearer group pays, as a share of the mean basket. proven: the part of it that is not chance.
+    gap: how much more the dearer group pays, as a share of the mean basket. proven: the part of it that is more than
+    chance.
     """
 
     dearer: str
@@ -112,7 +114,7 @@ def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
 def audit(
     index: pl.DataFrame, user_segments: pl.DataFrame, users: pl.DataFrame, fairness: Fairness
 ) -> dict[str, object]:
-    """Return the content of fairness.json: by attribute the groups, the largest proven gap, and whether it is too wide.
+    """Return the content of fairness.json: by attribute the groups, the largest gap, and whether it is too wide.
 
     index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes. Where a
     largest gap is set, prices are also refused for an attribute by which no group has an index (is_compared).
@@ -167,7 +169,7 @@ def write_audit(content: dict[str, object], folder: Path) -> Path:
 
 
 def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict[str, object]:
-    """Return the groups of an attribute, dearest first, and the pair of groups with the largest proven gap."""
+    """Return the groups of an attribute, dearest first, and the pair of groups with the largest gap beyond chance."""
     known = users.select(group=_group_of(users[attribute]), index="price_index").drop_nulls()
     spread = known.select(pl.col("index").std()).item()  # few users of a group may all be in one segment, by chance
     found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=spread / pl.len().sqrt())

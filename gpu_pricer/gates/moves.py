@@ -1,6 +1,7 @@
 """The gates on how far prices lie from today's and from the published ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -68,11 +69,10 @@ def single_move_outcomes(moves: pl.DataFrame, limit: float | None) -> Iterator[O
     largest = moves.sort("largest", "product_id", descending=[True, False]).row(0, named=True)
     old, new = (largest[name] / CENTS for name in ("largest_from", "largest_to"))
     above = moves.filter(pl.col("largest") > limit).height
-    detail = (
-        f", product {largest['product_id']} in segment {largest['largest_in']} from {old:,.2f} to {new:,.2f} (above "
-        f"the limit: {above:,} of {moves.height:,} products)"
-    )
-    yield limited("max_single_move", "largest move of a single price", largest["largest"], limit, MEND, detail)
+    cell = f"product {largest['product_id']} in segment {largest['largest_in']} from {old:,.2f} to {new:,.2f}"
+    detail = f", {cell} (above the limit: {above:,} of {moves.height:,} products)"
+    found = limited("max_single_move", "largest move of a single price", largest["largest"], limit, MEND, detail)
+    yield replace(found, cell=f"{cell} ({new / old - 1:+.1%})")
 
 
 def published_outcomes(moves: pl.DataFrame, gates: Gates, categories: pl.DataFrame | None) -> Iterator[Outcome]:

@@ -12,7 +12,8 @@ class Outcome:
     """One gate's outcome.
 
     gate: its name in publish.gates. rule: what must hold. found, limit: the number, or the text, of the version and of
-    the gate. is_passed: whether the rule holds. detail: what else to know of what was found. remedy: what to do.
+    the gate. is_passed: whether the rule holds. detail: what else to know of what was found. remedy: what to do. cell:
+    the price that a gate on single prices found, "" for other gates.
     """
 
     gate: str
@@ -22,6 +23,7 @@ class Outcome:
     is_passed: bool
     detail: str
     remedy: str
+    cell: str = ""
 
     @property
     def setting(self) -> str:

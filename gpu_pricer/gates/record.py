@@ -36,15 +36,18 @@ def keep_outcomes(
         "by": publisher(),
         "replaces": replaces,
         "accepted": {outcome.gate: reason for outcome in outcomes if not outcome.is_passed},
-        "gates": {
-            outcome.gate: {"found": outcome.found, "limit": outcome.limit, "is_passed": outcome.is_passed}
-            for outcome in outcomes
-        },
+        "gates": {outcome.gate: _entry(outcome) for outcome in outcomes},
         **notes,
     }
     _write(path, [*earlier, entry])
     if metrics:
         _write(folder / METRICS, metrics)
+
+
+def _entry(outcome: Outcome) -> dict[str, Any]:
+    """Return what the record keeps of one gate."""
+    entry = {"found": outcome.found, "limit": outcome.limit, "is_passed": outcome.is_passed}
+    return entry | ({"cell": outcome.cell} if outcome.cell else {})
 
 
 def last_gates(folder: Path) -> dict[str, Any]:

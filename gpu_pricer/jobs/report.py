@@ -176,14 +176,14 @@ def _gates(config: DictConfig, folder: Path, version: PriceVersion) -> list[Gate
     outcomes = judge_version(folder, version, publication.gates, published, evidence).outcomes
     approval = approval_outcome(prices, folder, version, publication.approval).outcome
     outcomes += [] if approval is None else [approval]
-    return [GateRow(found.gate, found.found, found.limit, found.is_passed, None) for found in outcomes]
+    return [GateRow(found.gate, found.found, found.limit, found.is_passed, None, found.cell) for found in outcomes]
 
 
 def _recorded_gates(published: dict[str, Any]) -> list[GateRow]:
     """Return what the gates found when the version was published."""
     accepted = published["accepted"]
     return [
-        GateRow(gate, entry["found"], entry["limit"], entry["is_passed"], accepted.get(gate))
+        GateRow(gate, entry["found"], entry["limit"], entry["is_passed"], accepted.get(gate), entry.get("cell", ""))
         for gate, entry in published["gates"].items()
     ]
 

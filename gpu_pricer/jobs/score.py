@@ -47,9 +47,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
             certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; and lagrangian.json with iterates.parquet, from which `explain`
                             derives prices under constraints;
-            fairness.json   if fairness.users has protected attributes. The job ends with exit status 3 if the proven
-                            gap between two groups of users exceeds fairness.max_gap; `publish` then refuses the
-                            version too
+            fairness.json   if fairness.users has protected attributes. The job ends with exit status 3 if the part
+                            of a gap between two groups of users that is more than chance exceeds
+                            fairness.max_gap; `publish` then refuses the version too
             With frontier=units (or another measure) the job writes no prices but the cost of more of the measure:
             paths.work/frontier/units.parquet, and the figure paths.work/plots/frontier_units.svg
 

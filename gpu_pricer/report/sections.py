@@ -32,13 +32,17 @@ MOST_EXAMPLES = 5
 
 
 class GateRow(NamedTuple):
-    """A gate as the page shows it: its name, what was found and the limit, and whether it is passed or accepted."""
+    """A gate as the page shows it: its name, what was found and the limit, whether it is passed or accepted, and cell.
+
+    cell: the price that a gate on single prices found, "" for other gates and in records of earlier programs.
+    """
 
     gate: str
     found: float | str
     limit: float | str
     is_passed: bool
     accepted_for: str | None
+    cell: str
 
 
 class Older(NamedTuple):

@@ -20,7 +20,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_share_moved": "Share of prices that move",
     "max_mean_move": "Mean size of the moves",
     "max_share_beyond_moves": "Share of prices beyond a limit on moves",
-    "max_single_move": "Largest move of a single price",
+    "max_single_move": "Largest move of a single price, up or down",
     "max_share_missing": "Share of published products without a price now",
     "same_columns": "The table keeps its columns",
     "same_currency": "The currency stays",
@@ -31,10 +31,10 @@ GATE_WORDS: Mapping[str, str] = {
     "max_loss_increase": "Predictions get no worse than the published model's",
     "no_older_sales": "Sales reach as far as those behind the published prices",
     "certificate": "Limits on the assortment are met",
-    "audit": "Fairness audit accepts the prices",
+    "audit": "Fairness audit",
     "approval": "People have decided",
 }
-"""Every gate; a number that it finds is a share."""
+"""Every gate; a number that it finds is a share, of max_single_move a factor − 1: new / old, of a fall old / new."""
 
 MEASURE_WORDS: Mapping[str, str] = {
     "units": "Units",
@@ -87,14 +87,16 @@ def measure_words(measure: str, after_vat: str = "") -> str:
     return f"{words}{after_vat}" if measure in ("profit", "revenue") else words
 
 
-def gate_value(value: float | str) -> str:
-    """Return what a gate found, or its limit, as text: a number is a share."""
-    return percent(value, 2, signed=False) if isinstance(value, int | float) else str(value)
+def gate_value(value: float | str, gate: str = "") -> str:
+    """Return what a gate found, or its limit, as text: a number is a share, of max_single_move a factor − 1."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"factor {1 + value:,.2f}" if gate == "max_single_move" else percent(value, 2, signed=False)
 
 
-def gate_limit(limit: float | str) -> str:
+def gate_limit(limit: float | str, gate: str = "") -> str:
     """Return the limit of a gate as text; that on the certificate is the weakest status that passes."""
-    return "met or relaxed" if limit == "relaxed" else gate_value(limit)
+    return "met or relaxed" if limit == "relaxed" else gate_value(limit, gate)
 
 
 def price(value: float) -> str:

@@ -23,7 +23,7 @@ def require_known_attributes(fairness: Fairness) -> None:
 
 
 def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
-    """Write fairness.json into the version's record. Raises Refused where a proven gap exceeds fairness.max_gap.
+    """Write fairness.json into the version's record. Raises Refused where a gap beyond chance exceeds max_gap.
 
     It is also refused where fairness.max_gap is set and an attribute has no group with a price index; without a limit
     this is logged.
@@ -76,6 +76,6 @@ def _refusal(content: dict[str, Any], path: Path) -> str:
     gap = gaps[name]
     return (
         f"the same basket must cost groups of {name} the same to within fairness.max_gap={content['max_gap']}, found "
-        f"{gap['dearer']} paying {gap['gap']:.2%} more than {gap['cheaper']} (at least {gap['proven']:.2%} is no "
-        f"chance), see {path}: limit policy.bounds.max_segment_ratio, or change the segments"
+        f"{gap['dearer']} paying {gap['gap']:.2%} more than {gap['cheaper']} (at least {gap['proven']:.2%} is more "
+        f"than chance), see {path}: limit policy.bounds.max_segment_ratio, or change the segments"
     )

@@ -220,6 +220,32 @@ def test_page_of_a_refused_version_says_which_gate_and_that_readers_see_the_last
     assert (report_shop.folder / "prices/_current").resolve().name == "two"
 
 
+def row_of(page, gate):
+    """The words of a gate's row."""
+    found = next(row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if f"<td>{gate_words(gate)}</td>" in row)
+    return " ".join(re.sub(r"<[^>]*>", " ", found).split())
+
+
+def test_gate_on_fairness_claims_no_test_where_no_limit_is_set(report_shop):
+    said = "No limit is set, so nothing was tested"
+
+    for page in (report_shop.page, report_shop.refused):
+        assert row_of(page, "audit") == f"Fairness audit {said} no limit not tested"
+        assert f"80 shoppers were compared. {said}." in text_of(page, "fairness")
+    record = json.loads((report_shop.folder / "prices/two/_record/publication.json").read_text())
+    assert record[-1]["gates"]["audit"] == {"found": "not refused", "limit": "no limit", "is_passed": True}
+
+
+def test_largest_move_of_a_single_price_is_named_with_its_direction(report_shop):
+    for page in (report_shop.page, report_shop.refused):
+        row = row_of(page, "max_single_move")
+        found = re.search(r": product \w+ in segment \w+ from ([\d.]+) to ([\d.]+) \(([+-][\d.]+)%\)", row)
+        old, new, change = (float(number) for number in found.groups())
+        assert change == pytest.approx(100 * (new / old - 1), abs=0.06)
+        assert f"factor {max(new / old, old / new):.2f}: " in row
+        assert "factor 5.00 passed" in row
+
+
 def test_report_leaves_the_seal_of_the_version_whole(report_shop):
     folder = report_shop.folder
 
@@ -287,7 +313,9 @@ def test_words_of_numbers_have_no_minus_zero_and_the_minus_sign():
     assert gate_value("USD") == "USD"
     assert gate_limit("relaxed") == "met or relaxed"
     assert gate_limit(0.05) == "5.00 %"
-    assert gate_words("audit") == "Fairness audit accepts the prices"
+    assert gate_value(0.1111, "max_single_move") == "factor 1.11"
+    assert gate_limit(4.0, "max_single_move") == "factor 5.00"
+    assert gate_words("audit") == "Fairness audit"
     assert cost_words("constraints.keep_units") == "limit keep_units"
     assert cost_words("bounds.anchor") == "limit on moves over several weeks"
 
