@@ -64,12 +64,13 @@ def main(config: DictConfig) -> None:
               better_rivals   names of the baselines whose log loss is lower by the whole interval of the difference
               truth           of our prices, and of lists that keep the policy's bounds, ladders and families but not
                               its constraints: profit_per_1000_visits, profit_over_today, regret (share of the
-                              oracle's profit that is missed), share_of_attainable_gain; and optimism_gap (predicted
-                              profit over true profit − 1),
-                              gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
-                              elasticity_coverage_90 (share of the cells' intervals that hold the truth),
-                              category_coverage_90, visits_covered; naive: the same elasticities before
-                              train.response corrected them; baselines: gains of the other price lists
+                              oracle's profit that is missed), share_of_attainable_gain (of the
+                              personalisation gain: 0 at the best single price list); and optimism_gap (predicted
+                              profit over true profit − 1), gain_share of warm and cold products (cold ones never
+                              sold; of the attainable gain), elasticity_rmse, elasticity_coverage_90 (share of the
+                              cells' intervals that hold the truth), category_coverage_90, visits_covered; naive: the
+                              same elasticities before train.response corrected them; baselines: gains of the
+                              other price lists
 
             paths.work/elasticities.parquet   segment_id, category_id, elasticity, low, high: 90 % of the posterior
             paths.work/calibration.parquet    model, and in 20 bins of equal weight the weights of its offers, of those

@@ -1,4 +1,4 @@
-"""The products whose prices move the most money: each with its reason in words, and the next best price."""
+"""The products whose prices move the most money: each with its reason in words, and what another price would earn."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ WEAK, STRONG = 1.0, 2.0
 
 @dataclass(frozen=True)
 class Mover:
-    """One of the top movers: its row of product_figures, why its price moves, and what the next best price would do."""
+    """One of the top movers: its row of product_figures, why its price moves, and what another price would earn."""
 
     figures: dict[str, object]
     reason: str
@@ -114,7 +114,7 @@ def _rule(row: dict) -> str:
 
 
 def _runner_up(scored: Scored, row: dict) -> str:
-    """Return what the allowed price with the next best profit would do, in the segment with the most visits."""
+    """Return what the other allowed price with the most profit would do, in the segment with the most visits."""
     segment = int(np.argmax(scored.problem.segments.visits))
     now, other = _in_profit(scored, int(row["row"]), segment)
     if other is None:
@@ -124,16 +124,21 @@ def _runner_up(scored: Scored, row: dict) -> str:
     earned = money(abs(change), scored.version.currency)
     more = "more" if change > 0 else "less"
     here = scored.problem.segments.segment_id[segment]
-    why = _why_not(scored.policy, row) if change > 0 else ""
+    case = _in_which_case(scored.policy, row, change > 0)
     instead = f"{price(other.price)} in place of {price(now.price)} in segment {here}"
-    return f"{instead} would earn the category {earned} {more} in a period{why}."
+    return f"{case} {instead} would earn the category {earned} {more} in a period."
 
 
-def _why_not(policy: Policy, row: dict) -> str:
-    """Return why a price that would earn more is not the best one, "" where the policy asks for nothing but profit."""
-    if policy.active_constraints:
-        return f", which {'its stock forbids' if _is_scarce(row) else 'the limits on the whole assortment forbid'}"
-    return ", but the policy's objective counts revenue" if policy.objective.revenue > 0 else ""
+def _in_which_case(policy: Policy, row: dict, earns_more: bool) -> str:
+    """Return the words before the price with the most profit: the next best one only where the policy asks for profit.
+
+    Else the next best price, which `explain` prints, counts what the limits and the policy's weights ask for too.
+    earns_more: than the price of the version, which limits or weights then forbid.
+    """
+    if policy.active_constraints and earns_more:
+        return f"Without the {'limit of its stock' if _is_scarce(row) else 'limits on the assortment'},"
+    has_more_than_profit = policy.active_constraints or policy.objective.revenue > 0
+    return "Counting profit alone," if has_more_than_profit else "Next best price:"
 
 
 def _in_profit(scored: Scored, row: int, segment: int) -> tuple[PriceOutcome, PriceOutcome | None]:

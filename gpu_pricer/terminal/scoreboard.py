@@ -113,7 +113,9 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _under_truth(block: dict) -> Table:
     """Return a row per price list, by rising profit under the truth."""
-    board = Table("profit under the truth", "per 1,000 visits", "against today", "regret", "share of attainable gain")
+    board = Table(
+        "profit under the truth", "per 1,000 visits", "against today", "regret", "share of personalisation gain"
+    )
     judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
     for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):
         over, regret, share = (judged[name][gain] for gain in GAINS)

@@ -77,10 +77,10 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
 
 
 def board(families: dict[str, dict]) -> Table:
-    """Return a row per family: the share of attainable gain of every contestant, gains over today, and the response."""
+    """Return a row per family: every contestant's share of personalisation gain, gains over today, and the response."""
     gains = ("ours", "best_uniform", "oracle")
     heads = [*CONTESTANTS, *(f"{name} / today" for name in gains), *RESPONSE]
-    table = Table(Column("share of attainable gain", no_wrap=True), *heads)
+    table = Table(Column("share of personalisation gain", no_wrap=True), *heads)
     for name, family in families.items():
         table.add_row(
             name,

@@ -370,6 +370,14 @@ def test_movers_of_a_version_under_stock_limits_name_their_stock(report_shop):
     assert re.search("so that the stock lasts the period|Scarce stock", movers)
 
 
+def test_price_that_the_limits_forbid_is_not_called_next_best(report_shop):
+    movers = text_of(report_shop.page, "movers")
+
+    said = r"the assortment, [\d.]+ in place of [\d.]+ in segment s\d would earn the category [\d.,]+ USD (\w+)"
+    assert {*re.findall(f"Without the limits on {said}", movers)} == {"more"}
+    assert "ext best" not in movers
+
+
 @pytest.mark.parametrize("wrong", [{"movers": 0}, {"curves": 1.5}, {"products": -1}, {"label": "brand"}])
 def test_settings_refuse_what_makes_no_page(wrong):
     settings = {"movers": 5, "curves": 2, "products": 10, "cells": 10, "label": []}

@@ -93,7 +93,8 @@ def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray,
 def gains(profit: float, today: float, uniform: float, oracle: float) -> dict[str, float]:
     """Return profit_over_today (a rate), regret (the share of the oracle's profit missed), share_of_attainable_gain.
 
-    The last is (profit − uniform) / (oracle − uniform), NaN where the oracle does not earn more than uniform prices.
+    The last is the share of the personalisation gain, (profit − uniform) / (oracle − uniform), NaN where the oracle
+    does not earn more than uniform prices.
     """
     attainable = oracle - uniform
     return {

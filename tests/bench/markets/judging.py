@@ -18,7 +18,7 @@ from tests.bench.markets.told import TOLD
 def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dict[str, object]:
     """Return the numbers of one market, whose runs write below `folder`.
 
-    share: by contestant, the share of attainable gain: (profit − best uniform) / (oracle − best uniform).
+    share: by contestant, the share of personalisation gain: (profit − best uniform) / (oracle − best uniform).
     profit_over_today: by contestant, best_uniform and oracle. coverage: of the elasticities of the logits that come
     closest to the segments' demand, of those with the bend that the run learned: an error of the bend itself does not
     show there. coverage_at_today: of the elasticities at today's prices themselves, which differ where demand is no
