@@ -13,7 +13,8 @@ from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_la
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.limit_effects import AddedCosts, added_costs, limit_effects
-from gpu_pricer.explain.text import change_lines, cost_words, explanation_lines, limit_lines, rationed_line
+from gpu_pricer.explain.limit_text import limit_lines, rationed_line
+from gpu_pricer.explain.text import change_lines, cost_words, explanation_lines
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products

@@ -175,7 +175,7 @@ def _moves(version: PriceVersion, has_limits: bool) -> list[str]:
         f"{tally.on_shelf:,} products on the shelf,",
         f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
         f"{moves.share(moves.held):.0%} are limited by a rule for single prices (column binding)"
-        + (", and limits on the assortment move prices too" if has_limits else ""),
+        + (", and limits on the assortment can move prices too" if has_limits else ""),
     ]
 
 

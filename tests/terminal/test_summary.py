@@ -167,4 +167,4 @@ def test_limits_on_the_assortment_are_named_beside_the_rules_for_single_prices(h
     _, line = _moves(SimpleNamespace(tally=tally, moves=moves, segments=1, currency="EUR"), has_limits)
 
     assert "75% are limited by a rule for single prices (column binding)" in line
-    assert line.endswith(", and limits on the assortment move prices too") == has_limits
+    assert line.endswith(", and limits on the assortment can move prices too") == has_limits
