@@ -41,7 +41,8 @@ class Outcome:
     def preview(self) -> str:
         """Return the line of a dry run on this gate."""
         found, limit = (value if isinstance(value, str) else f"{value:.4g}" for value in (self.found, self.limit))
-        return f"  {self.gate}: found {found}, limit {limit}{'' if self.is_passed else ', accepted'}"
+        cell = f" ({self.cell})" if self.cell else ""
+        return f"  {self.gate}: found {found}{cell}, limit {limit}{'' if self.is_passed else ', accepted'}"
 
 
 def limited(gate: str, what: str, found: float, limit: float, remedy: str, detail: str = "") -> Outcome:

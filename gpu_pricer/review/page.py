@@ -42,7 +42,7 @@ class DeskPage:
                 told = f"{version.run} · prices set on {version.day} · last sales of {sales.end}"
                 text(f"{told} · you decide as {self.desk.who}", "p").classes("sub")
                 if sales.warning is not None:
-                    text(f"Old sales: {sales.warning}.", "p").classes("alert").props("role=alert")
+                    text(f"Old sales: {sales.warning}.", "p").classes("old-sales").props("role=alert")
             main_button("Publish …", self.publication.open)
         with ui.element("div").classes("desk"):
             self.summary()

@@ -5,16 +5,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from gpu_pricer.tables.artefact import sales_age
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.version.decisions import read_decisions
+from gpu_pricer.tables.version.version_record import read_version
 from tests.report.test_browser import DESKTOP, PHONE, SWITCHES
-from tests.review.conftest import SETTINGS
+from tests.review.conftest import ARTEFACT, SETTINGS
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
@@ -83,6 +86,19 @@ def ids(tab):
 def choose(tab, label, option):
     tab.get_by_label(label, exact=True).click()
     tab.get_by_role("option", name=option, exact=True).click()
+
+
+def test_head_says_when_prices_are_set_and_warns_of_old_sales(show, review_shop, tmp_path):
+    tab = show()
+    version = read_version(review_shop / "prices/one")
+    sales = sales_age(ARTEFACT.info, date.fromisoformat(version.day))
+    old = [] if sales.warning is None else [f"Old sales: {sales.warning}."]
+    tab.screenshot(path=tmp_path / "head.png")
+
+    assert tab.locator("header .sub").inner_text() == (
+        f"one · prices set on {version.day} · last sales of {sales.end} · you decide as Ann"
+    )
+    assert tab.locator("header .old-sales").all_inner_texts() == old
 
 
 def test_what_a_person_decides_is_what_is_published(show, review_shop, tmp_path):
