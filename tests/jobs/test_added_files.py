@@ -108,3 +108,14 @@ def test_lists_of_other_products_are_below_each_other_as_before(gpu_pricer, shop
     assert told.status == 0, told.out
     assert gpu_pricer(*PREPARE).status == 0
     assert products(tmp_path)["product_id"].to_list() == ["01", "02"]
+
+
+def test_stocks_are_added_where_another_file_lists_further_products(gpu_pricer, shop, tmp_path):
+    first, second = "sku;category;cost\n01;tea;0,50\n", "sku;category;cost;x\n02;tea;1,00;y\n"
+    shop({"artikel.csv": first, "products.csv": second, "bestand.csv": "sku;Bestand\n01;10\n"})
+
+    told = gpu_pricer("inspect", "shop", ANSWER, "inspect.products.file=artikel.csv")
+
+    assert told.status == 0, told.out
+    assert gpu_pricer(*PREPARE).status == 0
+    assert products(tmp_path)["stock"].to_list() == [10, None]

@@ -21,10 +21,12 @@ LEAST_KNOWN = 0.5
 class Beside:
     """A file beside the list of products.
 
-    column, of_list: the column of ids in the file and in the list. matched: products that have a row in the file.
+    main: the list. column, of_list: the column of ids in the file and in the list. matched: products that have a row in
+    the file.
     """
 
     taken: TakenFile
+    main: FoundFile
     column: str
     of_list: str
     matched: int
@@ -74,7 +76,7 @@ def _beside(file: TakenFile, main: FoundFile, vocabulary: Vocabulary) -> Beside 
         for of_list in _ids(main, vocabulary):
             matched = int(own.is_in(main.texts(of_list).implode()).sum())
             if matched >= LEAST_KNOWN * len(own):
-                pairs.append(Beside(file, column, of_list, matched))
+                pairs.append(Beside(file, main, column, of_list, matched))
     return max(pairs, key=lambda pair: pair.matched, default=None)
 
 

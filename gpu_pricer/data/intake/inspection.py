@@ -126,7 +126,7 @@ def _with_added(
     added: list[TakenFile] = []
     questions: list[Question] = []
     for beside in besides:
-        [main] = [file for file in taken if file.table == "products"]
+        [main] = [file for file in taken if file.found is beside.main]
         file, asked = match_added(beside, main, vocabulary, answers)
         added.append(file)
         questions += asked
