@@ -16,6 +16,7 @@ than they are. Three controls enter the utility beside the price; their effects 
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +65,12 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    A price that no sale showed is interpolated between those before and after it, in logs and beside what instruments
-    and context say of it. The shelf takes one from before; but a product goes unsold when it is dear, so that old
-    prices look like low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
+    Where no sale showed the price, the regular price is interpolated between the periods before and after, and the cut
+    below it is the product's median one; both in logs, and beside what instruments and context say of them. For a
+    regular price lasts and a cut does not. The shelf's usual price comes from before; but a product goes unsold when it
+    is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a market where
+    prices answer demand). Interpolated cuts look so too: they took a quarter of the sensitivities in a shop where a
+    product sells twice a week and a tenth of the weeks have a cut.
     InputError where an instrument is missing or not positive.
     """
     instruments = config.instrument_columns
@@ -77,17 +81,42 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
         raise InputError(f"{names} must be known somewhere on the shelf, found no row: mend context")
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
-    return rows.with_columns(_imputed(rows, name, causes) for name in ("price", "list_price"))
+    seen = rows.with_columns(pl.when(pl.col("price_age") == 0).then(pl.col("price", "list_price")))
+    regular = _log_regular_price(seen)
+    level = _imputed(rows, regular, causes, _between)
+    for name in ("price", "list_price"):
+        cut = _imputed(rows, seen[name].log() - regular, causes, pl.Expr.median)
+        rows = rows.with_columns(pl.coalesce(seen[name], (level + cut).exp(), name).alias(name))
+    return rows
 
 
-def _imputed(rows: pl.DataFrame, name: str, causes: list[pl.Expr]) -> pl.Series:
-    """The prices of a column, interpolated where they were not seen; as they are for a product never seen."""
-    is_seen = pl.col("price_age") == 0
-    explained = pl.Series("explained", _explained(rows.filter(is_seen), name, causes, rows))
-    left = pl.when(is_seen).then(pl.col(name).log() - pl.col("explained"))
-    between = left.interpolate().forward_fill().backward_fill().over("product_id", order_by="period")
-    price = pl.when(is_seen).then(name).otherwise((between + pl.col("explained")).exp()).fill_null(pl.col(name))
-    return rows.with_columns(explained).select(price.alias(name)).to_series()
+def _log_regular_price(rows: pl.DataFrame) -> pl.Series:
+    """The log of the list price [R], or where none differs from the price, of the median price of REGULAR_OF periods.
+
+    rows: sorted by product and period, their prices null where not seen.
+    """
+    price, listed = rows["price"].log(), rows["list_price"].log()
+    if ((price - listed).abs() >= CONVERGED).any():
+        return listed
+    middle = pl.col("price").rolling_median(REGULAR_OF, center=True, min_samples=1)
+    return rows.select(middle.over("product_id", order_by="period").log()).to_series()
+
+
+def _imputed(
+    rows: pl.DataFrame, seen: pl.Series, causes: list[pl.Expr], usual: Callable[[pl.Expr], pl.Expr]
+) -> pl.Series:
+    """The values [R] of which `seen` has those that were seen, null where the product's price never was.
+
+    usual: what stands for unseen values of a product, beside what the causes say of them.
+    """
+    explained = pl.Series(_explained(rows, seen, causes))
+    left = rows.select("product_id", "period", left=seen - explained)
+    return left.select(usual(pl.col("left")).over("product_id", order_by="period") + explained).to_series()
+
+
+def _between(values: pl.Expr) -> pl.Expr:
+    """The values, linearly interpolated where they are null, and the nearest one at the ends."""
+    return values.interpolate().forward_fill().backward_fill()
 
 
 def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> np.ndarray:
@@ -136,10 +165,7 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
     """
     if config.instruments is not None or not config.planned_promotions:
         return None
-    price, listed = rows["price"].log(), rows["list_price"].log()
-    if ((price - listed).abs() < CONVERGED).all():
-        middle = pl.col("price").rolling_median(REGULAR_OF, center=True, min_samples=1)
-        listed = rows.select(middle.over("product_id", order_by="period").log()).to_series()
+    price, listed = rows["price"].log(), _log_regular_price(rows)
     moves = pl.DataFrame({"product": rows["product_id"], "price": price, "listed": listed}).with_columns(
         pl.col("price", "listed") - pl.col("price", "listed").mean().over("product")
     )
@@ -168,15 +194,16 @@ def _require_instruments(rows: pl.DataFrame, instruments: list[str]) -> None:
             )
 
 
-def _explained(seen: pl.DataFrame, name: str, causes: list[pl.Expr], rows: pl.DataFrame) -> np.ndarray:
-    """What the causes say of the log of a price in every row, by their slopes where it was seen."""
+def _explained(rows: pl.DataFrame, values: pl.Series, causes: list[pl.Expr]) -> np.ndarray:
+    """What the causes say of the values [R] in every row, by their slopes where these were seen: are not null."""
+    seen = rows.filter(values.is_not_null())
     if not causes or seen.is_empty():
         return np.zeros(rows.height)
     groups = _groups(seen)
-    price = _within(seen[name].log().to_numpy(), groups)
+    outcome = _within(values.drop_nulls().to_numpy(), groups)
     design = np.column_stack([_within(seen.select(cause).to_series().to_numpy(), groups) for cause in causes])
     everywhere = np.column_stack([rows.select(cause).to_series().to_numpy() for cause in causes])
-    return np.asarray(everywhere @ np.linalg.lstsq(design, price, rcond=None)[0])
+    return np.asarray(everywhere @ np.linalg.lstsq(design, outcome, rcond=None)[0])
 
 
 def _groups(rows: pl.DataFrame) -> list[np.ndarray]:

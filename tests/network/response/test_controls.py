@@ -101,6 +101,26 @@ def test_a_price_nobody_saw_follows_its_cost_between_those_seen():
     assert known["price"][2] == pytest.approx(product["price"][2])
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_price_nobody_saw_after_a_cut_is_the_regular_one(is_listed):
+    regular = np.repeat([10.0, 12.0], 10)
+    price = regular.copy()
+    price[[4, 13]] *= 0.7
+    weeks = pl.date_range(date(2024, 1, 1), interval="1w", end=date(2024, 5, 13), eager=True)
+    rows = pl.DataFrame({"product_id": "P", "category_id": "C", "period": weeks, "price": price})
+    rows = rows.with_columns(
+        list_price=pl.Series(regular) if is_listed else pl.lit(None, pl.Float64),
+        price_age=pl.Series(np.isin(np.arange(20), [3, 5, 14]).astype(np.int64)),
+    )
+    hidden = pl.col("price_age") > 0
+    unseen = rows.with_columns(pl.when(~hidden).then("price"), pl.when(~hidden).then("list_price"))
+
+    known = with_known_prices(unseen, [], EndogeneityConfig(None, True, 4))
+
+    np.testing.assert_allclose(known["price"], price)
+    np.testing.assert_allclose(known["list_price"], regular if is_listed else price)
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [("diesel", "none called diesel: add them to it"), ("loss", "the instrument loss must be above 0.* found -1")],
