@@ -84,7 +84,7 @@ def test_answer_is_what_the_commands_print(answer, question):
     assert lost(question, printed) == []
 
 
-APPROVAL = "publish.approval.asks=all"
+APPROVAL = "publish.approval.asks=all publish.approval.off_shelf=true"
 
 
 def test_list_of_versions_says_who_decided(market, answer):
