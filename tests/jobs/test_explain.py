@@ -42,6 +42,12 @@ def shop(published, tmp_path):
     return copied(published, tmp_path)
 
 
+def part_line(part, out):
+    """The line of the output of `explain` on a part of the price."""
+    words = "effect of the limits" if part == "shadow_price" else part.replace("_", " ")
+    return next(line for line in out.splitlines() if f"  {words}:" in line)
+
+
 def numbers(text):
     return [float(word.replace(",", "")) for word in re.findall(r"[-+]?[\d,]*\.\d+", text)]
 

@@ -1,11 +1,10 @@
 """Jobs on a demand artefact with nested categories: prices, their derivation, and prices over draws."""
 
-import re
-
 import polars as pl
 import pytest
 
 from gpu_pricer.tables.price_table import PARTS, scan_prices
+from tests.jobs.test_explain import numbers, part_line
 from tests.markets import catalog_of, small_artefact, with_dissimilarity, with_posterior
 from tests.pricing.logit import category_value, dense_demand
 from tests.shops import lay_out
@@ -13,11 +12,6 @@ from tests.shops import lay_out
 ARTEFACT = with_posterior(small_artefact(61, segments=4, products=24, categories=6), 0.1)
 NESTED = with_dissimilarity(ARTEFACT, {"c0": 0.4, "c1": 0.2, "c2": 1.0})
 CATALOG = catalog_of(NESTED)
-
-
-def numbers(text):
-    """The decimal numbers of a text."""
-    return [float(word.replace(",", "")) for word in re.findall(r"[-+]?[\d,]*\.\d+", text)]
 
 
 def test_a_nested_price_is_derived_as_the_table_says(gpu_pricer, tmp_path):
@@ -29,9 +23,8 @@ def test_a_nested_price_is_derived_as_the_table_says(gpu_pricer, tmp_path):
     assert scored.status == ended.status == 0
     prices = scan_prices(tmp_path / "prices/one").collect()
     row = prices.filter(product_id="p007", segment_id="s2").row(0, named=True)
-    lines = ended.out.splitlines()
     for part in PARTS:
-        found = numbers(next(line for line in lines if f"  {part.replace('_', ' ')}:" in line))[0]
+        found = numbers(part_line(part, ended.out))[0]
         assert found == pytest.approx(float(row[part]), abs=0.011)
     names = sorted(NESTED.products.filter(category_id="c1")["product_id"])
     mine = prices.filter(pl.col("product_id").is_in(names), segment_id="s2").sort("product_id")

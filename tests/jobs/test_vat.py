@@ -11,7 +11,7 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import PARTS, scan_prices
 from gpu_pricer.tables.vat import VAT_MARK
-from tests.jobs.test_explain import numbers
+from tests.jobs.test_explain import numbers, part_line
 from tests.markets import catalog_of, small_artefact
 
 ARTEFACT = small_artefact(62, segments=3, products=18, categories=6)
@@ -60,7 +60,7 @@ def test_a_version_states_profit_after_vat_and_explains_its_prices_with_it(gpu_p
 
     assert ended.status == 0, ended.said
     row = cells.row(by_predicate=(pl.col("product_id") == "p001") & (pl.col("segment_id") == "s2"), named=True)
-    shown = [next(x for x in ended.out.splitlines() if f"  {p.replace('_', ' ')}:" in x) for p in (*PARTS, "vat")]
+    shown = [part_line(part, ended.out) for part in (*PARTS, "vat")]
     assert [numbers(line)[0] for line in shown] == pytest.approx([row[part] for part in (*PARTS, "vat")], abs=0.011)
     assert shown[-1].endswith("vat: the VAT that the price includes")
     assert sum(numbers(line)[0] for line in shown) == pytest.approx(row["price"], abs=1e-9)
