@@ -82,7 +82,7 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
     seen = rows.with_columns(pl.when(pl.col("price_age") == 0).then(pl.col("price", "list_price")))
-    regular = _log_regular_price(seen)
+    regular = _log_regular_price(seen, causes)
     level = _imputed(rows, regular, causes, _between)
     for name in ("price", "list_price"):
         cut = _imputed(rows, seen[name].log() - regular, causes, pl.Expr.median)
@@ -90,16 +90,24 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     return rows
 
 
-def _log_regular_price(rows: pl.DataFrame) -> pl.Series:
-    """The log of the list price [R], or where none differs from the price, of the median price of REGULAR_OF periods.
+def _log_regular_price(seen: pl.DataFrame, causes: list[pl.Expr]) -> pl.Series:
+    """The log of the regular price [R], null where it is not known.
 
-    rows: sorted by product and period, their prices null where not seen.
+    It is the list price, or of a product whose list price never differs from its price, the median price of REGULAR_OF
+    periods beside what the causes say. seen: sorted by product and period, with prices where they were seen.
     """
-    price, listed = rows["price"].log(), rows["list_price"].log()
-    if ((price - listed).abs() >= CONVERGED).any():
-        return listed
-    middle = pl.col("price").rolling_median(REGULAR_OF, center=True, min_samples=1)
-    return rows.select(middle.over("product_id", order_by="period").log()).to_series()
+    price, listed = seen["price"].log(), seen["list_price"].log()
+    explained = pl.Series(_explained(seen, price, causes))
+    rows = seen.select("product_id", "period", listed=listed, explained=explained, left=price - explained)
+    rows = rows.with_columns(is_cut=((price - listed).abs() >= CONVERGED).fill_null(False))
+    middle = _middle(pl.col("left")).over("product_id", order_by="period") + pl.col("explained")
+    is_listed = pl.col("is_cut").any().over("product_id")
+    return rows.select(pl.when(is_listed).then("listed").otherwise(middle)).to_series()
+
+
+def _middle(prices: pl.Expr) -> pl.Expr:
+    """The median of the prices around each, which stands for the regular price where no list price tells it."""
+    return prices.rolling_median(REGULAR_OF, center=True, min_samples=1)
 
 
 def _imputed(
@@ -165,7 +173,9 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
     """
     if config.instruments is not None or not config.planned_promotions:
         return None
-    price, listed = rows["price"].log(), _log_regular_price(rows)
+    price, listed = rows["price"].log(), rows["list_price"].log()
+    if ((price - listed).abs() < CONVERGED).all():
+        listed = rows.select(_middle(pl.col("price")).over("product_id", order_by="period").log()).to_series()
     moves = pl.DataFrame({"product": rows["product_id"], "price": price, "listed": listed}).with_columns(
         pl.col("price", "listed") - pl.col("price", "listed").mean().over("product")
     )

@@ -101,24 +101,43 @@ def test_a_price_nobody_saw_follows_its_cost_between_those_seen():
     assert known["price"][2] == pytest.approx(product["price"][2])
 
 
-@pytest.mark.parametrize("is_listed", [True, False])
-def test_a_price_nobody_saw_after_a_cut_is_the_regular_one(is_listed):
+def cut_prices(product, is_listed):
+    """A product with one rise and two cuts of its price, whose periods beside the cuts nobody saw; the prices too."""
     regular = np.repeat([10.0, 12.0], 10)
     price = regular.copy()
     price[[4, 13]] *= 0.7
     weeks = pl.date_range(date(2024, 1, 1), interval="1w", end=date(2024, 5, 13), eager=True)
-    rows = pl.DataFrame({"product_id": "P", "category_id": "C", "period": weeks, "price": price})
+    rows = pl.DataFrame({"product_id": product, "category_id": "C", "period": weeks, "price": price})
     rows = rows.with_columns(
-        list_price=pl.Series(regular) if is_listed else pl.lit(None, pl.Float64),
+        list_price=pl.Series(regular if is_listed else price),
         price_age=pl.Series(np.isin(np.arange(20), [3, 5, 14]).astype(np.int64)),
     )
     hidden = pl.col("price_age") > 0
-    unseen = rows.with_columns(pl.when(~hidden).then("price"), pl.when(~hidden).then("list_price"))
+    return rows.with_columns(pl.when(~hidden).then("price"), pl.when(~hidden).then("list_price")), price
 
-    known = with_known_prices(unseen, [], EndogeneityConfig(None, True, 4))
 
-    np.testing.assert_allclose(known["price"], price)
-    np.testing.assert_allclose(known["list_price"], regular if is_listed else price)
+@pytest.mark.parametrize("listed", [{"P": True}, {"P": False}, {"P": False, "Q": True}])
+def test_a_price_nobody_saw_after_a_cut_is_the_regular_one(listed):
+    rows, (price, *_) = zip(*(cut_prices(product, is_listed) for product, is_listed in listed.items()), strict=True)
+
+    known = with_known_prices(pl.concat(rows), [], PLANNED)
+
+    for product in listed:
+        np.testing.assert_allclose(known.filter(product_id=product)["price"], price)
+
+
+def test_an_unlisted_price_nobody_saw_follows_its_cost_where_cuts_pass():
+    rng = np.random.default_rng(6)
+    rows = shelf(rng, 0.0).with_columns(cost=np.repeat(np.exp(rng.normal(0, 0.2, (3, 12))), 8, axis=0).ravel())
+    true = 2 * rows["cost"] ** 0.7
+    is_seen = pl.Series(rng.random(rows.height) < 0.6)
+    seen = pl.when(is_seen).then(true)
+    rows = rows.with_columns(price=seen, list_price=seen, price_age=(~is_seen).cast(pl.Int64))
+
+    known = with_known_prices(rows, [], BY_COST)
+
+    found = known.join(rows.select("product_id", "period", true=true), on=("product_id", "period"))
+    np.testing.assert_allclose(found["price"], found["true"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
