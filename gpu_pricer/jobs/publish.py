@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
-from gpu_pricer.jobs.review import as_decided_before
+from gpu_pricer.jobs.review import as_decided_before, proposes_what_was_decided
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
 from gpu_pricer.versions.last_scored import last_scored
@@ -52,7 +52,20 @@ def main(config: DictConfig) -> None:
     folder = _version_to_publish(config)
     if config.paths.shards is None:
         log.info("the last version scored for %s is %s", config.paths.work, folder)
-    folder = as_decided_before(config, folder)
+    if publication.dry_run and proposes_what_was_decided(config, folder):
+        log.warning(
+            "%s proposes prices that people decided about earlier: without dry_run a version that keeps to their "
+            "decisions is made of it, and judged; nothing is judged now",
+            folder,
+        )
+        return
+    decided = as_decided_before(config, folder)
+    if publication.accept and decided != folder:
+        raise InputError(
+            f"publish.accept must be for a version that somebody has looked at, found {folder}, in place of which "
+            f"{decided} keeps to earlier decisions: look at it, and name it with paths.shards"
+        )
+    folder = decided
     evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
     publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(config.day))
 

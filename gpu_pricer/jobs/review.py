@@ -176,21 +176,25 @@ def settle(config: DictConfig, review: Review) -> Path:
     return folder
 
 
-def as_decided_before(config: DictConfig, folder: Path) -> Path:
-    """Return the version to publish for the one in a folder: with what people decided about the same prices earlier.
+def proposes_what_was_decided(config: DictConfig, folder: Path) -> bool:
+    """Return whether the version in a folder of paths.prices lacks prices that people decided about earlier.
 
-    It is the version itself where nothing of it was decided earlier, or where people are asked about it, who then go
-    on with `review`.
+    False where people are asked about it, who then go on with `review`, and for a version that was published before.
     """
     prices = Path(config.paths.prices)
-    run = folder.resolve().name
-    if folder.resolve().parent != prices.resolve() or run in published_runs(prices):
-        return folder
-    current = current_run(prices)
-    if current is not None and base_run(prices / current) == run:  # published already, by a run that was killed
-        return prices / current
+    if folder.resolve().parent != prices.resolve() or folder.resolve().name in published_runs(prices):
+        return False
     approval = instantiate(config.publish, _convert_="all").approval
-    if base_run(folder) is not None or not has_earlier_decisions(prices, folder, read_version(folder), approval):
+    return base_run(folder) is None and has_earlier_decisions(prices, folder, read_version(folder), approval)
+
+
+def as_decided_before(config: DictConfig, folder: Path) -> Path:
+    """Return the version to publish for the one in a folder: with what people decided about the same prices earlier."""
+    prices = Path(config.paths.prices)
+    current = current_run(prices)
+    if current is not None and base_run(prices / current) == folder.resolve().name:
+        return prices / current  # published already, by a run that was killed
+    if not proposes_what_was_decided(config, folder):
         return folder
     named = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
     made = settle(named, open_review(named))

@@ -3,7 +3,6 @@
 import json
 import logging
 from contextlib import nullcontext
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,7 +20,6 @@ from gpu_pricer.jobs.train_settings import require_flags
 from gpu_pricer.process.compiling import compiled_beside
 from gpu_pricer.process.ending import is_helper
 from gpu_pricer.process.run_record import run_job
-from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.files.disk_errors import require_writable
 from gpu_pricer.tables.published.publishing import current_run
 from gpu_pricer.tables.version.names import METRICS_FILE
@@ -29,8 +27,10 @@ from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
+from gpu_pricer.versions.last_scored import last_scored
 from gpu_pricer.versions.outlook import Outlook, outlook_of
 from gpu_pricer.versions.recent_sales import recent_sales
+from gpu_pricer.versions.version_sources import read_sources
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +104,10 @@ def main(config: DictConfig) -> dict[str, object]:
 
 
 def _outlook(config: DictConfig, folder: Path) -> Outlook | None:
-    """Return the outlook of a version that the run has scored; None where it is not computed."""
-    artefact = read_artefact(Path(config.paths.demand))
+    """Return the outlook of a version that the run has scored, or made of it by decisions; None: not computed."""
     version = read_version(folder)
-    policy = instantiate(config.policy).on(date.fromisoformat(version.day))
-    return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
+    sources = read_sources(config, folder, version)
+    return outlook_of(version, folder, sources.artefact, Path(config.paths.catalog), sources.policy)
 
 
 def _last_promise(config: DictConfig) -> list[str]:
@@ -201,7 +200,7 @@ def _run_step(name: str, config: DictConfig) -> dict[str, Any]:
         return run_job(name, STEPS[name], config)
     except Refused:
         if name == "publish" and config.paths.shards is not None:
-            _report(config, Path(config.paths.shards), None)
+            _report(config, last_scored(Path(config.paths.work), Path(config.paths.prices)), None)
         raise
 
 

@@ -224,6 +224,16 @@ def test_night_on_which_nobody_is_asked_keeps_to_what_was_decided_about_the_same
     first = current_run(shop / "prices")
     assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two", "backend=cpu").status == 0
 
+    folders = {*(shop / "prices").iterdir()}
+
+    dry = gpu_pricer("publish", "paths.shards=prices/two", "publish.dry_run=true")
+    assert dry.status == 0
+    assert "proposes prices that people decided about earlier" in " ".join(dry.log)
+    assert {*(shop / "prices").iterdir()} == folders
+    unseen = gpu_pricer("publish", "paths.shards=prices/two", "publish.accept=[audit]", "publish.reason=new")
+    assert unseen.status == 2
+    assert "for a version that somebody has looked at" in unseen.said[0]
+
     ended = [gpu_pricer("publish", "paths.shards=prices/two") for _ in range(2)]
 
     run = current_run(shop / "prices")

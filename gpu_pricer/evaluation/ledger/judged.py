@@ -36,7 +36,8 @@ def with_counts(products: pl.DataFrame, sold: pl.DataFrame, scale: float, least_
 def _counts(least_applied: float, over: pl.Expr) -> pl.Expr:
     """Whether each product counts among those of its group."""
     clear = pl.col("is_clear")
-    enough = pl.col("units").filter(clear).sum() >= LEAST_JUDGED * pl.col("units").sum()
+    promised = pl.col("units")
+    enough = (promised.filter(clear).sum() >= LEAST_JUDGED * promised.sum()) & (promised.sum() > 0)
     applied, sold = pl.col("applied"), pl.col("sold_units")
     is_mixed = applied.sum() < least_applied * sold.sum()
     helps = enough & (applied.filter(clear).sum() >= least_applied * sold.filter(clear).sum())

@@ -61,9 +61,10 @@ class SegmentsConfig:
 class Membership:
     """The `count` segments of U users, from 0: segment [U], and by_period [U, W], in which the period has no say.
 
-    A user's segment in a period is the one at which the other periods' purchases place the user. Counting by it, no
-    response is measured on the same noise that formed the segments: otherwise segments that are formed by their
-    response show more response than they have.
+    A user's segment in a period is the one at which the other periods' purchases place the user, also of a user who
+    stays in a former segment, which those of the period helped to form. Counting by it, no response is measured on the
+    same noise that formed the segments: otherwise segments that are formed by their response show more response than
+    they have.
     choice: what was chosen by the users' response in periods held out, None where nothing was to be chosen.
     """
 

@@ -47,6 +47,10 @@ def test_all_products_count_where_the_others_too_were_sold_at_many_prices():
     assert all(each.all() for each in counted([40, 40, 40], [20, 20, 20], [11, 11, 0]))
 
 
+def test_all_products_count_where_nothing_was_promised():
+    assert all(each.all() for each in counted([0, 0], [20, 20], [0, 20]))
+
+
 def test_categories_are_decided_each_by_itself():
     category = ["a", "a", "b", "b"]
 
