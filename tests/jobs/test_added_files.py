@@ -89,6 +89,23 @@ def test_which_file_is_the_list_of_products_can_be_said(gpu_pricer, shop, tmp_pa
     assert products(tmp_path).select("product_id", "stock", "cost").rows() == [("01", 10, 0.5), ("02", 20, 1.0)]
 
 
+@pytest.mark.parametrize("costs", ["produkte.csv", "kosten.csv"])
+def test_no_product_is_lost_to_a_file_with_categories_of_some(gpu_pricer, shop, tmp_path, costs):
+    shop({costs: "sku;cost\n01;0,50\n02;1,00\n", "warengruppen.csv": "sku;category\n01;tea\n"})
+
+    told = gpu_pricer("inspect", "shop", ANSWER)
+
+    if costs == "kosten.csv":
+        assert told.status == 2
+        assert "1. which file lists the products? shop/kosten.csv and shop/warengruppen.csv hold some" in told.out
+        told = gpu_pricer("inspect", "shop", ANSWER, "inspect.products.file=kosten.csv")
+    assert told.status == 0, told.out
+    assert f"and adds columns to shop/{costs} by sku, 1 of whose 2 products it has" in told.out
+    assert "product_is_known" not in told.out
+    assert gpu_pricer(*PREPARE).status == 0
+    assert products(tmp_path).select("product_id", "cost").rows() == [("01", 0.5), ("02", 1.0)]
+
+
 def test_an_id_that_is_there_twice_later_on_is_refused(gpu_pricer, shop, tmp_path):
     shop({"artikel.csv": LIST, "bestand.csv": STOCK})
     assert gpu_pricer("inspect", "shop", ANSWER, ID).status == 0

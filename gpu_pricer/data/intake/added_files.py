@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from gpu_pricer.data.inputs import SCHEMAS
 from gpu_pricer.data.intake.column_kinds import kind_of
 from gpu_pricer.data.intake.found_file import FoundFile
-from gpu_pricer.data.intake.matching import BY_NAME, Reading, TakenFile, with_further_columns
+from gpu_pricer.data.intake.matching import BY_NAME, MAY_BE_EMPTY, Reading, TakenFile, with_further_columns
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override, plain_word
 from gpu_pricer.data.sources.cells import TEXT
 from gpu_pricer.errors import InputError
@@ -37,8 +37,8 @@ def beside_products(
 ) -> tuple[list[TakenFile], list[Beside], list[Question]]:
     """Return the files without those beside the list of products, these, and the question which file is the list.
 
-    The list is the file that the user names, or the only one with a category, or else the only one called so. A file
-    is beside it if its ids are unique and most of them are those of the list.
+    The list is the file that the user names, or one with a category to which no other adds products, or else the only
+    one called so. A file is beside it if its ids are unique and most of them are those of the list.
     """
     files = [file for file in taken if file.table == TABLE]
     if len(files) < 2 or len({frozenset(file.found.columns) for file in files}) == 1:
@@ -54,12 +54,27 @@ def beside_products(
 
 
 def _lists(files: list[TakenFile], vocabulary: Vocabulary, answers: Answers) -> list[TakenFile]:
-    """Return the files that may be the list of products."""
+    """Return the files that may be the list of products; none: it must be asked."""
     said = [file for file in files if answers.table_of(file.found.path) == TABLE]
-    with_category = [
-        file for file in files if any(vocabulary.names("category_id", column) for column in file.found.columns)
-    ]
-    return said or with_category or [file for file in files if file.reason == BY_NAME]
+    if said:
+        return said
+    with_category = [file for file in files if _named(file.found, MAY_BE_EMPTY, vocabulary, answers)]
+    if len(with_category) > 1:
+        return with_category
+    fuller = [file for main in with_category for file in files if _has_more(file.found, main.found, vocabulary)]
+    if with_category and not fuller:
+        return with_category
+    called = [file for file in [*with_category, *fuller] or files if file.reason == BY_NAME]
+    return called if len(called) == 1 or not with_category else []
+
+
+def _has_more(found: FoundFile, listed: FoundFile, vocabulary: Vocabulary) -> bool:
+    """Return whether a file has products of a list and others that the list lacks."""
+    known = [listed.texts(column).implode() for column in _ids(listed, vocabulary)]
+    owned = [found.texts(column) for column in _ids(found, vocabulary)]
+    counts = [(int(own.is_in(ids).sum()), len(own)) for own in owned for ids in known]
+    shared, rows = max(counts, default=(0, 0))
+    return 0 < shared < rows
 
 
 def _which_list(files: list[TakenFile]) -> Question:
@@ -94,6 +109,13 @@ def answers_of_list(answers: Answers, main: FoundFile, besides: list[Beside]) ->
     return replace(answers, columns=answers.columns | {TABLE: own})
 
 
+def columns_beside(beside: Beside, vocabulary: Vocabulary, answers: Answers) -> dict[str, str]:
+    """Return, by name in the contract, the columns that the file has beside its ids."""
+    others = [name for name in _CONTRACT if name != ID]
+    named = {name: _named(beside.taken.found, name, vocabulary, answers) for name in others}
+    return {name: columns[0] for name, columns in named.items() if len(columns) == 1 and columns[0] != beside.column}
+
+
 def match_added(
     beside: Beside, main: TakenFile, vocabulary: Vocabulary, answers: Answers
 ) -> tuple[TakenFile, list[Question]]:
@@ -107,17 +129,14 @@ def match_added(
     key = keys[0]
     readings = {key: Reading(beside.column, TEXT, "the common id")}
     questions: list[Question] = []
-    for name, column in SCHEMAS[TABLE].columns().items():
-        named = [] if name == ID else _named(beside.taken.found, name, vocabulary, answers)
-        if len(named) != 1 or named[0] == beside.column:
-            continue
+    for name, own in columns_beside(beside, vocabulary, answers).items():
         listed = main.readings.get(name)
         if listed is not None and listed.column is not None:
             if listed.reason != "as you said":
-                questions.append(_which(name, listed.column, main, named[0], beside))
+                questions.append(_which(name, listed.column, main, own, beside))
             continue
-        kind, asked = kind_of(beside.taken.found, named[0], column, answers)
-        readings[name] = Reading(named[0], kind, BY_NAME)
+        kind, asked = kind_of(beside.taken.found, own, SCHEMAS[TABLE].columns()[name], answers)
+        readings[name] = Reading(own, kind, BY_NAME)
         questions += asked
     taken = replace(beside.taken, readings=readings, key=key, matched=beside.matched, reason=_reason(beside, main))
     return _with_own_attributes(taken, main, vocabulary), questions

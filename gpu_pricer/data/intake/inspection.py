@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_pricer.data.intake.added_files import Beside, answers_of_list, beside_products, match_added
+from gpu_pricer.data.intake.added_files import Beside, answers_of_list, beside_products, columns_beside, match_added
 from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
 from gpu_pricer.data.intake.line_statuses import with_statuses
 from gpu_pricer.data.intake.matching import (
@@ -85,9 +85,10 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
     for place, file in enumerate(taken):
         dated, asked = with_time_by_cells(file, answers)
         named = {answer.split("=")[0] for question in questions for answer in question.answers}
-        open_columns = [
-            question for question in missing_columns(dated) if question.answers[0].split("=")[0] not in named
-        ]
+        of_file = [beside for beside in besides if beside.main is file.found]
+        elsewhere = {name for beside in of_file for name in columns_beside(beside, vocabulary, answers)}
+        missing = missing_columns(dated, elsewhere)
+        open_columns = [question for question in missing if question.answers[0].split("=")[0] not in named]
         questions += asked + open_columns
         taken[place] = with_further_columns(dated, vocabulary)
     taken, asked = _with_added(taken, besides, vocabulary, answers)

@@ -208,10 +208,13 @@ def with_time_by_cells(taken: TakenFile, answers: Answers) -> tuple[TakenFile, l
     return replace(taken, readings=taken.readings | {"time": Reading(dated[0], kind, "by its cells")}), questions
 
 
-def missing_columns(taken: TakenFile) -> list[Question]:
-    """Return a question for each column that the contract demands and the file seems not to have."""
+def missing_columns(taken: TakenFile, elsewhere: set[str]) -> list[Question]:
+    """Return a question for each column that the contract demands and the file seems not to have.
+
+    elsewhere: columns that other files add to the table.
+    """
     questions = []
-    for name in taken.missing:
+    for name in (name for name in taken.missing if name not in elsewhere):
         candidates = [column for column in taken.left_out if _may_be(taken, column, name)]
         question = _which(taken, name, candidates)
         if name == MAY_BE_EMPTY:
