@@ -106,6 +106,20 @@ def test_no_product_is_lost_to_a_file_with_categories_of_some(gpu_pricer, shop, 
     assert products(tmp_path).select("product_id", "cost").rows() == [("01", 0.5), ("02", 1.0)]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_costs_of_products_that_are_not_listed_are_none_of_the_list(gpu_pricer, shop, tmp_path, ending):
+    shop({"artikel.csv": "sku;category\n01;tea\n02;tea\n03;tea\n"})
+    costs = pl.DataFrame({"sku": ["02", "01", "03", "04", "05"], "EK": [None, None, 1.5, 1.6, 1.7]})
+    getattr(costs, f"write_{ending}")(tmp_path / f"shop/bestand.{ending}")
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+    told = gpu_pricer("inspect", "shop", ANSWER, "inspect.cost_ratio=0.65")
+
+    assert asked.status == 2
+    assert "1. what is the unit cost over the list price? 2 products of shop/artikel.csv have no cost" in asked.out
+    assert (told.status, gpu_pricer(*PREPARE).status) == (0, 0), told.out
+
+
 def test_an_id_that_is_there_twice_later_on_is_refused(gpu_pricer, shop, tmp_path):
     shop({"artikel.csv": LIST, "bestand.csv": STOCK})
     assert gpu_pricer("inspect", "shop", ANSWER, ID).status == 0

@@ -138,7 +138,7 @@ def match_added(
         kind, asked = kind_of(beside.taken.found, own, SCHEMAS[TABLE].columns()[name], answers)
         readings[name] = Reading(own, kind, BY_NAME)
         questions += asked
-    taken = replace(beside.taken, readings=readings, key=key, matched=beside.matched, reason=_reason(beside, main))
+    taken = replace(beside.taken, readings=readings, key=key, reason=_reason(beside, main))
     return _with_own_attributes(taken, main, vocabulary), questions
 
 

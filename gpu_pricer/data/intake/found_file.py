@@ -71,14 +71,20 @@ class FoundFile:
         found = table.select(cells.unique()).collect().to_series()
         return found.drop_nulls().sort()
 
-    def counts(self, column: str) -> Counter[str]:
-        """Return how many rows have each cell of a column as text, by the cell in order; "": nothing is known."""
+    def counts(self, column: str, among: tuple[str, pl.Series] | None = None) -> Counter[str]:
+        """Return how many rows have each cell of a column as text, by the cell in order; "": nothing is known.
+
+        among: a column of ids, and the ids whose rows are counted; None: all rows are.
+        """
+        key, ids = among or (column, None)
+        is_counted = pl.lit(True) if ids is None else cs.by_name(key).cast(pl.String).str.strip_chars().is_in([*ids])
         if self.separator is None:
-            cells = scan_table(self.path).select(cs.by_name(column).cast(pl.String).str.strip_chars())
+            rows = scan_table(self.path).filter(is_counted)
+            cells = rows.select(cs.by_name(column).cast(pl.String).str.strip_chars())
         else:
             text = scan_text(self.path, self.separator)
             others = [stripped(name) for name in text.collect_schema() if name != LINE]
-            known = text.select(others).filter(~pl.all_horizontal(pl.all().is_null()))
+            known = text.select(others).filter(~pl.all_horizontal(pl.all().is_null()), is_counted)
             cell = cs.by_name(column)
             cells = known.select(pl.when(~cell.is_in(list(NULL_WORDS))).then(cell).alias(column))
         counted = cells.group_by(cs.by_name(column).fill_null("").alias("cell")).len().sort("cell")
@@ -104,7 +110,12 @@ class FoundFile:
         found = self.columns[column]
         if kind not in PERCENT:
             return found.readable.get(kind, found.filled)
-        counts = self.counts(column)
+        return self.readable_among(column, kind, None)
+
+    def readable_among(self, column: str, kind: str, among: tuple[str, pl.Series] | None) -> int:
+        """Return how many cells of a column hold something that a kind reads; among: see `counts`."""
+        counts = self.counts(column, among)
+        counts.pop("", None)
         cells = pl.DataFrame({"cell": [*counts], "rows": [*counts.values()]}, {"cell": pl.String, "rows": pl.Int64})
         return int(cells.filter(values(pl.col("cell"), kind).is_not_null())["rows"].sum())
 

@@ -173,9 +173,23 @@ def _lacking(taken: list[TakenFile], name: str) -> tuple[Path | str, int]:
     The number is 0 where all have one.
     """
     files = [file for file in taken if file.table == "products"]
-    added = max((min(_known(file, name), file.matched) for file in files if file.key is not None), default=0)
-    lacking = [(file.found.path, file.found.rows - max(_known(file, name), added)) for file in files if not file.key]
+    added = [file for file in files if file.key is not None]
+    lacking = [
+        (file.found.path, file.found.rows - max(_known(file, name), *(_given(other, file, name) for other in added), 0))
+        for file in files
+        if file.key is None
+    ]
     return max(lacking, key=lambda entry: entry[1], default=("", 0))
+
+
+def _given(added: TakenFile, listing: TakenFile, name: str) -> int:
+    """Return how many products of a list get a value in a column of the contract from a file that adds columns."""
+    key = str(added.key)
+    given, listed = added.readings.get(name), listing.readings.get(key)
+    if given is None or given.column is None or listed is None or listed.column is None:
+        return 0
+    ids = listing.found.texts(listed.column)
+    return added.found.readable_among(given.column, given.kind, (str(added.readings[key].column), ids))
 
 
 def _known(file: TakenFile, name: str) -> int:

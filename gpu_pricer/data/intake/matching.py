@@ -60,7 +60,7 @@ class TakenFile:
     """A file taken for a table; readings: by name in the table; reason: why it is this table.
 
     status: which lines are sales; None: all of them. key: the column by which the file adds columns to the table's
-    other file; None: it adds rows. matched: rows of that file to which it adds.
+    other file; None: it adds rows.
     """
 
     table: str
@@ -69,7 +69,6 @@ class TakenFile:
     readings: dict[str, Reading]
     status: FoundStatus | None = None
     key: str | None = None
-    matched: int = 0
 
     @property
     def left_out(self) -> list[str]:
