@@ -65,7 +65,8 @@ def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_p
 
     assert asked.status == 2
     assert (
-        "1. which lines of transactions are no sales, by their Status? Found 117 versendet, 1 (empty), 1 " in asked.out
+        "1. which lines of transactions are no sales, by their Status? Found versendet (117 lines), (empty) (1 line), "
+        in asked.out
     )
     one, both = "inspect.status.left_out=[storniert]", "inspect.status.left_out=[storniert,teilweise storniert]"
     assert f"     '{one}'\n     '{both}'\n     inspect.status.column=none\n" in asked.out
@@ -80,7 +81,17 @@ def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_p
 
 def test_a_column_called_as_a_status_of_unknown_codes_is_asked_and_one_of_regions_is_not(gpu_pricer, own_files):
     own_files(state=cells("A", "B", usual="C"))
-    assert "by their state? Found 118 C, 1 A, 1 B; none is known" in gpu_pricer("inspect", "shop", ANSWER).out
+    assert (
+        "by their state? Found C (118 lines), A (1 line), B (1 line); none is known"
+        in gpu_pricer("inspect", "shop", ANSWER).out
+    )
+
+    for answer, lines in (("[A]", "119"), ("[B]", "119"), ("[C]", "2"), ("[]", "120")):
+        assert f"     'inspect.status.left_out={answer}'\n" in gpu_pricer("inspect", "shop", ANSWER).out
+        assert (
+            f"\n{lines} lines of sales pass"
+            in gpu_pricer("inspect", "shop", ANSWER, f"inspect.status.left_out={answer}").out
+        )
 
     own_files(region=cells("A", "B", usual="C"))
     assert gpu_pricer("inspect", "shop", ANSWER).status == 0
@@ -106,6 +117,32 @@ def test_files_of_one_table_share_their_statuses(gpu_pricer, own_files, tmp_path
     assert "left out, no sales: 1 storniert\n" in ended.out
     assert "left out, no sales: 1 Retoure\n" in ended.out
     assert [file["status"]["left_out"] for file in written(tmp_path)] == [["Retoure", "storniert"]] * 2
+
+
+def test_each_file_has_a_column_of_statuses_of_its_own(gpu_pricer, own_files, tmp_path):
+    own_files(Status=cells(*["storniert"] * 20))
+    earlier = LINES["sold_at"].str.replace("2025", "2024")
+    own_files(file="sales_2024", Zustand=cells(*["storniert"] * 20), sold_at=earlier)
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+    named = gpu_pricer("inspect", "shop", ANSWER, "inspect.status.column=Status")
+
+    for told in (ended, named):
+        assert told.status == 0, told.out
+        assert told.out.count("left out, no sales: 20 storniert\n") == 2
+    assert sorted(file["status"]["column"] for file in written(tmp_path)) == ["Status", "Zustand"]
+    assert gpu_pricer(*PREPARE).status == 0
+    assert json.loads((tmp_path / "work/data/summary.json").read_text())["lines_left_out"] == {"transactions": 40}
+
+
+def test_a_file_with_two_other_columns_of_statuses_than_the_one_named_is_refused(gpu_pricer, own_files):
+    own_files(Status=cells("storniert"))
+    own_files(file="sales_2024", Zustand=cells("storniert"), Zahlung=cells("erstattet"))
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.status.column=Status")
+
+    assert ended.status == 2
+    assert "sales_2024.csv must have Status or one other column of statuses, found Zustand, Zahlung" in ended.said[0]
 
 
 def test_two_columns_of_statuses_are_asked(gpu_pricer, own_files):

@@ -14,6 +14,8 @@ from gpu_pricer.errors import InputError
 TABLE = "transactions"
 MOST_STATUSES = 40
 """Different cells of a column, above which it holds no statuses."""
+MOST_ANSWERS = 3
+"""Cells that the question which lines are no sales offers one by one."""
 COLUMN, LEFT_OUT = "status.column", "status.left_out"
 """The settings of `inspect` that answer."""
 Meaning = Literal["sale", "left_out", "unknown"]
@@ -26,27 +28,34 @@ def with_statuses(
 ) -> tuple[list[TakenFile], list[Question]]:
     """Return the files with the status of their lines, and the question which lines are sales if that cannot be told.
 
-    The files of the transactions have one column of statuses: the one that the user names, or the only one that is
-    called so or has a cell such as `storniert`.
+    Each file of the transactions has one column of statuses at most: the one that the user names, or, where the file
+    has none of that name, the only one that is called so or has a cell such as `storniert`.
     """
     if answers.status_column == NONE:
         return taken, []
-    statuses = _statuses(taken, answers.status_column)
-    columns = [answers.status_column] if answers.status_column else _candidates(statuses, vocabulary)
-    if len(columns) != 1:
-        if answers.left_out is not None and not columns:
-            raise InputError(f"inspect.{LEFT_OUT} must stand beside inspect.{COLUMN}, found no column of statuses")
-        return taken, [_which_column(statuses, columns)] if columns else []
-    [column] = columns
-    meanings = {cell: meaning(vocabulary, column, cell) for cell in sorted(statuses[column])}
-    if answers.left_out is None and "unknown" in meanings.values():
-        return taken, [_which_cells(column, statuses[column], meanings)]
-    if answers.left_out is None:
-        left_out = [cell for cell, told in meanings.items() if told == "left_out"]
-    else:
-        left_out = _said(answers.left_out, column, statuses[column])
+    columns = _columns(taken, vocabulary, answers.status_column)
+    open_ones = dict.fromkeys(column for several in columns if len(several) > 1 for column in several)
+    if open_ones:
+        return taken, [_which_column(_counts(taken, columns), [*open_ones])]
+    counts = _counts(taken, columns)
+    if answers.left_out is not None:
+        _require_cells(answers.left_out, counts)
+    meanings = {
+        column: {cell: meaning(vocabulary, column, cell) for cell in sorted(counts[column])} for column in counts
+    }
+    if answers.left_out is None and any("unknown" in told.values() for told in meanings.values()):
+        return taken, [_which_cells(counts, meanings)]
     reason = "as you said" if answers.status_column or answers.left_out is not None else "by its cells"
-    return [_with_status(file, column, left_out, list(meanings), reason) for file in taken], []
+    settled = []
+    for file, of_file in zip(taken, columns, strict=True):
+        for column in of_file:
+            told = meanings[column]
+            by_words = [cell for cell, said in told.items() if said == "left_out"]
+            left_out = by_words if answers.left_out is None else [cell for cell in answers.left_out if cell in told]
+            sales = [cell for cell in told if cell not in left_out]
+            file = replace(file, status=FoundStatus(column, file.found.counts(column), sales, left_out, reason))
+        settled.append(file)
+    return settled, []
 
 
 def meaning(vocabulary: Vocabulary, column: str, cell: str) -> Meaning:
@@ -61,30 +70,56 @@ def meaning(vocabulary: Vocabulary, column: str, cell: str) -> Meaning:
     return "sale" if plain_word(cell) in words["sale"] else "unknown"
 
 
-def _statuses(taken: list[TakenFile], said: str | None) -> Statuses:
-    """Return the counted cells of each unread column of the transactions that may hold statuses, or of that said."""
-    found: Statuses = {}
-    for file in (file for file in taken if file.table == TABLE):
-        for column in file.left_out:
-            if said == column or (said is None and file.found.columns[column].distinct <= MOST_STATUSES):
-                found.setdefault(column, Counter()).update(file.found.counts(column))
-    if said is not None and said not in found:
-        columns = ", ".join(column for file in taken if file.table == TABLE for column in file.left_out) or "none"
+def _columns(taken: list[TakenFile], vocabulary: Vocabulary, said: str | None) -> list[list[str]]:
+    """Return for each file the columns that may hold its statuses: the one said, or those by which they are known."""
+    files = [file for file in taken if file.table == TABLE]
+    if said is not None and not any(said in file.left_out for file in files):
+        columns = ", ".join(column for file in files for column in file.left_out) or "none"
         raise InputError(
             f"inspect.{COLUMN} must name an unread column of {TABLE}, found {said!r}, but only {columns}: mend it"
         )
+    by_cells, by_name = _candidates(_counted(files), vocabulary)
+    found: list[list[str]] = []
+    for file in taken:
+        unread = file.left_out if file.table == TABLE else []
+        own = [column for column in unread if column in by_cells] or [name for name in unread if name in by_name]
+        found.append([said] if said is not None and said in unread else own)
+        if said is not None and len(found[-1]) > 1:
+            raise InputError(
+                f"{file.found.path} must have {said} or one other column of statuses, found {', '.join(own)}: rename "
+                f"the one that says which lines are sales to {said}"
+            )
     return found
 
 
-def _candidates(statuses: Statuses, vocabulary: Vocabulary) -> list[str]:
-    """Return the columns with a cell that says that a line is no sale; if there is none, those called as a status."""
+def _counted(files: list[TakenFile]) -> Statuses:
+    """Return the counted cells of each unread column that may hold statuses."""
+    found: Statuses = {}
+    for file in files:
+        for column in file.left_out:
+            if file.found.columns[column].distinct <= MOST_STATUSES:
+                found.setdefault(column, Counter()).update(file.found.counts(column))
+    return found
+
+
+def _counts(taken: list[TakenFile], columns: list[list[str]]) -> Statuses:
+    """Return the counted cells of the columns that hold the files' statuses."""
+    counts: Statuses = {}
+    for file, of_file in zip(taken, columns, strict=True):
+        for column in of_file:
+            counts.setdefault(column, Counter()).update(file.found.counts(column))
+    return counts
+
+
+def _candidates(statuses: Statuses, vocabulary: Vocabulary) -> tuple[list[str], list[str]]:
+    """Return the columns with a cell that says that a line is no sale, and those called as a status."""
     by_cells = [
         column
         for column, counts in statuses.items()
         if any(meaning(vocabulary, column, cell) == "left_out" or _has_word(vocabulary, cell) for cell in counts)
     ]
     names = {*vocabulary.status["columns"], *vocabulary.status["left_out"]}
-    return by_cells or [column for column, counts in statuses.items() if plain_word(column) in names and any(counts)]
+    return by_cells, [column for column, counts in statuses.items() if plain_word(column) in names and any(counts)]
 
 
 def _has_word(vocabulary: Vocabulary, cell: str) -> bool:
@@ -98,31 +133,39 @@ def _which_column(statuses: Statuses, columns: list[str]) -> Question:
     return Question(text, tuple(override(COLUMN, word) for word in (*columns, NONE)))
 
 
-def _which_cells(column: str, counts: Counter[str], meanings: dict[str, Meaning]) -> Question:
-    """Return the question which cells of a column of statuses say that a line is no sale."""
-    certain, unknown = ([cell for cell, told in meanings.items() if told == kind] for kind in ("left_out", "unknown"))
-    seen = ", ".join(f"{count:,} {cell or '(empty)'}" for cell, count in counts.most_common())
+def _which_cells(counts: Statuses, meanings: dict[str, dict[str, Meaning]]) -> Question:
+    """Return the question which cells of the columns of statuses say that a line is no sale."""
+    cells = sum(counts.values(), Counter())
+    told = [entry for of_column in meanings.values() for entry in of_column.items()]
+    certain, unknown, sales = (
+        list(dict.fromkeys(cell for cell, said in told if said == kind)) for kind in ("left_out", "unknown", "sale")
+    )
+    seen = ", ".join(f"{cell or '(empty)'} ({_lines(count)})" for cell, count in cells.most_common())
     known = f"{', '.join(certain)} will not count" if certain else "none is known to be cancelled or returned"
     text = (
-        f"which lines of {TABLE} are no sales, by their {column}? Found {seen}; {known}. Name all cells of lines to "
-        f"leave out; {COLUMN}={NONE} counts every line, also later on"
+        f"which lines of {TABLE} are no sales, by their {' and '.join(counts)}? Found {seen}; {known}. Name all "
+        f"cells of lines to leave out; {COLUMN}={NONE} counts every line, also later on"
     )
-    answers = (override(LEFT_OUT, certain), override(LEFT_OUT, [*certain, *unknown]), override(COLUMN, NONE))
-    return Question(text, answers if len(meanings) > len(certain) + len(unknown) else (answers[0], answers[2]))
+    rarest = sorted(unknown, key=lambda cell: (cells[cell], cell))[:MOST_ANSWERS] if len(unknown) > 1 else []
+    others = [unknown] if sales else [[cell] for cell in rarest]
+    left_out = [certain, *([*certain, *cell] for cell in others)]
+    return Question(
+        text, (*(override(LEFT_OUT, list(dict.fromkeys(names))) for names in left_out), override(COLUMN, NONE))
+    )
 
 
-def _said(left_out: list[str], column: str, counts: Counter[str]) -> list[str]:
-    lost = [cell for cell in left_out if cell not in counts]
+def _lines(count: int) -> str:
+    return f"{count:,} line" if count == 1 else f"{count:,} lines"
+
+
+def _require_cells(left_out: list[str], counts: Statuses) -> None:
+    """Raise InputError for a cell that the user names and no column of statuses has."""
+    if not counts:
+        raise InputError(f"inspect.{LEFT_OUT} must stand beside inspect.{COLUMN}, found no column of statuses")
+    found = list(dict.fromkeys(cell for cells in counts.values() for cell in cells))
+    lost = [cell for cell in left_out if cell not in found]
     if lost:
         raise InputError(
-            f"inspect.{LEFT_OUT} must name cells of {column}, found {lost[0]!r}, but only {', '.join(counts)}: mend it"
+            f"inspect.{LEFT_OUT} must name cells of {' and '.join(counts)}, found {lost[0]!r}, but only "
+            f"{', '.join(found)}: mend it"
         )
-    return left_out
-
-
-def _with_status(file: TakenFile, column: str, left_out: list[str], cells: list[str], reason: str) -> TakenFile:
-    """Return a file of the transactions that has the column with its status; others as they are."""
-    if file.table != TABLE or column not in file.left_out:
-        return file
-    sales = [cell for cell in cells if cell not in left_out]
-    return replace(file, status=FoundStatus(column, file.found.counts(column), sales, left_out, reason))
