@@ -81,17 +81,12 @@ def test_cells_that_no_word_tells_are_asked_and_each_answer_shown_is_taken(gpu_p
 
 def test_a_column_called_as_a_status_of_unknown_codes_is_asked_and_one_of_regions_is_not(gpu_pricer, own_files):
     own_files(state=cells("A", "B", usual="C"))
-    assert (
-        "by their state? Found C (118 lines), A (1 line), B (1 line); none is known"
-        in gpu_pricer("inspect", "shop", ANSWER).out
-    )
-
-    for answer, lines in (("[A]", "119"), ("[B]", "119"), ("[C]", "2"), ("[]", "120")):
-        assert f"     'inspect.status.left_out={answer}'\n" in gpu_pricer("inspect", "shop", ANSWER).out
-        assert (
-            f"\n{lines} lines of sales pass"
-            in gpu_pricer("inspect", "shop", ANSWER, f"inspect.status.left_out={answer}").out
-        )
+    asked = gpu_pricer("inspect", "shop", ANSWER).out
+    assert "by their state? Found C (118 lines), A (1 line), B (1 line); none is known" in asked
+    for answer, lines in (("[]", "120"), ("[A]", "119"), ("[B]", "119"), ("[C]", "2")):
+        word = f"inspect.status.left_out={answer}"
+        assert f"     '{word}'\n" in asked
+        assert f"\n{lines} lines of sales pass" in gpu_pricer("inspect", "shop", ANSWER, word).out
 
     own_files(region=cells("A", "B", usual="C"))
     assert gpu_pricer("inspect", "shop", ANSWER).status == 0
@@ -106,6 +101,18 @@ def test_a_column_that_only_marks_cancelled_lines_is_known(gpu_pricer, own_files
     assert ended.status == 0, ended.out
     [sales] = written(tmp_path)
     assert (sales["status"]["left_out"], sales["status"]["sales"]) == ([yes], [no or ""])
+
+
+def test_flags_that_are_floats_in_parquet_are_known(gpu_pricer, own_files, tmp_path):
+    own_files("parquet", storniert=cells(1.0, None, float("nan"), usual=0.0))
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.out
+    [sales] = written(tmp_path)
+    assert (sales["status"]["left_out"], sales["status"]["sales"]) == (["1"], ["", "0"])
+    assert gpu_pricer(*PREPARE).status == 0
+    assert pl.read_parquet(tmp_path / "work/data/sales.parquet")["units"].sum() == LINES.height - 1
 
 
 def test_files_of_one_table_share_their_statuses(gpu_pricer, own_files, tmp_path):

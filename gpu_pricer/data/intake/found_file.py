@@ -10,6 +10,7 @@ import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, EPOCH, FLAG, PERCENT, stripped, values
 from gpu_pricer.data.sources.csv import require_utf8, scan_text
+from gpu_pricer.data.sources.parquet import cell_text
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.reading import scan_table
@@ -80,7 +81,7 @@ class FoundFile:
         is_counted = pl.lit(True) if ids is None else cs.by_name(key).cast(pl.String).str.strip_chars().is_in([*ids])
         if self.separator is None:
             rows = scan_table(self.path).filter(is_counted)
-            cells = rows.select(cs.by_name(column).cast(pl.String).str.strip_chars())
+            cells = rows.select(cell_text(rows, column))
         else:
             text = scan_text(self.path, self.separator)
             others = [stripped(name) for name in text.collect_schema() if name != LINE]

@@ -121,7 +121,7 @@ class ParquetFile:
     def _cell(self) -> pl.Expr:
         """The row's status as stripped text."""
         assert self.status is not None, "asked for the status of a file without one"
-        return cs.by_name(self.status.column).cast(pl.String).str.strip_chars()
+        return cell_text(self._table(), self.status.column)
 
     def _table(self) -> pl.LazyFrame:
         table = scan_table(Path(self.path))
@@ -133,3 +133,14 @@ class ParquetFile:
                 "mend the file, or run gpu-pricer inspect again"
             )
         return table
+
+
+def cell_text(table: pl.LazyFrame, column: str) -> pl.Expr:
+    """Return the cells of a typed column as stripped text; a whole float is a whole number, and NaN is null.
+
+    Programs such as pandas make floats of whole numbers where a cell of their column is empty.
+    """
+    cell = cs.by_name(column)
+    if not table.collect_schema()[column].is_float():
+        return cell.cast(pl.String).str.strip_chars()
+    return cell.fill_nan(None).cast(pl.String).str.replace(r"^(-?\d+)\.0$", "$1")
