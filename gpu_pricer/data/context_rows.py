@@ -1,20 +1,31 @@
 """What the table `context` cannot do: set a price, or say anything of periods that are not in the log."""
 
+import re
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
+from gpu_pricer.data.intake.vocabulary import plain_word
 from gpu_pricer.tables.periods import Period
 
-PRICE_WORDS = ("price", "preis", "prix")
-OTHERS_WORDS = ("competitor", "market", "wettbewerb", "konkurren", "markt", "mitbewerb", "concurren", "marche")
-"""Words in the name of a price that others ask: it may move demand, and is no price of ours."""
+PRICE_WORDS = ("price", "prices", "preis", "preise", "prix")
+OWN_WORDS = (
+    *("own", "our", "promo", "promotion", "promotions", "promotional", "sale", "sales", "action", "unser", "eigen"),
+    *("eigener", "verkauf", "verkaufs", "aktion", "aktions", "angebot", "angebots", "sonder", "notre", "vente", "de"),
+)
+OWN_PRICE = re.compile("({own})*({price})({own})*".format(own="|".join(OWN_WORDS), price="|".join(PRICE_WORDS)))
+"""Plain names of prices of ours: a word for a price alone, or with words for own, promotion, sale or action."""
 
 
-def context_reports(tables: dict[str, pl.DataFrame], period: Period) -> list[str]:
-    """Return a line on prices of ours in context, and one if no row is of a period of the log; tables: valid inputs."""
-    priced = [name for name in tables["context"].columns if is_own_price(name)] if "context" in tables else []
-    return [report for report in (price_report(priced), unused_report(tables, period)) if report]
+def context_reports(tables: dict[str, pl.DataFrame], period: Period, instruments: Sequence[str]) -> list[str]:
+    """Return a line on prices of ours in context, and one if no row is of a period of the log; tables: valid inputs.
+
+    instruments: columns that move prices, which set none.
+    """
+    columns = tables["context"].columns if "context" in tables else []
+    reports = (price_report(own_prices(columns, instruments)), unused_report(tables, period))
+    return [report for report in reports if report]
 
 
 def unused_report(tables: dict[str, pl.DataFrame], period: Period) -> str:
@@ -32,10 +43,9 @@ def unused_report(tables: dict[str, pl.DataFrame], period: Period) -> str:
     ).format(first, end, *_periods(context, period))
 
 
-def is_own_price(name: str) -> bool:
-    """Return whether a column is called as a price, such as Aktionspreis, and not as one that others ask."""
-    word = name.lower()
-    return any(price in word for price in PRICE_WORDS) and not any(other in word for other in OTHERS_WORDS)
+def own_prices(columns: Iterable[str], instruments: Sequence[str]) -> list[str]:
+    """Return the columns that are called as prices of ours, such as Aktionspreis, and that are no instruments."""
+    return [name for name in columns if name not in instruments and OWN_PRICE.fullmatch(plain_word(name))]
 
 
 def price_report(columns: list[str]) -> str:

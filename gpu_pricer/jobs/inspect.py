@@ -63,23 +63,13 @@ def main(config: DictConfig) -> dict[str, object] | None:
     settings = config.inspect
     _name(settings)
     words = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
-    parts = (
-        "vocabulary",
-        "vat",
-        "attributes",
-        "tables",
-        "label",
-        "protected",
-        "unread",
-        "status_words",
-        "competitor_files",
-    )
-    vocabulary = Vocabulary(*(words[part] for part in parts))
+    vocabulary = Vocabulary(*(words[part] for part in VOCABULARY))
     answers = _answers(words)
     for line in passed_over_lines(passed_over(settings.files)):
         print(line)
     found = inspect_files(files_in(settings.files), vocabulary, answers)
-    for line in (line for taken in found.files for line in file_lines(taken)):
+    instruments = config.train.response.endogeneity.instruments or []
+    for line in (line for taken in found.files for line in file_lines(taken, instruments)):
         print(line)
     command = shlex.join([*COMMAND.split(), *settings.files, *_said(words)])
     if found.questions:

@@ -77,7 +77,8 @@ def main(config: DictConfig) -> dict[str, object]:
         log.warning("quarantined: %s", report)
     for report in inputs.left_out_reports:
         log.info("left out: %s", report)
-    for report in filter(None, [shared_user_report(inputs.sales), *context_reports(inputs.tables, period)]):
+    told = context_reports(inputs.tables, period, config.train.response.endogeneity.instruments or [])
+    for report in filter(None, [shared_user_report(inputs.sales), *told]):
         log.warning(report)
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     if inputs.unread_report:
@@ -87,8 +88,8 @@ def main(config: DictConfig) -> dict[str, object]:
     rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
-    told = {name: data[name] for name in ("currency", "protected", "label")}
-    summary: dict[str, Any] = told | canonical.summary
+    named = {name: data[name] for name in ("currency", "protected", "label")}
+    summary: dict[str, Any] = named | canonical.summary
     _write(directory, canonical, inputs, summary)
     log.info(
         "wrote %s products, %s choices of %s users to %s",

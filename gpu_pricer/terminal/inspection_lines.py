@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from gpu_pricer.data.context_rows import is_own_price, price_report, unused_report
+from gpu_pricer.data.context_rows import own_prices, price_report, unused_report
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
@@ -18,8 +18,11 @@ from gpu_pricer.tables.periods import Period
 KIND_WIDTH = 18
 
 
-def file_lines(taken: TakenFile) -> list[str]:
-    """Return the lines on a file: its table, and of each column what it is, how it is written, why, and examples."""
+def file_lines(taken: TakenFile, instruments: Sequence[str]) -> list[str]:
+    """Return the lines on a file: its table, and of each column what it is, how it is written, why, and examples.
+
+    instruments: columns of context that move prices.
+    """
     found = taken.found
     sign = {None: "", "\t": ", cells separated by tabs"}.get(found.separator, f", cells separated by {found.separator}")
     width = max(len(name) for name in found.columns)
@@ -38,7 +41,7 @@ def file_lines(taken: TakenFile) -> list[str]:
             f"{f'{lost:,} of them not readable as such, ' if lost else ''}{column.distinct:,} different: "
             f"{' | '.join(column.examples)}"
         )
-    priced = [name for name in taken.readings if is_own_price(name)] if taken.table == "context" else []
+    priced = own_prices(taken.readings, instruments) if taken.table == "context" else []
     lines += [f"  {price_report(priced)}"] if priced else []
     lines += [] if taken.status is None else _status_lines(taken.status, width)
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]

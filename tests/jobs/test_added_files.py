@@ -39,6 +39,7 @@ def test_stocks_and_prices_of_competitors_are_added_to_the_products(gpu_pricer, 
     added = "and adds columns to shop/artikel.csv by"
     assert f"shop/bestand.csv is products, {added} sku, 2 of whose 2 products it has: 3 rows" in told.out
     assert f"shop/wettbewerb.csv is products, {added} ean, 2 of whose 2 products it has: 2 rows" in told.out
+    assert "Preis  competitor_price (by the file's name)" in told.out
     found = products(tmp_path).select("product_id", "price", "cost", "stock", "competitor_price", "Lager")
     assert found.rows() == [("01", 1.5, 0.5, 10, 1.59, "Bonn"), ("02", 2.5, 1.0, 20, 2.49, "Ulm")]
     added = yaml.safe_load((tmp_path / "own/data/shop.yaml").read_text())["source"]["added"]["products"]
@@ -118,6 +119,16 @@ def test_costs_of_products_that_are_not_listed_are_none_of_the_list(gpu_pricer, 
     assert asked.status == 2
     assert "1. what is the unit cost over the list price? 2 products of shop/artikel.csv have no cost" in asked.out
     assert (told.status, gpu_pricer(*PREPARE).status) == (0, 0), told.out
+
+
+def test_prices_of_our_own_stores_called_markt_are_no_competitors(gpu_pricer, shop):
+    shop({"artikel.csv": LIST, "markt_preise.csv": MARKET})
+
+    told = gpu_pricer("inspect", "shop", ANSWER, ID)
+
+    assert told.status == 0, told.out
+    assert "Preis  price (by its name)" in told.out
+    assert "competitor_price" not in told.out
 
 
 def test_an_id_that_is_there_twice_later_on_is_refused(gpu_pricer, shop, tmp_path):

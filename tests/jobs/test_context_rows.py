@@ -2,6 +2,7 @@
 
 import pytest
 
+from gpu_pricer.data.context_rows import own_prices
 from tests.jobs.conftest import ANSWER, PREPARE
 
 SETS_NO_PRICE = "Aktionspreis of context sets no price: context says what else moved demand; fixed prices, such as"
@@ -38,7 +39,10 @@ def test_a_planned_price_in_context_is_told_with_the_way_to_set_it(gpu_pricer, p
     assert any(unused in line for line in warned)
 
 
-@pytest.mark.parametrize("column", ["Rabatt", "Wettbewerbspreis", "Marktpreis Nord"])
+OTHERS = ["Einkaufspreis", "purchase_price", "prix_achat", "milk_price", "oil_price_index", "competition_price"]
+
+
+@pytest.mark.parametrize("column", ["Rabatt", "Wettbewerbspreis", "Marktpreis Nord", *OTHERS])
 def test_context_of_the_log_without_prices_of_ours_says_nothing(gpu_pricer, planned, column):
     planned("2025-01-07", column)
 
@@ -48,3 +52,21 @@ def test_context_of_the_log_without_prices_of_ours_says_nothing(gpu_pricer, plan
     assert (told.status, prepared.status) == (0, 0), told.said
     for words in ("sets no price", "no row of context has an effect"):
         assert words not in told.out + "".join(prepared.log)
+
+
+def test_prices_of_ours_are_a_price_word_alone_or_with_own_promotion_sale_or_action():
+    ours = ["Preis", "price", "Aktionspreis", "promo_price", "sale_price", "prix_promo", "Prix de vente", "own price"]
+
+    assert own_prices([*ours, *OTHERS], []) == ours
+    assert own_prices(ours, ["promo_price"]) == [name for name in ours if name != "promo_price"]
+
+
+def test_a_configured_instrument_is_not_warned_of(gpu_pricer, planned):
+    planned("2025-01-07")
+    instruments = "train.response.endogeneity.instruments=[Aktionspreis]"
+
+    told = gpu_pricer("inspect", "shop", ANSWER, "inspect.context.time=von", instruments)
+    prepared = gpu_pricer(*PREPARE, instruments)
+
+    assert (told.status, prepared.status) == (0, 0), told.said
+    assert "sets no price" not in told.out + "".join(prepared.log)

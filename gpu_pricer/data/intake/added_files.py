@@ -11,7 +11,8 @@ from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabular
 from gpu_pricer.data.sources.cells import TEXT
 from gpu_pricer.errors import InputError
 
-TABLE, ID, PRICE = "products", "product_id", "price"
+TABLE, ID, PRICE, COMPETITOR_PRICE = "products", "product_id", "price", "competitor_price"
+BY_FILE = "by the file's name"
 _CONTRACT = SCHEMAS[TABLE].column_names()
 LEAST_KNOWN = 0.5
 """Share of a file's ids that the list of products has, from which the file is about these products."""
@@ -136,10 +137,17 @@ def match_added(
                 questions.append(_which(name, listed.column, main, own, beside))
             continue
         kind, asked = kind_of(beside.taken.found, own, SCHEMAS[TABLE].columns()[name], answers)
-        readings[name] = Reading(own, kind, BY_NAME)
+        readings[name] = Reading(own, kind, _reason_of(name, own, vocabulary, answers))
         questions += asked
     taken = replace(beside.taken, readings=readings, key=key, reason=_reason(beside, main))
     return _with_own_attributes(taken, main, vocabulary), questions
+
+
+def _reason_of(name: str, column: str, vocabulary: Vocabulary, answers: Answers) -> str:
+    """Return why a column of the file is one of the contract."""
+    if (answers.columns.get(TABLE) or {}).get(name) is not None:
+        return "as you said"
+    return BY_NAME if vocabulary.names(name, column) else BY_FILE
 
 
 def _with_own_attributes(taken: TakenFile, main: TakenFile, vocabulary: Vocabulary) -> TakenFile:
@@ -161,7 +169,7 @@ def _named(found: FoundFile, name: str, vocabulary: Vocabulary, answers: Answers
     is_competitor = any(word.startswith(other) for word in words for other in vocabulary.competitor_files)
     if is_competitor and name == PRICE:
         return []
-    sought = (name, PRICE) if is_competitor and name == "competitor_price" else (name,)
+    sought = (name, PRICE) if is_competitor and name == COMPETITOR_PRICE else (name,)
     return [column for column in found.columns if any(vocabulary.names(word, column) for word in sought)]
 
 
