@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from gpu_pricer.data.intake.vocabulary import plain_word
+from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.tables.periods import Period
 
 PRICE_WORDS = ("price", "prices", "preis", "preise", "prix")

@@ -17,7 +17,8 @@ from gpu_pricer.data.intake.matching import (
     with_time_by_cells,
 )
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
-from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override, plain_word
+from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
+from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.source import SET_ELSEWHERE
 from gpu_pricer.errors import InputError
 

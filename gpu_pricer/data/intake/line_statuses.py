@@ -7,7 +7,8 @@ from typing import Literal
 
 from gpu_pricer.data.intake.found_file import EXAMPLES
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
-from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override, plain_word
+from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override
+from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import FALSE, TRUE
 from gpu_pricer.errors import InputError
 

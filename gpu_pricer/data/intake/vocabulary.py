@@ -1,11 +1,11 @@
 """The words by which files and columns are known, and what the user has said about them."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.vat import require_vat_settings
 
@@ -131,10 +131,3 @@ def _spelled(value: object) -> str:
     if isinstance(value, str) and (not PLAIN.fullmatch(text) or text.lower() in WORDS_OF_YAML):
         return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return text
-
-
-def plain_word(text: str) -> str:
-    """Return the letters and digits of a text without accents, in small letters."""
-    spelled = text.lower().replace("ß", "ss")
-    bare = "".join(sign for sign in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(sign))
-    return re.sub(r"[^a-z0-9]", "", bare)
