@@ -20,8 +20,8 @@ SHARED = ("paths", "backend", "seed", "quiet", "log")
 TRAINING = ("split", "init_from", "model", "trainer", "logger", "train")
 SCORING = ("day", "uncertainty", "policy", "score", "frontier", "fairness")
 READS = {
-    "inspect": ("inspect",),
-    "prepare": ("data", "split"),
+    "inspect": ("inspect", "train"),
+    "prepare": ("data", "split", "train"),
     "train": TRAINING,
     "score": ("data", *SCORING),
     "publish": ("day", "publish", "fairness"),
