@@ -61,6 +61,24 @@ def by_weight(seed: int) -> Market:
     )
 
 
+def rarely_sold(seed: int) -> Market:
+    """A long tail: most products sell less than once a week, and a week without a sale does not show the price."""
+    of_goods, of_people, of_weeks, of_sales = generator("rarely_sold", seed).spawn(4)
+    goods, people = draw_assortment(of_goods, 16, 340), one_by_one(of_people, 800, (0.02, 0.12))
+    season = drawn_season(of_weeks, goods, 60, 0.2)
+    return drawn_market(
+        Scenario(
+            goods=goods,
+            people=people,
+            history=draw_history(of_weeks, goods, 60, Rule(), season),
+            choice=thrifty_choice(of_people, goods, people, 2.6, common=1.1),
+            quantity=single_pieces(goods.base),
+            hidden=season,
+        ),
+        of_sales,
+    )
+
+
 def remembered_prices(seed: int) -> Market:
     """No logit of the price: shoppers compare with the price they remember, overlook small moves and hate rises."""
     of_goods, of_people, of_weeks, of_sales = generator("remembered_prices", seed).spawn(4)

@@ -72,11 +72,16 @@ def shocks_without_cost(seed: int) -> Market:
     )
 
 
-def thrifty_choice(rng: np.random.Generator, goods: Assortment, people: People, sensitivity: float) -> Choice:
-    """Return a linear choice of users whose log sensitivity rises with thrift around that of the category."""
+def thrifty_choice(
+    rng: np.random.Generator, goods: Assortment, people: People, sensitivity: float, common: float = 0.6
+) -> Choice:
+    """Return a linear choice of users whose log sensitivity rises with thrift around that of the category.
+
+    common: standard deviation of the products' levels, in utility.
+    """
     groups = people.count if people.kind is None else int(people.kind.max()) + 1
     group = np.arange(people.count) if people.kind is None else people.kind
-    taste = drawn_tastes(rng, goods, groups, 0.45)[:, group]
+    taste = drawn_tastes(rng, goods, groups, 0.45, common)[:, group]
     level = sensitivity * np.exp(rng.normal(0, 0.25, goods.categories))[goods.category]
     response = Linear(goods.base, level[:, None] * np.exp(0.45 * people.thrift))
     mean_rate = 4.5 / goods.categories
