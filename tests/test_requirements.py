@@ -76,7 +76,7 @@ def test_base_image_is_named_by_tag_and_digest():
 
 def test_docs_say_how_to_check_the_digest_of_the_very_base_image():
     tag = re.search(r"^FROM (\S+)@", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
-    words = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+    words = " ".join((ROOT / "docs" / "cluster.md").read_text().split())
 
     assert f"docker buildx imagetools inspect {tag}" in words
 

@@ -1,4 +1,4 @@
-"""The commands that docs/operations.md shows for object stores, on two machines, and what readers see then."""
+"""The commands that docs/cluster.md shows for object stores, on two machines, and what readers see then."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.stores.conftest import ARTEFACT
 
 SHOWN = {
     command.arguments[0]: command.arguments
-    for command in commands("docs/operations.md")
+    for command in commands("docs/cluster.md")
     if any("=s3://" in word for word in command.arguments)
 }
 
