@@ -300,7 +300,7 @@ def _advice(outlook: Outlook | None) -> list[str]:
             f"  {outlook.untaught:.0%} of the units expected at today's prices are in categories that taught no price "
             "response, because too few periods show the prices of their products: they have the average response, "
             "and an interval takes it as known; let more products teach (data.shelf.min_lines, "
-            "data.occasion_period, train.response.min_price_coverage)"
+            "data.occasion_period, train.encoding.teaching)"
         )
     return lines
 

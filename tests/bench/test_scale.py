@@ -15,9 +15,11 @@ MOST_BYTES = 150
 READ = """
 from pathlib import Path
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.encoding.teaching import TeachingRule
 from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.periods import Split
-load_choice_data(Path("work/data"), EncodingConfig(5, 0.7), Split(0, 3, 3), TensorFiles(Path("work")))
+config = EncodingConfig(5, TeachingRule(0.7, 50_000, 0.2))
+load_choice_data(Path("work/data"), config, Split(0, 3, 3), TensorFiles(Path("work")))
 """
 
 

@@ -17,7 +17,8 @@ WEEKS = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(8)]
 SETTINGS = (
     "data=parquet", "data.path=raw", "data.shelf.min_lines=1", "split.validation_periods=1", "split.test_periods=1",
     "model=tiny", "model.optimiser.steps=4", "train.segments.count=2", "train.segments.min_members=4",
-    "train.response.min_price_coverage=0.1", "train.encoding.min_price_coverage=0.1", "train.response.draws=2",
+    "train.encoding.teaching.price_coverage=0.1", "train.encoding.teaching.least_price_coverage=0.1",
+    "train.response.draws=2",
     "data.protected=[segment_id,price_index,age]", "evaluate.plots=false", "backend=cpu",
     "policy.bounds.frozen='median = 1'", "evaluate.bootstrap.replicates=2",
 )  # fmt: skip

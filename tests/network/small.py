@@ -1,6 +1,7 @@
 """Small networks, quick to train: their settings, and what their users want."""
 
 from gpu_pricer.network.encoding.loading import EncodingConfig
+from gpu_pricer.network.encoding.teaching import TeachingRule
 from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
@@ -12,14 +13,13 @@ from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, Work
 from gpu_pricer.network.training.loggers import NoLogger
 from gpu_pricer.network.training.market import learn_market
 
-ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7)
+ENCODING = EncodingConfig(min_count=2, teaching=TeachingRule(0.7, 0, 0.7))
 NETWORK = NetworkConfig(taste_width=4, carry_periods=4, history=HistoryConfig(hidden=16, dropout=0.5))
 OPTIMISER = OptimiserConfig("choices", 0.005, 0.01, steps=150, max_alternatives=64)
 RESPONSE = ResponseConfig(
     EndogeneityConfig(None, planned_promotions=True, folds=4),
     FitConfig(passes=40, tolerance=0.05, prior_elasticity=None),
     False,
-    0.7,
     4,
     draws=0,
 )

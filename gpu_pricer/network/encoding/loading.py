@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.choice_data import ChoiceData
@@ -33,6 +33,7 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_shelf,
 )
 from gpu_pricer.network.encoding.purchase_events import Purchases
+from gpu_pricer.network.encoding.teaching import TeachingRule
 from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.canonical import read_canonical, read_group_shelf, read_summary
@@ -47,17 +48,15 @@ SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other
 class EncodingConfig:
     """What the network may see of the tables.
 
-    min_count: a word that fewer rows carry counts as unknown.
-    min_price_coverage: share of its periods in which a product's price must have been seen to teach price response.
+    min_count: a word that fewer rows carry counts as unknown. teaching: which products teach price response.
     User columns that `prepare` protects never enter the network.
     """
 
     min_count: int
-    min_price_coverage: float
+    teaching: TeachingRule
 
     def __post_init__(self) -> None:
         require_integer("encoding.min_count", self.min_count, 1)
-        require_number("encoding.min_price_coverage", self.min_price_coverage, least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -197,11 +196,10 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     vocabulary = replace(vocabulary, words=categories.words | vocabulary.words)
     numbered = tables.categories.with_row_index("category")
     of_products = products.select("category_id").join(numbered, on="category_id", how="left", maintain_order="left")
-    is_covered = (
-        products["has_unit_price"] & (products[name] >= config.min_price_coverage)
-        for name in ("price_coverage", "whole_price_coverage")
+    teaches, teaches_at_last = (
+        torch.from_numpy(config.teaching.teaches(*products.select(coverage, periods).to_numpy().T))
+        for coverage, periods in ((f"{of}price_coverage", f"{of}shelf_periods") for of in ("", "whole_"))
     )
-    teaches, teaches_at_last = (to_tensor(column, torch.bool) for column in is_covered)
     return EncodedProducts(
         table=products,
         attributes=encode_attributes(products, vocabulary),

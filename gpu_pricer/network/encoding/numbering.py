@@ -21,30 +21,31 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    price_coverage: share of its training periods on the shelf in which the price was seen;
-    whole_price_coverage: the same over all its periods on the shelf.
-    has_unit_price: whether its prices can teach at all.
+    shelf_periods: number of its training periods on the shelf. price_coverage: share of these in which the price was
+    seen, 0 where it has no unit price and cannot teach. whole_shelf_periods, whole_price_coverage: the same over all
+    periods.
     """
-    coverage = (pl.col("price_age") == 0).mean()
+    seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len()}
+    whole = {f"whole_{name}": of_product for name, of_product in seen.items()}
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
     ever = shelf.sort("period").group_by("product_id")
     computed = (
         products.select("product_id", "price")
-        .join(trained.agg(median=pl.col("price").median(), price_coverage=coverage), on="product_id", how="left")
-        .join(ever.agg(first=pl.col("price").first(), whole_price_coverage=coverage), on="product_id", how="left")
+        .join(trained.agg(median=pl.col("price").median(), **seen), on="product_id", how="left")
+        .join(ever.agg(first=pl.col("price").first(), **whole), on="product_id", how="left")
         .select(
             "product_id",
+            *(pl.col(name).fill_null(0) for name in (*seen, *whole)),
             is_trained=pl.col("median").is_not_null(),
             is_seen=pl.col("first").is_not_null(),
             reference_price=pl.coalesce("median", "first", "price"),
-            price_coverage=pl.col("price_coverage").fill_null(0.0),
-            whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
         )
     )
     numbered = products.with_columns(category_key(), has_unit_price=has_unit_price(products)).join(
         computed, on="product_id", how="left"
     )
-    return numbered.sort("category_id", "product_id")
+    priced = pl.col("price_coverage", "whole_price_coverage") * pl.col("has_unit_price")
+    return numbered.with_columns(priced).sort("category_id", "product_id")
 
 
 def numbered_shelf(

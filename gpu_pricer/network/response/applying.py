@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from gpu_pricer.checks import require_flag, require_integer, require_number
+from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.model.price_bend import bent, steepness
 from gpu_pricer.network.response.category_outlook import category_outlook
@@ -30,20 +30,18 @@ class ResponseConfig:
     """How the segments' price response is learned from what they bought.
 
     nested: whether how far prices move buyers into and out of a category is learned too (see dissimilarity.py).
-    min_price_coverage: products whose price was seen less often teach nothing; carry_periods: the pricing period takes
-    the mean promotion of so many last ones; draws: of the posterior, 0 for none.
+    carry_periods: the pricing period takes the mean promotion of so many last ones. draws: of the posterior, 0 for
+    none.
     """
 
     endogeneity: EndogeneityConfig
     fit: FitConfig
     nested: bool
-    min_price_coverage: float
     carry_periods: int
     draws: int
 
     def __post_init__(self) -> None:
         require_flag("response.nested", self.nested)
-        require_number("response.min_price_coverage", self.min_price_coverage, least=0, most=1)
         require_integer("response.carry_periods", self.carry_periods, 1)
         require_integer("response.draws", self.draws, 0)
 

@@ -16,7 +16,6 @@ than they are. Three controls enter the utility beside the price; their effects 
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +25,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.unseen_cuts import cut_donors
 from gpu_pricer.tables.canonical import SHELF_OWN
 from gpu_pricer.tables.further_columns import given_name, name_apart
 
@@ -65,12 +65,11 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    Where no sale showed the price, the regular price is interpolated between the periods before and after, and the cut
-    below it is the product's median one; both in logs, and beside what instruments and context say of them. For a
-    regular price lasts and a cut does not. The shelf's usual price comes from before; but a product goes unsold when it
-    is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a market where
-    prices answer demand). Interpolated cuts look so too: they took a quarter of the sensitivities in a shop where a
-    product sells twice a week and a tenth of the weeks have a cut.
+    rows: also `bought`, the purchases. Where too few show the price, the regular price is interpolated between the
+    periods before and after, and the cut below it is drawn from the product's cuts (see unseen_cuts.py); both in logs,
+    and beside what instruments and context say of them. The shelf's usual price comes from before; but a product goes
+    unsold when it is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a
+    market where prices answer demand).
     InputError where an instrument is missing or not positive.
     """
     instruments = config.instrument_columns
@@ -83,10 +82,14 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
     seen = rows.with_columns(pl.when(pl.col("price_age") == 0).then(pl.col("price", "list_price")))
     regular = _log_regular_price(seen, causes)
-    level = _imputed(rows, regular, causes, _between)
-    for name in ("price", "list_price"):
-        cut = _imputed(rows, seen[name].log() - regular, causes, pl.Expr.median)
-        rows = rows.with_columns(pl.coalesce(seen[name], (level + cut).exp(), name).alias(name))
+    level = _interpolated(rows, regular, causes)
+    cuts = seen.select((pl.col("price", "list_price").log().cast(pl.Float64) - regular).clip(upper_bound=0.0))
+    product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
+    donor = cut_donors(product, rows["bought"].to_numpy(), cuts["price"].fill_null(np.nan).to_numpy())
+    for cut in cuts:
+        explained = pl.Series(_explained(rows, cut, causes))
+        price = (level + explained + (cut - explained).gather(donor)).exp()
+        rows = rows.with_columns(pl.coalesce(seen[cut.name], price, cut.name).alias(cut.name))
     return rows
 
 
@@ -110,21 +113,15 @@ def _middle(prices: pl.Expr) -> pl.Expr:
     return prices.rolling_median(REGULAR_OF, center=True, min_samples=1)
 
 
-def _imputed(
-    rows: pl.DataFrame, seen: pl.Series, causes: list[pl.Expr], usual: Callable[[pl.Expr], pl.Expr]
-) -> pl.Series:
-    """The values [R] of which `seen` has those that were seen, null where the product's price never was.
+def _interpolated(rows: pl.DataFrame, seen: pl.Series, causes: list[pl.Expr]) -> pl.Series:
+    """The values [R], of which `seen` has those that were seen; null where the product's never were.
 
-    usual: what stands for unseen values of a product, beside what the causes say of them.
+    Beside what the causes say, others lie on a line between those before and after, or have the nearest at the ends.
     """
     explained = pl.Series(_explained(rows, seen, causes))
     left = rows.select("product_id", "period", left=seen - explained)
-    return left.select(usual(pl.col("left")).over("product_id", order_by="period") + explained).to_series()
-
-
-def _between(values: pl.Expr) -> pl.Expr:
-    """The values, linearly interpolated where they are null, and the nearest one at the ends."""
-    return values.interpolate().forward_fill().backward_fill()
+    between = pl.col("left").interpolate().forward_fill().backward_fill()
+    return left.select(between.over("product_id", order_by="period") + explained).to_series()
 
 
 def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> np.ndarray:

@@ -32,8 +32,8 @@ SHELF_CELLS = ("on_shelf", "move", "regular", "surprise")
 class ResponseTables:
     """The canonical tables that the price response is learned from, and the periods that teach.
 
-    products: product_id, category_id, reference_price and has_unit_price (false: it does not teach) in the order of the
-    artefact's rows, sorted by category.
+    products: product_id, category_id, reference_price, has_unit_price and teaches_price (whether it teaches) in the
+    order of the artefact's rows, sorted by category.
     shelf, group_shelf, choices, visits: as `prepare` writes them; group_shelf: None where nobody saw prices of a group.
     Choices are several times the lines of the log, so they stay in their file until it is known which of them count.
     users: user_id, in the order in which users are numbered. context: the scale of the shelf's context columns.
@@ -74,23 +74,19 @@ class ResponseData:
     tells_nests: bool
 
 
-def load_response_data(
-    tables: ResponseTables, endogeneity: EndogeneityConfig, min_price_coverage: float, nested: bool
-) -> ResponseData | None:
+def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, nested: bool) -> ResponseData | None:
     """Return the data, or None where no product teaches.
 
-    A product teaches that has a unit price, was sold, and whose price was seen in at least min_price_coverage of its
-    whole periods. The others are no alternatives, and their purchases no choices: what is left is a logit again
-    (independence of irrelevant alternatives). Instruments are no context. nested: dissimilarities are learned, if the
-    log tells them: from cuts of a category's prices, where the regular prices have a control that leaves cuts alone.
+    Of the products that teach, those count that were sold. The others are no alternatives, and their purchases no
+    choices: what is left is a logit again (independence of irrelevant alternatives). Instruments are no context.
+    nested: dissimilarities are learned, if the log tells them: from cuts of a category's prices, where the regular
+    prices have a control that leaves cuts alone.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     choices = tables.choices.filter(tables.teaches())
     bought = choices.drop_nulls("product_id").group_by("product_id").agg(sold=CHOICE_COUNT.sum())
     sold = bought.collect(engine="streaming")
-    counted = tables.teaches() & tables.is_whole()
-    covered = (pl.col("price_age") == 0).filter(counted).mean().over("product_id") >= min_price_coverage
-    rows = rows.filter(covered & pl.col("product_id").is_in(sold["product_id"].implode()))
+    rows = rows.filter(pl.col("teaches_price") & pl.col("product_id").is_in(sold["product_id"].implode()))
     if rows.is_empty():
         return None
     taught = rows.select("row", "product_id").unique().join(sold, on="product_id").sort("row").with_row_index("product")
@@ -140,13 +136,16 @@ def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
 
 def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
-    products = tables.products.select("product_id", "category_id", "reference_price", "has_unit_price")
+    names = ("product_id", "category_id", "reference_price", "has_unit_price", "teaches_price")
+    products = tables.products.select(names)
     products = products.with_row_index("row").filter(pl.col("has_unit_price")).drop("has_unit_price")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")
     instruments = endogeneity.instrument_columns
     context = [name for name in tables.context.names if name not in instruments and rows[name].n_unique() > 1]
     scaled = scale_context(rows, tables.context).select(context)
-    rows = rows.with_columns(scaled)
+    key, purchases = ("product_id", "period"), tables.choices.filter(tables.teaches()).drop_nulls("product_id")
+    bought = purchases.group_by(key).agg(bought=CHOICE_COUNT.sum()).collect(engine="streaming")
+    rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
     taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))

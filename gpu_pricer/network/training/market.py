@@ -53,7 +53,10 @@ def learn_market(
     calendar, periods = data.calendar, data.calendar.with_begun
     is_whole = len(periods) == calendar.count
     tables = ResponseTables(
-        products=data.products.table.select("product_id", "category_id", "reference_price", "has_unit_price"),
+        products=data.products.table.select(
+            *("product_id", "category_id", "reference_price", "has_unit_price"),
+            teaches_price=pl.Series(data.products.teaches_price.numpy()),
+        ),
         users=data.users.table["user_id"],
         context=data.context_scale,
         periods=periods,
@@ -64,11 +67,11 @@ def learn_market(
         choices=_choices(directory, is_whole),
         visits=_log_table(directory, "visits", is_whole),
     )
-    known = load_response_data(tables, config.endogeneity, config.min_price_coverage, config.nested)
+    known = load_response_data(tables, config.endogeneity, config.nested)
     if known is None:
         raise InputError(
-            "training needs products with a unit price that were sold and whose price was seen in "
-            f"{config.min_price_coverage:.0%} of their periods, found none: lower train.response.min_price_coverage"
+            "training needs products with a unit price that were sold and whose price was seen often enough, found "
+            "none: lower train.encoding.teaching.least_price_coverage"
         )
     if told is not None:
         known = told.with_shocks(known, data)

@@ -11,9 +11,10 @@ from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_o
 from gpu_pricer.evaluation.held_out.past import with_network_past
 from gpu_pricer.network.encoding.history import half_lives_of
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.encoding.teaching import TeachingRule
 from tests.canonical import SPLIT, write_canonical
 
-ENCODING = EncodingConfig(min_count=1, min_price_coverage=0.0)
+ENCODING = EncodingConfig(min_count=1, teaching=TeachingRule(0.0, 0, 0.0))
 PERIODS = 12
 ADDED = ("recent_price", "past")
 

@@ -38,7 +38,10 @@ def response_of(data, tables):
     tables: shelf, choices and visits.
     """
     taught = range(data.calendar.trained_periods)
-    columns = data.products.table.select("product_id", "category_id", "reference_price", "has_unit_price")
+    columns = data.products.table.select(
+        *("product_id", "category_id", "reference_price", "has_unit_price"),
+        teaches_price=pl.col("price_coverage") > 0.3,
+    )
     everything = ResponseTables(
         columns,
         users=data.users.table["user_id"],
@@ -49,7 +52,7 @@ def response_of(data, tables):
         group_shelf=None,
         **tables,
     )
-    known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3, nested=False)
+    known = load_response_data(everything, EndogeneityConfig(None, True, 2), nested=False)
     segment = torch.from_numpy(SEGMENTS)[:, None].expand(-1, data.calendar.count)
     return fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
 

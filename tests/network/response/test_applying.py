@@ -30,7 +30,6 @@ CONFIG = ResponseConfig(
     endogeneity=EndogeneityConfig(None, planned_promotions=True, folds=4),
     fit=FitConfig(passes=60, tolerance=0.01, prior_elasticity=None),
     nested=False,
-    min_price_coverage=0.3,
     carry_periods=3,
     draws=20,
 )
@@ -330,7 +329,7 @@ def test_without_controls_one_column_of_zeros_stands_for_no_context():
     assert not found.grid.context.any()
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_price_coverage", 1.1), ("carry_periods", 0), ("draws", -1)])
+@pytest.mark.parametrize(("name", "value"), [("carry_periods", 0), ("draws", -1)])
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"response\.{name} must be"):
         replace(CONFIG, **{name: value})

@@ -42,6 +42,7 @@ def shelf(rng, noise, weeks=24, products=12):
             "price": price.ravel(),
             "list_price": 2 * price.ravel(),
             "price_age": np.zeros(price.size, np.int64),
+            "bought": np.full(price.size, 5.0),
             "cost": np.exp(log_cost).ravel(),
         }
     )
@@ -102,7 +103,10 @@ def test_a_price_nobody_saw_follows_its_cost_between_those_seen():
 
 
 def cut_prices(product, is_listed):
-    """A product with one rise and two cuts of its price, whose periods beside the cuts nobody saw; the prices too."""
+    """A product with one rise and two cuts of its price, whose periods beside the cuts nobody saw; the prices too.
+
+    It sells 30 units at the regular price and 60 at a cut, so that a period without a sale had no cut.
+    """
     regular = np.repeat([10.0, 12.0], 10)
     price = regular.copy()
     price[[4, 13]] *= 0.7
@@ -111,6 +115,7 @@ def cut_prices(product, is_listed):
     rows = rows.with_columns(
         list_price=pl.Series(regular if is_listed else price),
         price_age=pl.Series(np.isin(np.arange(20), [3, 5, 14]).astype(np.int64)),
+        bought=pl.Series(np.where(np.isin(np.arange(20), [3, 5, 14]), 0.0, np.where(price < regular, 60.0, 30.0))),
     )
     hidden = pl.col("price_age") > 0
     return rows.with_columns(pl.when(~hidden).then("price"), pl.when(~hidden).then("list_price")), price

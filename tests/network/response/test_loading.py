@@ -15,7 +15,6 @@ from tests.canonical import write_canonical
 
 AS_THEY_ARE = EndogeneityConfig(None, planned_promotions=True, folds=4)
 AS_IT_IS = ContextScale(["display", "mailer"], [0.0, 0.0], [1.0, 1.0])
-COVERAGE = 0.5
 SEGMENTS = 3
 
 
@@ -39,7 +38,7 @@ def tables_of(directory, keep_zeros):
         products=pl.concat([products.select("product_id", "category_id"), fallback])
         .sort("category_id", "product_id", nulls_last=True)
         .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left")
-        .with_columns(has_unit_price=pl.lit(True)),
+        .with_columns(has_unit_price=pl.lit(True), teaches_price=pl.col("product_id") != 0),
         shelf=shelf.filter(~is_away),
         group_shelf=None,
         choices=choices.filter(~is_away.fill_null(False)).lazy(),
@@ -62,8 +61,8 @@ def complete(tmp_path):
     return tables_of(tmp_path / "data", 1.0)
 
 
-def load(tables, coverage=COVERAGE, endogeneity=AS_THEY_ARE, nested=False):
-    return load_response_data(tables, endogeneity, coverage, nested)
+def load(tables, endogeneity=AS_THEY_ARE, nested=False):
+    return load_response_data(tables, endogeneity, nested)
 
 
 def a_membership(tables, seed=0):
@@ -185,18 +184,6 @@ def test_products_are_in_the_order_of_their_rows_and_categories_are_numbered_fro
     assert [sorted(set(names)).index(name) for name in names] == grid.category.tolist()
 
 
-def test_product_teaches_whose_price_was_seen_often_enough(complete):
-    """Product 8's price was seen in two of the five periods that teach, and in all others."""
-    periods = [complete.periods[w] for w in (1, 2, 3)]
-    is_old = (pl.col("product_id") == 8) & pl.col("period").is_in(periods)
-    shelf = complete.shelf.with_columns(price_age=pl.when(is_old).then(1).otherwise("price_age"))
-    some = replace(complete, shelf=shelf)
-
-    taught = {coverage: ids_of(some, load(some, coverage)) for coverage in (0.0, 0.4, 0.41)}
-
-    assert taught == {0.0: [*range(9)], 0.4: [*range(1, 9)], 0.41: [*range(1, 8)]}
-
-
 def test_product_that_nobody_bought_in_the_periods_that_teach_is_left_out(complete):
     is_bought = (pl.col("product_id") == 3) & complete.teaches()
     some = replace(complete, choices=complete.choices.filter(~is_bought.fill_null(False)))
@@ -205,16 +192,16 @@ def test_product_that_nobody_bought_in_the_periods_that_teach_is_left_out(comple
 
 
 def test_category_without_a_product_that_teaches_is_left_out(complete):
-    shelf = complete.shelf.with_columns(price_age=pl.when(pl.col("product_id") < 3).then(1).otherwise("price_age"))
+    products = complete.products.with_columns(teaches_price=pl.col("product_id") >= 3)
 
-    data = load(replace(complete, shelf=shelf))
+    data = load(replace(complete, products=products))
 
     assert data.grid.categories == 2
     assert counts_of(data, a_membership(complete)).visits.shape == (2, SEGMENTS, 8)
 
 
 def test_there_is_no_data_where_nothing_teaches(complete):
-    unseen = replace(complete, shelf=complete.shelf.with_columns(price_age=pl.lit(1, pl.Int64)))
+    unseen = replace(complete, products=complete.products.with_columns(teaches_price=False))
     unbought = replace(complete, choices=complete.choices.with_columns(product_id=pl.lit(None, pl.Int64)))
 
     assert load(unseen) is None
@@ -254,7 +241,7 @@ def test_context_is_on_its_scale_and_0_where_nobody_knows(complete):
     scale = ContextScale(["display", "mailer", "rain"], [0.0, 0.0, 50.0], [1.0, 1.0, 7.0])
     tables = replace(complete, shelf=complete.shelf.with_columns(known), context=scale)
 
-    data = load(tables, coverage=0.0)
+    data = load(replace(tables, products=tables.products.with_columns(teaches_price=True)))
 
     assert data.context == ["display", "rain"]
     rain = data.grid.context[:, :, 1]

@@ -1,0 +1,194 @@
+"""Price cuts in periods that do not show them.
+
+A sales log shows a price only in periods in which enough was bought, so that cuts are seen more often than they happen:
+of a product that sells in a third of its weeks, a cut may show in two thirds of the weeks that have one. If a period
+without a price gets the regular one, cuts seem to be rare and to sell whenever they happen, and the response to prices
+comes out too strong. If it gets the mean of the prices seen, or one between those of the periods before and after, the
+response comes out too weak.
+
+Purchases N are therefore taken as Poisson counts, log λ = α + ε · cut, with a level α for each product, and a period
+with n purchases shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of
+periods with n purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse
+probability (Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights
+(stochastic imputation, Little & Rubin 2002): their mean would be a price that the product never had, and would bend
+the response. Products with few cuts also draw from those of all products, as often as empirical Bayes
+(DerSimonian & Laird 1986) says.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import gammaln
+
+PASSES = 100
+CONVERGED = 1e-6  # in logs of a rate
+MOST = 20  # purchases from which on every period is taken to show its price
+LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
+LOWEST_LEVEL = -7.0  # log of a rate
+STEEPEST = 20.0  # log rate per log price
+SMALLEST = 1e-300
+
+
+def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Return for each of R periods the period whose cut it has, [R]: itself, or a drawn one where no price shows.
+
+    product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
+    less the log regular price, NaN where no price shows. Equal logs give equal draws.
+    """
+    donor, is_seen = np.arange(len(cut)), ~np.isnan(cut)
+    if is_seen.any():
+        rng = np.random.default_rng(0)
+        drawn = seen_cuts(product, bought, cut).draw(product[~is_seen], bought[~is_seen], rng)
+        donor[~is_seen] = np.flatnonzero(is_seen)[drawn]
+    return donor
+
+
+@dataclass(frozen=True)
+class SeenCuts:
+    """The cuts of P products in the R periods that show them, sorted by product.
+
+    product [R]: 0 to P − 1. cut [R]: log price less log regular price. level [P], slope: α and ε of log λ.
+    hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
+    """
+
+    product: np.ndarray
+    cut: np.ndarray
+    level: np.ndarray
+    slope: float
+    hidden: np.ndarray
+
+    @property
+    def log_rate(self) -> np.ndarray:
+        """The log of the expected purchases, [R]."""
+        return self.level[self.product] + self.slope * self.cut
+
+    def draw(self, product: np.ndarray, bought: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return which of the R cuts each of N periods gets that shows none, [N].
+
+        product, bought [N]: whose the period is, and its purchases.
+        """
+        is_own = rng.random(len(product)) < self.own_share()[product]
+        count = np.minimum(np.rint(bought), len(self.hidden) - 1)
+        found = np.empty(len(product), np.int64)
+        for n in np.unique(count):
+            for draws, some in ((self._own_draws, is_own), (self._common_draws, ~is_own)):
+                rows = np.flatnonzero(some & (count == n))
+                found[rows] = draws(product[rows], n, rng)
+        return found
+
+    def own_share(self) -> np.ndarray:
+        """Return how often each product draws from its own cuts, [P]: what its mean cut is worth by empirical Bayes."""
+        weight = np.exp(-self._log_shown(self.log_rate))
+        mass, size = self.sums(weight), _effective_size(self.sums(weight), self.sums(weight**2))
+        mean = self.sums(weight * self.cut) / np.maximum(mass, SMALLEST)
+        square = self.sums(weight * (self.cut - mean[self.product]) ** 2) / np.maximum(mass, SMALLEST)
+        within = float(size @ square / max((size - 1).clip(0).sum(), 1.0))
+        between = _variance_between(mean, size, within)
+        return between * size / np.maximum(between * size + within, SMALLEST)
+
+    def mean_hidden(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of `values` [R] over the periods of a product that do not show their price, [P]."""
+        shown = np.exp(self._log_shown(self.log_rate))
+        weight = (1 - shown) / shown
+        return self.sums(weight * values) / np.maximum(self.sums(weight), SMALLEST)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums [P] of values [R]."""
+        return np.bincount(self.product, values, len(self.level))
+
+    def score_step(self, bought: np.ndarray) -> float:
+        """Return the Newton step of the slope by purchases [R], given that they show a price.
+
+        The products' levels are partialled out.
+        """
+        rate, chance = np.exp(self.log_rate), self._chance(self.log_rate)
+        shown, number = np.exp(self._log_shown(self.log_rate)), np.arange(len(self.hidden))
+        mean = (rate - chance @ (self.hidden * number)) / shown
+        square = (rate + rate**2 - chance @ (self.hidden * number**2)) / shown
+        variance = np.maximum(square - mean**2, SMALLEST)
+        centre = self.sums(variance * self.cut) / np.maximum(self.sums(variance), SMALLEST)
+        apart = self.cut - centre[self.product]
+        information = variance @ apart**2
+        return float((bought - mean) @ apart / information) if information > SMALLEST else 0.0
+
+    def _own_draws(self, product: np.ndarray, bought: float, rng: np.random.Generator) -> np.ndarray:
+        log_weight = _log_poisson(bought, self.log_rate) - self._log_shown(self.log_rate)
+        largest = np.full(len(self.level), -np.inf)
+        np.maximum.at(largest, self.product, log_weight)
+        total = np.concatenate([[0.0], np.cumsum(np.exp(log_weight - largest[self.product]))])
+        start = np.searchsorted(self.product, np.arange(len(self.level) + 1))
+        low, high = total[start[product]], total[start[product + 1]]
+        drawn = np.searchsorted(total, low + (high - low) * rng.random(len(product)), side="right") - 1
+        return np.clip(drawn, start[product], start[product + 1] - 1)
+
+    def _common_draws(self, product: np.ndarray, bought: float, rng: np.random.Generator) -> np.ndarray:
+        """Return draws from all products' cuts, as they would be hidden at the level of each product, [N]."""
+        steps = np.rint(self.level[product].clip(LOWEST_LEVEL) / LEVEL_STEP)
+        drawn = np.empty(len(product), np.int64)
+        weight = np.exp(-self._log_shown(self.log_rate))
+        size = _effective_size(self.sums(weight), self.sums(weight**2))
+        every = np.log(weight * (size / np.maximum(self.sums(weight), SMALLEST))[self.product])
+        for step in np.unique(steps):
+            log_weight = every + _log_poisson(bought, step * LEVEL_STEP + self.slope * self.cut)
+            total = np.cumsum(np.exp(log_weight - log_weight.max()))
+            rows = np.flatnonzero(steps == step)
+            drawn[rows] = np.searchsorted(total, total[-1] * rng.random(len(rows)), side="right")
+        return drawn.clip(max=len(self.cut) - 1)
+
+    def _chance(self, log_rate: np.ndarray) -> np.ndarray:
+        """Return the probability of 0 to K − 1 purchases at the rates [R], [R, K]."""
+        return np.exp(_log_poisson(np.arange(len(self.hidden)), log_rate[:, None]))
+
+    def _log_shown(self, log_rate: np.ndarray) -> np.ndarray:
+        """Return the log of the probability that a period shows its price, [R]."""
+        return np.log(np.maximum(1 - self._chance(log_rate) @ self.hidden, SMALLEST))
+
+
+def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenCuts:
+    """Return the cuts that a log shows.
+
+    product, bought, cut: of every period of a product, sorted by product: its number from 0, its purchases, and NaN
+    where no price shows. The slope solves the score of the purchases given that they show a price, the levels are such
+    that the expected purchases of all periods are those of the log.
+    """
+    is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
+    periods, unseen = np.bincount(product, None, products), np.bincount(product, ~is_seen, products)
+    total = np.maximum(np.bincount(product, bought, products), 0.5)
+    hidden = _hidden(np.minimum(bought, MOST).astype(np.int64), is_seen)
+    level = np.log(total / np.maximum(periods, 1))
+    cuts = SeenCuts(product[is_seen], cut[is_seen], level, 0.0, hidden)
+    for _ in range(PASSES):
+        rate = np.exp(cuts.log_rate)
+        expected = cuts.sums(rate) + unseen * cuts.mean_hidden(rate)
+        raised = np.where(unseen < periods, np.log(total / np.maximum(expected, SMALLEST)), 0.0)
+        slope = float(np.clip(cuts.slope + cuts.score_step(bought[is_seen]), -STEEPEST, 0.0))
+        moved = max(np.abs(raised).max(initial=0.0), abs(slope - cuts.slope))
+        cuts = replace(cuts, level=cuts.level + raised, slope=slope)
+        if moved < CONVERGED:
+            break
+    return cuts
+
+
+def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
+    """Return the share of the periods with n purchases that do not show their price, [K], with one number at least."""
+    share = np.bincount(bought, ~is_seen, MOST + 1) / np.maximum(np.bincount(bought, None, MOST + 1), 1)
+    return share[: max(1, int(np.flatnonzero(share[:MOST] > 0).max(initial=0)) + 1)]
+
+
+def _log_poisson(count: np.ndarray | float, log_rate: np.ndarray) -> np.ndarray:
+    return count * log_rate - np.exp(log_rate) - gammaln(count + 1)
+
+
+def _effective_size(mass: np.ndarray, squared: np.ndarray) -> np.ndarray:
+    """Return the effective sizes of groups (Kish 1965) of which the weights and their squares have these sums."""
+    return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
+
+
+def _variance_between(mean: np.ndarray, size: np.ndarray, within: float) -> float:
+    """Return the variance between groups with the means and sizes [P] and the variance `within` them."""
+    total = size.sum()
+    if total == 0:
+        return 0.0
+    common, groups = float(size @ mean / total), int((size > 0).sum())
+    spread = size @ (mean - common) ** 2 - (groups - 1) * within
+    return max(float(spread / max(total - (size @ size) / total, SMALLEST)), 0.0)

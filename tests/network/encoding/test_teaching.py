@@ -1,0 +1,49 @@
+"""Which products teach: the best seen ones first, and more of them where the log is short."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_pricer.network.encoding.teaching import TeachingRule
+
+COVERAGE = np.array([0.9, 0.3, 0.0, 0.7, 0.5, 0.1])
+PERIODS = np.array([50, 40, 30, 20, 10, 60])
+
+
+@pytest.mark.parametrize(
+    ("product_periods", "expected"),
+    [
+        (0, [True, False, False, True, False, False]),
+        (79, [True, False, False, True, False, False]),
+        (80, [True, False, False, True, True, False]),
+        (120, [True, True, False, True, True, False]),
+        (1000, [True, True, False, True, True, False]),
+    ],
+)
+def test_next_best_seen_products_teach_while_there_is_room(product_periods, expected):
+    rule = TeachingRule(0.7, product_periods, 0.2)
+
+    assert rule.teaches(COVERAGE, PERIODS).tolist() == expected
+
+
+def test_a_product_whose_price_was_never_seen_does_not_teach():
+    assert TeachingRule(0.0, 1000, 0.0).teaches(COVERAGE, PERIODS).tolist() == [True, True, False, True, True, True]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60)), min_size=1), st.integers(0, 500))
+def test_a_product_that_is_seen_better_than_one_that_teaches_teaches(products, product_periods):
+    coverage, periods = (np.array(column) for column in zip(*products, strict=True))
+
+    teaches = TeachingRule(0.7, product_periods, 0.2).teaches(coverage, periods)
+
+    if teaches.any():
+        assert teaches[coverage > coverage[teaches].min()].all()
+    assert teaches[coverage >= 0.7].all()
+    assert periods[teaches & (coverage < 0.7)].sum() <= product_periods
+
+
+@pytest.mark.parametrize("rule", [(0.7, -1, 0.2), (1.1, 0, 0.2), (0.7, 0, 0.8)])
+def test_rule_that_cannot_hold_is_refused(rule):
+    with pytest.raises(ValueError, match="teaching"):
+        TeachingRule(*rule)

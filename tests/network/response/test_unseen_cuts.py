@@ -1,0 +1,124 @@
+"""Cuts in periods that do not show them: by Bayes' rule, against the truth of drawn logs, and what they are for."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from gpu_pricer.network.response.unseen_cuts import SeenCuts, cut_donors, seen_cuts
+
+SLOPE = -3.0
+DEPTH = -0.3
+
+
+def a_log(rng, products=1000, periods=60, least=2, share=0.15):
+    """A log whose prices show from `least` purchases on: product, purchases, true cuts and what the log shows."""
+    rate = np.exp(rng.normal(-0.5, 0.8, products))
+    cut = np.where(rng.random((products, periods)) < share, DEPTH, 0.0)
+    bought = rng.poisson(rate[:, None] * np.exp(SLOPE * cut)).astype(float)
+    product = np.repeat(np.arange(products), periods)
+    shown = np.where(bought >= least, cut, np.nan)
+    return product, bought.ravel(), cut.ravel(), shown.ravel()
+
+
+def completed(product, bought, shown):
+    return shown[cut_donors(product, bought, shown)]
+
+
+def poisson_slope(product, bought, cut):
+    """The slope of log purchases on two values of the cut with an effect of each product, which concentrates out."""
+    slope, products = 0.0, product.max() + 1
+    total = np.bincount(product, bought, products)
+    for _ in range(50):
+        rate = np.exp(slope * cut)
+        rate *= (total / np.bincount(product, rate, products))[product]
+        centre = np.bincount(product, rate * cut, products) / np.maximum(total, 1e-12)
+        apart = cut - centre[product]
+        slope += ((bought - rate) @ apart) / (rate @ apart**2)
+    return slope
+
+
+@pytest.mark.parametrize("purchases", [0, 1])
+def test_draws_follow_bayes_rule(purchases):
+    level, hidden = -0.5, np.array([1.0, 0.4])
+    cuts = SeenCuts(np.zeros(4, np.int64), np.array([0.0, DEPTH, 0.0, 0.0]), np.array([level]), SLOPE, hidden)
+    rates = np.exp(level + SLOPE * cuts.cut)
+    weight = poisson.pmf(purchases, rates) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
+
+    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), np.random.default_rng(1))
+
+    np.testing.assert_allclose(np.bincount(drawn, None, 4) / 40_000, weight / weight.sum(), atol=0.01)
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_hidden_periods_have_as_many_cuts_as_in_truth(least):
+    product, bought, cut, shown = a_log(np.random.default_rng(2), least=least)
+
+    found = completed(product, bought, shown)
+
+    for purchases in range(least):
+        hidden = bought == purchases
+        assert found[hidden].mean() == pytest.approx(cut[hidden].mean(), rel=0.15)
+    assert np.nanmean(shown) < 1.3 * cut.mean()  # of the prices that show, a third more are cuts
+
+
+def test_slope_and_levels_are_those_of_the_truth():
+    product, bought, _, shown = a_log(np.random.default_rng(3))
+
+    cuts = seen_cuts(product, bought, shown)
+
+    assert cuts.slope == pytest.approx(SLOPE, abs=0.15)
+    assert cuts.hidden.tolist() == [1.0, 1.0]
+    mean = np.bincount(product, bought) / 60
+    often = mean > 1  # whose level is that of the purchases less what 15 % of cuts add
+    assert np.exp(cuts.level[often]).sum() == pytest.approx(mean[often].sum() / (0.85 + 0.15 * np.exp(0.9)), rel=0.03)
+
+
+def test_response_to_prices_is_the_true_one_only_with_drawn_cuts():
+    product, bought, cut, shown = a_log(np.random.default_rng(4))
+    hidden = np.isnan(shown)
+    of_mean = np.where(hidden, np.nanmean(shown), shown)
+
+    assert poisson_slope(product, bought, cut) == pytest.approx(SLOPE, abs=0.1)
+    assert poisson_slope(product, bought, completed(product, bought, shown)) == pytest.approx(SLOPE, abs=0.2)
+    assert poisson_slope(product, bought, np.where(hidden, 0.0, shown)) < SLOPE - 0.4
+    assert poisson_slope(product, bought, of_mean) > SLOPE + 0.4
+
+
+def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
+    product, bought, cut, shown = a_log(np.random.default_rng(5))
+    rare = np.bincount(product, ~np.isnan(shown)) < 5
+
+    share = seen_cuts(product, bought, shown).own_share()
+
+    assert share[rare].max() < 0.3
+    assert completed(product, bought, shown)[rare[product]].mean() == pytest.approx(cut[rare[product]].mean(), rel=0.3)
+
+
+def test_a_product_with_a_lasting_cut_draws_its_own():
+    rng = np.random.default_rng(6)
+    product, bought, cut, _ = a_log(rng)
+    cut = np.where(product % 2 == 0, DEPTH, 0.0)
+    shown = np.where(bought >= 2, cut, np.nan)
+
+    found = completed(product, bought, shown)
+
+    often = np.bincount(product, bought >= 2)[product] > 20
+    np.testing.assert_array_equal(found[often], cut[often])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 8), st.floats(0, 1))
+def test_every_period_has_a_cut_that_shows(seed, products, periods, share):
+    rng = np.random.default_rng(seed)
+    product = np.repeat(np.arange(products), periods)
+    bought = rng.poisson(rng.choice([0.01, 1, 30, 1e4]), len(product)).astype(float)
+    cut = np.where(rng.random(len(product)) < share, rng.normal(-0.1, 0.2, len(product)), np.nan)
+
+    donor = cut_donors(product, bought, cut)
+
+    is_seen = ~np.isnan(cut)
+    np.testing.assert_array_equal(donor[is_seen], np.flatnonzero(is_seen))
+    assert not is_seen.any() or not np.isnan(cut[donor]).any()
+    np.testing.assert_array_equal(donor, cut_donors(product, bought, cut))
