@@ -65,7 +65,8 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    rows: also `bought`, the purchases. Where too few show the price, the regular price is interpolated between the
+    rows: also `bought`, the purchases; the column price_information says how much the draws leave of the information on
+    the response to prices. Where too few purchases show the price, the regular price is interpolated between the
     periods before and after, and the cut below it is drawn from the product's cuts (see unseen_cuts.py); both in logs,
     and beside what instruments and context say of them. The shelf's usual price comes from before; but a product goes
     unsold when it is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a
@@ -85,7 +86,8 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     level = _interpolated(rows, regular, causes)
     cuts = seen.select((pl.col("price", "list_price").log().cast(pl.Float64) - regular).clip(upper_bound=0.0))
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
-    donor = cut_donors(product, rows["bought"].to_numpy(), cuts["price"].fill_null(np.nan).to_numpy())
+    donor, information = cut_donors(product, rows["bought"].to_numpy(), cuts["price"].fill_null(np.nan).to_numpy())
+    rows = rows.with_columns(price_information=pl.Series(information[product]))
     for cut in cuts:
         explained = pl.Series(_explained(rows, cut, causes))
         price = (level + explained + (cut - explained).gather(donor)).exp()

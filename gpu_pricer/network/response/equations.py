@@ -81,15 +81,25 @@ class Equations:
 
 
 @single_thread()
-def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout) -> Equations:
-    """Return the equations of a block, of which grid, counts and state hold nothing else."""
+def equations(
+    grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout, told: Tensor | None = None
+) -> Equations:
+    """Return the equations of a block, of which grid, counts and state hold nothing else.
+
+    told [n]: the share of a product's information on its sensitivities that counts; None: all of it.
+    """
     score = Score.of(grid, counts, state, layout)
     gradient = score.gradient(grid, layout)
     gradient[:, layout.log_sensitivity] -= state.pull
     category = torch.linalg.inv(widths.category)
     prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
-    inverse = _inverse(score.information(grid, layout) + prior, prior, layout)
+    information = score.information(grid, layout)
+    if told is not None:
+        kept = torch.ones(information.shape[:2], dtype=FLOAT)
+        kept[:, layout.log_sensitivity] = told.sqrt()[:, None]
+        information *= kept[:, :, None] * kept[:, None]
+    inverse = _inverse(information + prior, prior, layout)
     nest, own = _nest(grid, score, layout)
     reach = _reach(inverse, prior, nest, layout)
     step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]

@@ -118,6 +118,10 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
         usual = cells["move"][:, columns.usual()]
         shared = cells["regular"] + (torch.log1p(cells["move"]) - torch.log1p(usual)) * cells["on_shelf"]
     numbers = torch.from_numpy(taught["row"].to_numpy().astype(np.int64)), torch.from_numpy(category)
+    of_product = rows.group_by("product").agg(pl.col("price_information").drop_nulls().first()).sort("product")
+    cells["price_information"] = torch.from_numpy(
+        of_product["price_information"].fill_null(1.0).to_numpy(writable=True)
+    )
     grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
     return ResponseData(whole, users, context, tells_nests)
@@ -179,7 +183,8 @@ def _grid(
     log: UserLog,
     has_outside_option: bool,
 ) -> Grid:
-    """Return the grid; numbers: row and category [P]. cells [P, W]: by name, SHELF_CELLS and the context.
+    """Return the grid; numbers: row and category [P]. cells: by name, SHELF_CELLS and the context [P, W], and
+    price_information [P].
 
     shared [P, W]: of whose values the mean over a category is a control.
     """
@@ -198,6 +203,7 @@ def _grid(
         controls=len(controls),
         offset=torch.zeros_like(on_shelf),
         unit_offset=torch.zeros_like(on_shelf),
+        price_information=cells["price_information"],
         has_outside_option=has_outside_option,
         periods_ahead=1,
     )

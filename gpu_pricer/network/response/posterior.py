@@ -67,7 +67,9 @@ def _draw_totals(
         products, categories = where
         chance = torch.Generator().manual_seed(seed)
         part, block = grid.part(products, categories), state.part(products, categories)
-        solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
+        solved = equations(
+            part, fit.counts.part(products, categories), block, fit.widths, layout, part.price_information
+        )
         own, of_category = _drawn_unknowns(part, solved, common, layout, chance)
         if bool(block.nest_variance.any()):
             nested, coupling = _drawn_nests(block, draws, chance), Coupling.of(part, block, solved, layout)

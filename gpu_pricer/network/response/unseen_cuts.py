@@ -13,15 +13,24 @@ probability (Horvitz & Thompson 1952). Such a period gets a random draw from the
 (stochastic imputation, Little & Rubin 2002): their mean would be a price that the product never had, and would bend
 the response. Products with few cuts also draw from those of all products, as often as empirical Bayes
 (DerSimonian & Laird 1986) says.
+
+A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance
+of the score over the draws (Louis 1982); the draw that is taken adds as much noise.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 from scipy.special import gammaln
 
 PASSES = 100
 CONVERGED = 1e-6  # in logs of a rate
+HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
+DRAWS = 8  # by which the noise of a draw is measured
+MOST_MISSING = 0.9  # share of the information
 MOST = 20  # purchases from which on every period is taken to show its price
 LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
 LOWEST_LEVEL = -7.0  # log of a rate
@@ -29,18 +38,22 @@ STEEPEST = 20.0  # log rate per log price
 SMALLEST = 1e-300
 
 
-def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> np.ndarray:
-    """Return for each of R periods the period whose cut it has, [R]: itself, or a drawn one where no price shows.
+def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return whose cut each of R periods has, and how much of the information on the slope is real.
 
     product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
-    less the log regular price, NaN where no price shows. Equal logs give equal draws.
+    less the log regular price, NaN where no price shows. donor [R]: the period itself, or a drawn one where no price
+    shows; equal logs give equal draws. information [P]: the share of the information of a product's periods that is
+    left in view of the draws.
     """
-    donor, is_seen = np.arange(len(cut)), ~np.isnan(cut)
-    if is_seen.any():
-        rng = np.random.default_rng(0)
-        drawn = seen_cuts(product, bought, cut).draw(product[~is_seen], bought[~is_seen], rng)
-        donor[~is_seen] = np.flatnonzero(is_seen)[drawn]
-    return donor
+    donor, is_seen, rng = np.arange(len(cut)), ~np.isnan(cut), np.random.default_rng(0)
+    if is_seen.all() or not is_seen.any():
+        return donor, np.ones(int(product.max(initial=-1)) + 1)
+    cuts, hidden, shown = seen_cuts(product, bought, cut), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
+    drawn = (shown[cuts.draw(product[hidden], bought[hidden], rng)] for _ in range(DRAWS))
+    donor[hidden] = next(drawn)
+    taken, others = cut[donor], (cut[one] for one in drawn)
+    return donor, _real_information(cuts, product, bought, taken, hidden, others)
 
 
 @dataclass(frozen=True)
@@ -169,10 +182,42 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenC
     return cuts
 
 
+def _real_information(
+    cuts: SeenCuts,
+    product: np.ndarray,
+    bought: np.ndarray,
+    cut: np.ndarray,
+    hidden: np.ndarray,
+    others: Iterable[np.ndarray],
+) -> np.ndarray:
+    """Return the share of the information on the slope that is real, [P].
+
+    product, bought, cut [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
+    others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
+    information which is left after the missing one, and the noise of the draw itself.
+    """
+    sums = partial(np.bincount, product, minlength=len(cuts.level))
+    rate = np.exp(cuts.level[product] + cuts.slope * cut)
+    centre = (sums(rate * cut) / np.maximum(sums(rate), SMALLEST))[product]
+    total = sums(rate * (cut - centre) ** 2)
+    level, usual, sold = (values[hidden] for values in (cuts.level[product], centre, bought))
+    scores = ((drawn - usual) * (sold - np.exp(level + cuts.slope * drawn)) for drawn in chain([cut[hidden]], others))
+    draws, mean, square = 0, np.zeros(len(hidden)), np.zeros(len(hidden))
+    for draws, score in enumerate(scores, 1):  # Welford's running variance
+        away = score - mean
+        mean += away / draws
+        square += away * (score - mean)
+    missing = np.bincount(product[hidden], square / max(draws - 1, 1), len(cuts.level))
+    missing = np.minimum(missing, MOST_MISSING * total)
+    variance = total / np.maximum(total - missing, SMALLEST) + missing / np.maximum(total, SMALLEST)
+    return np.where(total > SMALLEST, 1 / np.maximum(variance, 1.0), 1.0)
+
+
 def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
     """Return the share of the periods with n purchases that do not show their price, [K], with one number at least."""
     share = np.bincount(bought, ~is_seen, MOST + 1) / np.maximum(np.bincount(bought, None, MOST + 1), 1)
-    return share[: max(1, int(np.flatnonzero(share[:MOST] > 0).max(initial=0)) + 1)]
+    often = np.flatnonzero(share[:MOST] > HARDLY_HIDDEN)
+    return share[: max(1, int(often.max(initial=0)) + 1)]
 
 
 def _log_poisson(count: np.ndarray | float, log_rate: np.ndarray) -> np.ndarray:

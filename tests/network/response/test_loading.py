@@ -184,6 +184,21 @@ def test_products_are_in_the_order_of_their_rows_and_categories_are_numbered_fro
     assert [sorted(set(names)).index(name) for name in names] == grid.category.tolist()
 
 
+def test_information_on_prices_is_less_where_periods_do_not_show_them(complete):
+    """Product 4's price shows in every other period, and only with a purchase; it has cuts, as product 5 has."""
+    is_odd = pl.Series(np.array([complete.periods.index(period) % 2 for period in complete.shelf["period"]]) > 0)
+    hidden = is_odd & (complete.shelf["product_id"] == 4)
+    cut = pl.when(pl.col("product_id").is_in([4, 5]) & (pl.col("period") == complete.periods[4])).then(0.7).otherwise(1)
+    shelf = complete.shelf.with_columns(list_price="price", price=pl.col("price") * cut)
+    shelf = shelf.with_columns(price_age=pl.when(hidden).then(1).otherwise("price_age"))
+
+    data = load(replace(complete, shelf=shelf))
+
+    information = dict(zip(ids_of(complete, data), data.grid.price_information.tolist(), strict=True))
+    assert information[4] < 1
+    assert all(told == 1 for product, told in information.items() if product != 4)
+
+
 def test_product_that_nobody_bought_in_the_periods_that_teach_is_left_out(complete):
     is_bought = (pl.col("product_id") == 3) & complete.teaches()
     some = replace(complete, choices=complete.choices.filter(~is_bought.fill_null(False)))

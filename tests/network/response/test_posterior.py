@@ -77,6 +77,21 @@ def test_draws_are_as_wide_as_the_whole_posterior(market, fit, dissimilarity, un
         assert correlation(found) == pytest.approx(correlation(expected), abs=0.06)
 
 
+def test_draws_are_wider_where_drawn_cuts_stand_for_prices_that_nobody_saw(fit):
+    """Of the middle category's products half of the information on prices counts, then next to none."""
+    middle = fit.grid.category == 1
+    widths = []
+    for left in (1.0, 0.5, 1e-9):
+        information = torch.where(middle, left, fit.grid.price_information)
+        part = replace(fit, grid=replace(fit.grid, price_information=information))
+        widths.append(draw_deviations(part, ALL_TAUGHT, 4000, seed=0).std(axis=0))
+    full, half, none = widths
+
+    assert (half[:, 1] > 1.05 * full[:, 1]).all()
+    assert (none[:, 1] > 1.2 * half[:, 1]).all()
+    np.testing.assert_allclose(half[:, [0, 2]], full[:, [0, 2]], rtol=0.05)
+
+
 def test_sensitivities_go_along_with_a_dissimilarity_that_is_not_known(fit):
     """A drawn γ moves the sensitivities of its category as the equations say; all else is drawn from the same noise."""
     known = replace(fit, state=fit.state.copy())

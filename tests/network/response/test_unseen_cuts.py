@@ -12,9 +12,10 @@ SLOPE = -3.0
 DEPTH = -0.3
 
 
-def a_log(rng, products=1000, periods=60, least=2, share=0.15):
+def a_log(rng, products=1000, periods=60, least=2, share=0.15, rate=None):
     """A log whose prices show from `least` purchases on: product, purchases, true cuts and what the log shows."""
-    rate = np.exp(rng.normal(-0.5, 0.8, products))
+    rate = np.exp(rng.normal(-0.5, 0.8, products)) if rate is None else rate
+    products = len(rate)
     cut = np.where(rng.random((products, periods)) < share, DEPTH, 0.0)
     bought = rng.poisson(rate[:, None] * np.exp(SLOPE * cut)).astype(float)
     product = np.repeat(np.arange(products), periods)
@@ -23,7 +24,7 @@ def a_log(rng, products=1000, periods=60, least=2, share=0.15):
 
 
 def completed(product, bought, shown):
-    return shown[cut_donors(product, bought, shown)]
+    return shown[cut_donors(product, bought, shown)[0]]
 
 
 def poisson_slope(product, bought, cut):
@@ -86,6 +87,41 @@ def test_response_to_prices_is_the_true_one_only_with_drawn_cuts():
     assert poisson_slope(product, bought, of_mean) > SLOPE + 0.4
 
 
+def observed_information(bought, shown, share, level, step=1e-3):
+    """The information on the slope in what a log shows of a product, level partialled out, by finite differences."""
+
+    def log_likelihood(move):
+        at, slope = level + move[0], SLOPE + move[1]
+        usual, cheap = (poisson.logpmf(bought, np.exp(at + slope * cut)) for cut in (0.0, DEPTH))
+        mixed = np.logaddexp(np.log(1 - share) + usual, np.log(share) + cheap)
+        return np.where(np.isnan(shown), mixed, np.where(shown == 0, usual, cheap)).sum()
+
+    steps = step * np.eye(2)
+    hessian = [
+        [
+            sum(a * b * log_likelihood(a * one + b * other) for a in (1, -1) for b in (1, -1)) / (4 * step**2)
+            for other in steps
+        ]
+        for one in steps
+    ]
+    return -(hessian[1][1] - hessian[0][1] ** 2 / hessian[0][0])
+
+
+@pytest.mark.parametrize(("rate", "least"), [(0.4, 1), (0.4, 2), (1.5, 2)])
+def test_real_information_is_that_of_what_the_log_shows_and_of_one_draw(rate, least):
+    product, bought, _, shown = a_log(np.random.default_rng(7), rate=np.array([rate]), periods=40_000, least=least)
+    donor, (found,) = cut_donors(product, bought, shown)
+    cut = shown[donor]
+    expected = rate * np.exp(SLOPE * cut)
+    complete = expected @ (cut - expected @ cut / expected.sum()) ** 2
+    observed = observed_information(bought, shown, 0.15, np.log(rate))
+
+    variance = complete / observed + 1 - observed / complete
+
+    assert observed < 0.9 * complete
+    assert found == pytest.approx(1 / variance, rel=0.15)
+
+
 def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
     product, bought, cut, shown = a_log(np.random.default_rng(5))
     rare = np.bincount(product, ~np.isnan(shown)) < 5
@@ -116,9 +152,11 @@ def test_every_period_has_a_cut_that_shows(seed, products, periods, share):
     bought = rng.poisson(rng.choice([0.01, 1, 30, 1e4]), len(product)).astype(float)
     cut = np.where(rng.random(len(product)) < share, rng.normal(-0.1, 0.2, len(product)), np.nan)
 
-    donor = cut_donors(product, bought, cut)
+    donor, information = cut_donors(product, bought, cut)
 
     is_seen = ~np.isnan(cut)
     np.testing.assert_array_equal(donor[is_seen], np.flatnonzero(is_seen))
     assert not is_seen.any() or not np.isnan(cut[donor]).any()
-    np.testing.assert_array_equal(donor, cut_donors(product, bought, cut))
+    np.testing.assert_array_equal(donor, cut_donors(product, bought, cut)[0])
+    assert information.shape == (products,)
+    assert ((information > 0) & (information <= 1)).all()
