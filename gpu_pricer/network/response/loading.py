@@ -91,6 +91,13 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
         return None
     taught = rows.select("row", "product_id").unique().join(sold, on="product_id").sort("row").with_row_index("product")
     rows = rows.join(taught.select("row", "product"), on="row")
+    unseen = rows.filter(tables.teaches()).select((pl.col("price_age") > 0).mean()).item()
+    log.info(
+        "price response: %d products teach, with %.0f %% of the purchases; %.0f %% of their periods show no price",
+        taught.height,
+        100 * taught["sold"].sum() / sold["sold"].sum(),
+        100 * unseen,
+    )
     periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
     own = _prices_of_groups(tables, rows, periods)
     columns = GridColumns.of_periods(periods.height)
