@@ -41,6 +41,7 @@ from gpu_pricer.tables.further_columns import FURTHER, name_apart
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PRICE_GROUP, PROMOTIONS, Shelf, Users
 
+TAUGHT_BY = ("price_coverage", "shelf_periods", "is_listed")  # columns of numbered_products, as TeachingRule reads them
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
 
@@ -197,8 +198,8 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     numbered = tables.categories.with_row_index("category")
     of_products = products.select("category_id").join(numbered, on="category_id", how="left", maintain_order="left")
     teaches, teaches_at_last = (
-        torch.from_numpy(config.teaching.teaches(*products.select(coverage, periods).to_numpy().T))
-        for coverage, periods in ((f"{of}price_coverage", f"{of}shelf_periods") for of in ("", "whole_"))
+        torch.from_numpy(config.teaching.teaches(*(products[of + name].to_numpy() for name in TAUGHT_BY)))
+        for of in ("", "whole_")
     )
     return EncodedProducts(
         table=products,

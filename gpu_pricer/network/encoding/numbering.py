@@ -21,11 +21,13 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    shelf_periods: number of its training periods on the shelf. price_coverage: share of these in which the price was
+    is_listed: whether its list price differs from its price in some training period. shelf_periods: number of its
+    training periods on the shelf. price_coverage: share of these in which the price was
     seen, 0 where it has no unit price and cannot teach. whole_shelf_periods, whole_price_coverage: the same over all
     periods.
     """
-    seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len()}
+    listed = (pl.col("price") != pl.col("list_price")).fill_null(False).any()
+    seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len(), "is_listed": listed}
     whole = {f"whole_{name}": of_product for name, of_product in seen.items()}
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
     ever = shelf.sort("period").group_by("product_id")

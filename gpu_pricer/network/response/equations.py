@@ -94,12 +94,9 @@ def equations(
     category = torch.linalg.inv(widths.category)
     prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
-    information = score.information(grid, layout)
     if told is not None:
-        kept = torch.ones(information.shape[:2], dtype=FLOAT)
-        kept[:, layout.log_sensitivity] = told.sqrt()[:, None]
-        information *= kept[:, :, None] * kept[:, None]
-    inverse = _inverse(information + prior, prior, layout)
+        score = score.with_slope(grid, score.slope * told.sqrt()[:, None, None])
+    inverse = _inverse(score.information(grid, layout) + prior, prior, layout)
     nest, own = _nest(grid, score, layout)
     reach = _reach(inverse, prior, nest, layout)
     step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]

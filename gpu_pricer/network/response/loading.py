@@ -77,26 +77,28 @@ class ResponseData:
 def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, nested: bool) -> ResponseData | None:
     """Return the data, or None where no product teaches.
 
-    Of the products that teach, those count that were sold. The others are no alternatives, and their purchases no
-    choices: what is left is a logit again (independence of irrelevant alternatives). Instruments are no context.
-    nested: dissimilarities are learned, if the log tells them: from cuts of a category's prices, where the regular
-    prices have a control that leaves cuts alone.
+    Of the products that teach, those count that were sold, and whose price some whole period shows. The others are no
+    alternatives, and their purchases no choices: what is left is a logit again (independence of irrelevant
+    alternatives). Instruments are no context. nested: dissimilarities are learned, if the log tells them: from cuts of
+    a category's prices, where the regular prices have a control that leaves cuts alone.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     choices = tables.choices.filter(tables.teaches())
     bought = choices.drop_nulls("product_id").group_by("product_id").agg(sold=CHOICE_COUNT.sum())
     sold = bought.collect(engine="streaming")
-    rows = rows.filter(pl.col("teaches_price") & pl.col("product_id").is_in(sold["product_id"].implode()))
+    is_known = (pl.col("price_age") == 0) & pl.col("price_information").is_not_null() & tables.is_whole()
+    is_sold = pl.col("product_id").is_in(sold["product_id"].implode())
+    rows = rows.filter(pl.col("teaches_price") & is_sold & is_known.any().over("product_id"))
     if rows.is_empty():
         return None
     taught = rows.select("row", "product_id").unique().join(sold, on="product_id").sort("row").with_row_index("product")
     rows = rows.join(taught.select("row", "product"), on="row")
-    unseen = rows.filter(tables.teaches()).select((pl.col("price_age") > 0).mean()).item()
+    counted = rows.filter(tables.teaches())
     log.info(
         "price response: %d products teach, with %.0f %% of the purchases; %.0f %% of their periods show no price",
         taught.height,
-        100 * taught["sold"].sum() / sold["sold"].sum(),
-        100 * unseen,
+        100 * taught["sold"].to_numpy().sum() / sold["sold"].to_numpy().sum(),
+        100 * (counted["price_age"].to_numpy() > 0).mean(),
     )
     periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
     own = _prices_of_groups(tables, rows, periods)
@@ -126,9 +128,7 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
         shared = cells["regular"] + (torch.log1p(cells["move"]) - torch.log1p(usual)) * cells["on_shelf"]
     numbers = torch.from_numpy(taught["row"].to_numpy().astype(np.int64)), torch.from_numpy(category)
     of_product = rows.group_by("product").agg(pl.col("price_information").drop_nulls().first()).sort("product")
-    cells["price_information"] = torch.from_numpy(
-        of_product["price_information"].fill_null(1.0).to_numpy(writable=True)
-    )
+    cells["price_information"] = torch.from_numpy(of_product["price_information"].to_numpy(writable=True))
     grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
     return ResponseData(whole, users, context, tells_nests)

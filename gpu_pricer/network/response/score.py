@@ -13,7 +13,7 @@ their own sensitivities: on Complete Journey the spread of log b within categori
 b fell from .91 to .76 and held-out likelihood with it (2026-11).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -70,6 +70,13 @@ class Score:
         residual, weight = counts.score(grid, utility(grid, state, layout))
         slope = slopes(grid, state.sensitivity(layout))
         return cls(residual, weight, slope, grid.context, Lift.of(grid, state, slope, layout))
+
+    def with_slope(self, grid: Grid, slope: Tensor) -> "Score":
+        """Return the score with other derivatives [n, S, W] by the log sensitivities, in the lift too."""
+        lift = self.lift
+        if lift is not None:
+            lift = replace(lift, slope=grid.sum_by_category(lift.share * slope))
+        return replace(self, slope=slope, lift=lift)
 
     def by_unknown(self, grid: Grid, values: Tensor) -> Tensor:
         """Return the sums [n, F], over the cells, of values [n, S, W] times the utility's derivatives, x held."""

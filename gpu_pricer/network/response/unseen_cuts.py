@@ -18,6 +18,7 @@ A log with drawn cuts seems to tell more than it does. What is missing of its in
 of the score over the draws (Louis 1982); the draw that is taken adds as much noise.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,31 +26,37 @@ from itertools import chain
 
 import numpy as np
 from scipy.special import gammaln
+from threadpoolctl import threadpool_limits
+
+log = logging.getLogger(__name__)
 
 PASSES = 100
-CONVERGED = 1e-6  # in logs of a rate
+CONVERGED = 1e-4  # in logs of a rate
 HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 DRAWS = 8  # by which the noise of a draw is measured
 MOST_MISSING = 0.9  # share of the information
 MOST = 20  # purchases from which on every period is taken to show its price
 LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
 LOWEST_LEVEL = -7.0  # log of a rate
-STEEPEST = 20.0  # log rate per log price
+STEEPEST, STEP = 20.0, 0.5  # log rate per log price: the largest slope, and its largest change in a pass
+DEEPEST = -1.5  # log: of a deeper cut nobody knows whether it is one, and it would outweigh all others
+LEAST_SHOWN = 1e-6  # probability that a period shows its price
 SMALLEST = 1e-300
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return whose cut each of R periods has, and how much of the information on the slope is real.
+    """Return whose cut each of R periods has, and what share of the information on the slope is real.
 
     product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
     less the log regular price, NaN where no price shows. donor [R]: the period itself, or a drawn one where no price
-    shows; equal logs give equal draws. information [P]: the share of the information of a product's periods that is
-    left in view of the draws.
+    shows; equal logs give equal draws. information [P]: of the product's periods.
     """
     donor, is_seen, rng = np.arange(len(cut)), ~np.isnan(cut), np.random.default_rng(0)
     if is_seen.all() or not is_seen.any():
         return donor, np.ones(int(product.max(initial=-1)) + 1)
-    cuts, hidden, shown = seen_cuts(product, bought, cut), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
+    cut, bought, hidden, shown = cut.clip(DEEPEST), np.rint(bought), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
+    cuts = seen_cuts(product, bought, cut)
     drawn = (shown[cuts.draw(product[hidden], bought[hidden], rng)] for _ in range(DRAWS))
     donor[hidden] = next(drawn)
     taken, others = cut[donor], (cut[one] for one in drawn)
@@ -60,7 +67,8 @@ def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> tupl
 class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
-    product [R]: 0 to P − 1. cut [R]: log price less log regular price. level [P], slope: α and ε of log λ.
+    product [R]: 0 to P − 1. cut [R]: log price less log regular price. level [P], slope: α and ε of log λ. unseen [P]:
+    periods of a product that do not show their price.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
@@ -68,12 +76,20 @@ class SeenCuts:
     cut: np.ndarray
     level: np.ndarray
     slope: float
+    unseen: np.ndarray
     hidden: np.ndarray
 
     @property
     def log_rate(self) -> np.ndarray:
         """The log of the expected purchases, [R]."""
         return self.level[self.product] + self.slope * self.cut
+
+    @property
+    def size(self) -> np.ndarray:
+        """How many equally weighted cuts the weighted ones of each product are worth (Kish 1965), [P]."""
+        weight = np.exp(-self._log_shown(self.log_rate))
+        mass, squared = self.sums(weight), self.sums(weight**2)
+        return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
 
     def draw(self, product: np.ndarray, bought: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return which of the R cuts each of N periods gets that shows none, [N].
@@ -90,20 +106,36 @@ class SeenCuts:
         return found
 
     def own_share(self) -> np.ndarray:
-        """Return how often each product draws from its own cuts, [P]: what its mean cut is worth by empirical Bayes."""
+        """Return how often each product draws from its own cuts, [P].
+
+        That is what its mean cut is worth by empirical Bayes, as far as its cuts stand for its unseen periods.
+        """
         weight = np.exp(-self._log_shown(self.log_rate))
-        mass, size = self.sums(weight), _effective_size(self.sums(weight), self.sums(weight**2))
+        mass, size = self.sums(weight), self.size
         mean = self.sums(weight * self.cut) / np.maximum(mass, SMALLEST)
         square = self.sums(weight * (self.cut - mean[self.product]) ** 2) / np.maximum(mass, SMALLEST)
         within = float(size @ square / max((size - 1).clip(0).sum(), 1.0))
         between = _variance_between(mean, size, within)
-        return between * size / np.maximum(between * size + within, SMALLEST)
+        return self.represented() * between * size / np.maximum(between * size + within, SMALLEST)
 
-    def mean_hidden(self, values: np.ndarray) -> np.ndarray:
-        """Return the mean of `values` [R] over the periods of a product that do not show their price, [P]."""
+    def represented(self) -> np.ndarray:
+        """Return the share of a product's unseen periods that its cuts stand for, [P].
+
+        A product that sells hardly ever at its regular price shows cuts only, which stand for few periods.
+        """
         shown = np.exp(self._log_shown(self.log_rate))
+        return (self.sums((1 - shown) / shown) / np.maximum(self.unseen, 1)).clip(max=1.0)
+
+    def expected(self) -> np.ndarray:
+        """Return the expected purchases of a product in all its periods, [P].
+
+        Unseen periods for which no cut stands count as periods without one.
+        """
+        rate, shown = np.exp(self.log_rate), np.exp(self._log_shown(self.log_rate))
         weight = (1 - shown) / shown
-        return self.sums(weight * values) / np.maximum(self.sums(weight), SMALLEST)
+        own = self.sums(weight * rate) / np.maximum(self.sums(weight), SMALLEST)
+        share = self.represented()
+        return self.sums(rate) + self.unseen * (share * own + (1 - share) * np.exp(self.level))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums [P] of values [R]."""
@@ -139,8 +171,7 @@ class SeenCuts:
         steps = np.rint(self.level[product].clip(LOWEST_LEVEL) / LEVEL_STEP)
         drawn = np.empty(len(product), np.int64)
         weight = np.exp(-self._log_shown(self.log_rate))
-        size = _effective_size(self.sums(weight), self.sums(weight**2))
-        every = np.log(weight * (size / np.maximum(self.sums(weight), SMALLEST))[self.product])
+        every = np.log(weight * (self.size / np.maximum(self.sums(weight), SMALLEST))[self.product])
         for step in np.unique(steps):
             log_weight = every + _log_poisson(bought, step * LEVEL_STEP + self.slope * self.cut)
             total = np.cumsum(np.exp(log_weight - log_weight.max()))
@@ -154,7 +185,7 @@ class SeenCuts:
 
     def _log_shown(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the log of the probability that a period shows its price, [R]."""
-        return np.log(np.maximum(1 - self._chance(log_rate) @ self.hidden, SMALLEST))
+        return np.log(np.maximum(1 - self._chance(log_rate) @ self.hidden, LEAST_SHOWN))
 
 
 def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenCuts:
@@ -169,16 +200,18 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenC
     total = np.maximum(np.bincount(product, bought, products), 0.5)
     hidden = _hidden(np.minimum(bought, MOST).astype(np.int64), is_seen)
     level = np.log(total / np.maximum(periods, 1))
-    cuts = SeenCuts(product[is_seen], cut[is_seen], level, 0.0, hidden)
+    cuts = SeenCuts(product[is_seen], cut[is_seen], level, 0.0, unseen, hidden)
     for _ in range(PASSES):
-        rate = np.exp(cuts.log_rate)
-        expected = cuts.sums(rate) + unseen * cuts.mean_hidden(rate)
-        raised = np.where(unseen < periods, np.log(total / np.maximum(expected, SMALLEST)), 0.0)
-        slope = float(np.clip(cuts.slope + cuts.score_step(bought[is_seen]), -STEEPEST, 0.0))
+        raised = np.where(unseen < periods, np.log(total / np.maximum(cuts.expected(), SMALLEST)), 0.0)
+        step = np.clip(cuts.score_step(bought[is_seen]), -STEP, STEP)
+        slope = float(np.clip(cuts.slope + step, -STEEPEST, 0.0))
         moved = max(np.abs(raised).max(initial=0.0), abs(slope - cuts.slope))
         cuts = replace(cuts, level=cuts.level + raised, slope=slope)
         if moved < CONVERGED:
-            break
+            return cuts
+    log.warning(
+        "how purchases rise with price cuts, which says what prices had cuts in periods that show none, is not settled"
+    )
     return cuts
 
 
@@ -222,11 +255,6 @@ def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
 
 def _log_poisson(count: np.ndarray | float, log_rate: np.ndarray) -> np.ndarray:
     return count * log_rate - np.exp(log_rate) - gammaln(count + 1)
-
-
-def _effective_size(mass: np.ndarray, squared: np.ndarray) -> np.ndarray:
-    """Return the effective sizes of groups (Kish 1965) of which the weights and their squares have these sums."""
-    return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
 
 
 def _variance_between(mean: np.ndarray, size: np.ndarray, within: float) -> float:

@@ -9,6 +9,7 @@ from gpu_pricer.network.encoding.teaching import TeachingRule
 
 COVERAGE = np.array([0.9, 0.3, 0.0, 0.7, 0.5, 0.1])
 PERIODS = np.array([50, 40, 30, 20, 10, 60])
+LISTED = np.ones(6, bool)
 
 
 @pytest.mark.parametrize(
@@ -24,21 +25,39 @@ PERIODS = np.array([50, 40, 30, 20, 10, 60])
 def test_next_best_seen_products_teach_while_there_is_room(product_periods, expected):
     rule = TeachingRule(0.7, product_periods, 0.2)
 
-    assert rule.teaches(COVERAGE, PERIODS).tolist() == expected
+    assert rule.teaches(COVERAGE, PERIODS, LISTED).tolist() == expected
 
 
 def test_a_product_whose_price_was_never_seen_does_not_teach():
-    assert TeachingRule(0.0, 1000, 0.0).teaches(COVERAGE, PERIODS).tolist() == [True, True, False, True, True, True]
+    assert TeachingRule(0.0, 1000, 0.0).teaches(COVERAGE, PERIODS, LISTED).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60)), min_size=1), st.integers(0, 500))
-def test_a_product_that_is_seen_better_than_one_that_teaches_teaches(products, product_periods):
-    coverage, periods = (np.array(column) for column in zip(*products, strict=True))
+def test_a_product_without_a_list_price_teaches_only_where_it_is_seen_often():
+    is_listed = np.array([False, True, True, False, False, True])
 
-    teaches = TeachingRule(0.7, product_periods, 0.2).teaches(coverage, periods)
+    teaches = TeachingRule(0.7, 110, 0.2).teaches(COVERAGE, PERIODS, is_listed)
+
+    assert teaches.tolist() == [True, True, False, True, False, False]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60), st.booleans()), min_size=1, max_size=30),
+    st.integers(0, 500),
+)
+def test_a_listed_product_that_is_seen_better_than_one_that_teaches_teaches(products, product_periods):
+    coverage, periods, is_listed = (np.array(column) for column in zip(*products, strict=True))
+
+    teaches = TeachingRule(0.7, product_periods, 0.2).teaches(coverage, periods, is_listed)
 
     if teaches.any():
-        assert teaches[coverage > coverage[teaches].min()].all()
+        assert teaches[is_listed & (coverage > coverage[teaches].min())].all()
     assert teaches[coverage >= 0.7].all()
     assert periods[teaches & (coverage < 0.7)].sum() <= product_periods
 

@@ -131,6 +131,51 @@ def test_a_price_nobody_saw_after_a_cut_is_the_regular_one(listed):
         np.testing.assert_allclose(known.filter(product_id=product)["price"], price)
 
 
+def rarely_bought(rng, cost_of_cut, products=60, periods=50):
+    """Rows of listed products with unlike costs, of which some are cut at a lower cost, and the true prices."""
+    base = np.exp(rng.normal(1, 1, products))[:, None] * np.ones(periods)
+    cut = np.where(rng.random(base.shape) < 0.2, -0.3, 0.0)
+    bought = rng.poisson(0.9 * np.exp(-3 * cut)).astype(float)
+    product, week = np.indices(base.shape)
+    is_seen, price, listed = (pl.Series(values.ravel()) for values in (bought >= 2, base * np.exp(cut), base))
+    rows = pl.DataFrame(
+        {
+            "product_id": product.ravel(),
+            "category_id": (product // 10).ravel().astype(str),
+            "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
+            "price_age": (~is_seen).cast(pl.Int64),
+            "cost": (base * np.exp(cost_of_cut * cut)).ravel() / 2,
+            "bought": bought.ravel(),
+        }
+    )
+    seen = rows.select(price=pl.when(is_seen).then(price), list_price=pl.when(is_seen).then(listed))
+    return rows.hstack(seen), price, listed
+
+
+@pytest.mark.parametrize("config", [PLANNED, BY_COST])
+def test_drawn_prices_lie_between_the_deepest_cut_and_the_list_price(config):
+    rows, price, listed = rarely_bought(np.random.default_rng(10), cost_of_cut=0.5)
+
+    known = with_known_prices(rows, [], config)
+
+    cut, true = (np.log(values / listed) for values in (known["price"], price))
+    np.testing.assert_allclose(known["list_price"], listed)
+    assert cut.max() < 1e-9
+    assert cut.min() > -0.7
+    assert cut.mean() == pytest.approx(true.mean(), abs=0.01)
+
+
+def test_list_prices_stay_where_others_have_none():
+    rows, _, listed = rarely_bought(np.random.default_rng(11), cost_of_cut=0.0)
+    is_listed = rows["product_id"] % 2 == 0
+    rows = rows.with_columns(list_price=pl.when(is_listed).then("list_price").otherwise("price"))
+
+    known = with_known_prices(rows, [], PLANNED)
+
+    np.testing.assert_allclose(known["list_price"].filter(is_listed), listed.filter(is_listed))
+    np.testing.assert_allclose(known["list_price"].filter(~is_listed), known["price"].filter(~is_listed))
+
+
 def test_an_unlisted_price_nobody_saw_follows_its_cost_where_cuts_pass():
     rng = np.random.default_rng(6)
     rows = shelf(rng, 0.0).with_columns(cost=np.repeat(np.exp(rng.normal(0, 0.2, (3, 12))), 8, axis=0).ravel())

@@ -252,17 +252,20 @@ def test_controls_are_the_last_columns_and_only_those_that_move(complete):
 
 def test_context_is_on_its_scale_and_0_where_nobody_knows(complete):
     rng = np.random.default_rng(3)
-    known = pl.Series("rain", rng.normal(50, 7, complete.shelf.height)).scatter(0, [None])
+    place = int((complete.shelf["product_id"] == 1).arg_true()[0])
+    known = pl.Series("rain", rng.normal(50, 7, complete.shelf.height)).scatter(place, [None])
     scale = ContextScale(["display", "mailer", "rain"], [0.0, 0.0, 50.0], [1.0, 1.0, 7.0])
     tables = replace(complete, shelf=complete.shelf.with_columns(known), context=scale)
 
-    data = load(replace(tables, products=tables.products.with_columns(teaches_price=True)))
+    data = load(tables)
 
     assert data.context == ["display", "rain"]
     rain = data.grid.context[:, :, 1]
     of_shelf = rain[data.grid.on_shelf > 0].numpy()
-    assert sorted(of_shelf) == pytest.approx(sorted(((known - 50) / 7).fill_null(0.0).to_list()))
-    assert float(rain[ids_of(tables, data).index(tables.shelf["product_id"][0]), 0]) == 0.0
+    taught = known.filter(complete.shelf["product_id"] != 0)
+    assert sorted(of_shelf) == pytest.approx(sorted(((taught - 50) / 7).fill_null(0.0).to_list()))
+    week = complete.periods.index(complete.shelf["period"][place])
+    assert float(rain[ids_of(tables, data).index(1), week]) == 0.0
 
 
 def test_untaught_costs_may_be_unknown(complete):

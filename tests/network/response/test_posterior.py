@@ -92,6 +92,20 @@ def test_draws_are_wider_where_drawn_cuts_stand_for_prices_that_nobody_saw(fit):
     np.testing.assert_allclose(half[:, [0, 2]], full[:, [0, 2]], rtol=0.05)
 
 
+@pytest.mark.parametrize("dissimilarity", [0.3, 0.8, 1.0])
+def test_less_information_widens_draws_of_nests_too(fit, dissimilarity):
+    state = replace(fit.state, dissimilarity=torch.full_like(fit.state.dissimilarity, dissimilarity))
+    widths = []
+    for left in (1.0, 0.5, 0.2, 0.05):
+        grid = replace(fit.grid, price_information=torch.full_like(fit.grid.price_information, left))
+        solved = equations(grid, fit.counts, state, fit.widths, fit.layout, grid.price_information)
+        free = solved.category_inverse[:, : solved.movers.stop, : solved.movers.stop]
+        assert torch.linalg.eigvalsh(free).min() > -1e-9
+        widths.append(draw_deviations(replace(fit, grid=grid, state=state), ALL_TAUGHT, 2000, seed=0).std(axis=0))
+
+    assert (np.diff(widths, axis=0) > 0).all()
+
+
 def test_sensitivities_go_along_with_a_dissimilarity_that_is_not_known(fit):
     """A drawn γ moves the sensitivities of its category as the equations say; all else is drawn from the same noise."""
     known = replace(fit, state=fit.state.copy())
