@@ -120,7 +120,7 @@ class EncodedProducts(OnDevice):
     attributes: the attribute columns as tensors.
     category [P]: row number of the category.
     first_period [P]: the first period on the shelf, the number of periods for a product that was never there.
-    teaches_price [P]: whether the price was seen often enough in the training periods to teach price response.
+    teaches_price [P]: whether the product teaches price response, by its training periods (see TeachingRule).
     teaches_price_at_last [P]: the same for all periods.
     """
 

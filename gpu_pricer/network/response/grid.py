@@ -26,14 +26,13 @@ class Grid:
     """The P × W cells of the taught products.
 
     columns: the periods and clusters of price groups of the W columns. row [P]: rows of the products in the artefact.
-    category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0.
-    move [P, W]: price / reference price − 1. context [P, W, C]: what else moves the appeal; the last `controls` columns
-    are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
-    of the appeal; unit_offset [P, W]: of the log of the units per choice. price_information [P]: the share of the
-    information on the response to prices that is left where drawn cuts stand for prices that the log does not show
-    (see unseen_cuts.py). has_outside_option: whether buying nothing is
-    a choice. periods_ahead: from the last period to the one to price; 0 where that one has begun and is the last here.
-    Off the shelf all values are 0. bend: of the response to prices, see model/price_bend.py.
+    category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0. move [P, W]: price / reference price − 1. context
+    [P, W, C]: what else moves the appeal; the last `controls` columns are controls for demand that the log does not
+    show, which are 0 in the period to price. offset [P, W]: a known part of the appeal; unit_offset [P, W]: of the log
+    of the units per choice. price_information [P]: the share of the information on the response to prices that is left
+    where drawn cuts stand for prices that the log does not show (see unseen_cuts.py). has_outside_option: whether
+    buying nothing is a choice. periods_ahead: from the last period to the one to price; 0 where that one has begun and
+    is the last here. Off the shelf all values are 0. bend: of the response to prices, see model/price_bend.py.
     """
 
     columns: GridColumns
