@@ -45,19 +45,23 @@ SMALLEST = 1e-300
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def cut_donors(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cut_donors(
+    product: np.ndarray, bought: np.ndarray, cut: np.ndarray, key: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return whose cut each of R periods has, and what share of the information on the slope is real.
 
     product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
-    less the log regular price, NaN where no price shows. donor [R]: the period itself, or a drawn one where no price
-    shows; equal logs give equal draws. information [P]: of the product's periods.
+    less the log regular price, NaN where no price shows. key [R]: random bits, uint64, of every period; a period keeps
+    its draw as long as it keeps its key and the log says much the same. donor [R]: the period itself, or a drawn one
+    where no price shows. information [P]: of the product's periods.
     """
-    donor, is_seen, rng = np.arange(len(cut)), ~np.isnan(cut), np.random.default_rng(0)
+    donor, is_seen = np.arange(len(cut)), ~np.isnan(cut)
     if is_seen.all() or not is_seen.any():
         return donor, np.ones(int(product.max(initial=-1)) + 1)
     cut, bought, hidden, shown = cut.clip(DEEPEST), np.rint(bought), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
     cuts = seen_cuts(product, bought, cut)
-    drawn = (shown[cuts.draw(product[hidden], bought[hidden], rng)] for _ in range(DRAWS))
+    chances = ([_uniform(key[hidden], 2 * draw + part) for part in (0, 1)] for draw in range(DRAWS))
+    drawn = (shown[cuts.draw(product[hidden], bought[hidden], *chance)] for chance in chances)
     donor[hidden] = next(drawn)
     taken, others = cut[donor], (cut[one] for one in drawn)
     return donor, _real_information(cuts, product, bought, taken, hidden, others)
@@ -91,18 +95,19 @@ class SeenCuts:
         mass, squared = self.sums(weight), self.sums(weight**2)
         return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
 
-    def draw(self, product: np.ndarray, bought: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, product: np.ndarray, bought: np.ndarray, source: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return which of the R cuts each of N periods gets that shows none, [N].
 
-        product, bought [N]: whose the period is, and its purchases.
+        product, bought [N]: whose the period is, and its purchases. source, place [N]: uniform random numbers, which
+        choose between the product's own cuts and all products', and then the cut.
         """
-        is_own = rng.random(len(product)) < self.own_share()[product]
+        is_own = source < self.own_share()[product]
         count = np.minimum(np.rint(bought), len(self.hidden) - 1)
         found = np.empty(len(product), np.int64)
         for n in np.unique(count):
             for draws, some in ((self._own_draws, is_own), (self._common_draws, ~is_own)):
                 rows = np.flatnonzero(some & (count == n))
-                found[rows] = draws(product[rows], n, rng)
+                found[rows] = draws(product[rows], n, place[rows])
         return found
 
     def own_share(self) -> np.ndarray:
@@ -156,28 +161,30 @@ class SeenCuts:
         information = variance @ apart**2
         return float((bought - mean) @ apart / information) if information > SMALLEST else 0.0
 
-    def _own_draws(self, product: np.ndarray, bought: float, rng: np.random.Generator) -> np.ndarray:
+    def _own_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
+        """Return quantiles of the products' own cuts, at the places [N] from 0 for the deepest cut to 1."""
         log_weight = _log_poisson(bought, self.log_rate) - self._log_shown(self.log_rate)
         largest = np.full(len(self.level), -np.inf)
         np.maximum.at(largest, self.product, log_weight)
-        total = np.concatenate([[0.0], np.cumsum(np.exp(log_weight - largest[self.product]))])
+        order = np.lexsort((self.cut, self.product))
+        total = np.concatenate([[0.0], np.cumsum(np.exp(log_weight - largest[self.product])[order])])
         start = np.searchsorted(self.product, np.arange(len(self.level) + 1))
         low, high = total[start[product]], total[start[product + 1]]
-        drawn = np.searchsorted(total, low + (high - low) * rng.random(len(product)), side="right") - 1
-        return np.clip(drawn, start[product], start[product + 1] - 1)
+        drawn = np.searchsorted(total, low + (high - low) * place, side="right") - 1
+        return order[np.clip(drawn, start[product], start[product + 1] - 1)]
 
-    def _common_draws(self, product: np.ndarray, bought: float, rng: np.random.Generator) -> np.ndarray:
-        """Return draws from all products' cuts, as they would be hidden at the level of each product, [N]."""
+    def _common_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
+        """Return quantiles [N] of all products' cuts, as they would be hidden at the level of each product."""
         steps = np.rint(self.level[product].clip(LOWEST_LEVEL) / LEVEL_STEP)
-        drawn = np.empty(len(product), np.int64)
+        drawn, order = np.empty(len(product), np.int64), np.argsort(self.cut, kind="stable")
         weight = np.exp(-self._log_shown(self.log_rate))
         every = np.log(weight * (self.size / np.maximum(self.sums(weight), SMALLEST))[self.product])
         for step in np.unique(steps):
             log_weight = every + _log_poisson(bought, step * LEVEL_STEP + self.slope * self.cut)
-            total = np.cumsum(np.exp(log_weight - log_weight.max()))
+            total = np.cumsum(np.exp(log_weight - log_weight.max())[order])
             rows = np.flatnonzero(steps == step)
-            drawn[rows] = np.searchsorted(total, total[-1] * rng.random(len(rows)), side="right")
-        return drawn.clip(max=len(self.cut) - 1)
+            drawn[rows] = np.searchsorted(total, total[-1] * place[rows], side="right")
+        return order[drawn.clip(max=len(self.cut) - 1)]
 
     def _chance(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability of 0 to K − 1 purchases at the rates [R], [R, K]."""
@@ -244,6 +251,17 @@ def _real_information(
     missing = np.minimum(missing, MOST_MISSING * total)
     variance = total / np.maximum(total - missing, SMALLEST) + missing / np.maximum(total, SMALLEST)
     return np.where(total > SMALLEST, 1 / np.maximum(variance, 1.0), 1.0)
+
+
+def _uniform(key: np.ndarray, number: int) -> np.ndarray:
+    """Return the uniform random numbers that keys of random bits have for `number`.
+
+    They are SplitMix64's (Steele, Lea & Flood 2014).
+    """
+    bits = key + np.uint64((number + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((bits ^ (bits >> np.uint64(31))) / 2.0**64)
 
 
 def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:

@@ -23,8 +23,12 @@ def a_log(rng, products=1000, periods=60, least=2, share=0.15, rate=None, depth=
     return product, bought.ravel(), cut.ravel(), shown.ravel()
 
 
+def donors(product, bought, cut):
+    return cut_donors(product, bought, cut, np.random.default_rng(0).integers(2**64, size=len(cut), dtype=np.uint64))
+
+
 def completed(product, bought, shown):
-    return shown[cut_donors(product, bought, shown)[0]]
+    return shown[donors(product, bought, shown)[0]]
 
 
 def poisson_slope(product, bought, cut):
@@ -49,7 +53,8 @@ def test_draws_follow_bayes_rule(purchases):
     rates = np.exp(level + SLOPE * cuts.cut)
     weight = poisson.pmf(purchases, rates) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
 
-    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), np.random.default_rng(1))
+    chances = np.random.default_rng(1).random((2, 40_000))
+    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), *chances)
 
     np.testing.assert_allclose(np.bincount(drawn, None, 4) / 40_000, weight / weight.sum(), atol=0.01)
 
@@ -90,6 +95,19 @@ def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
     assert completed(product, bought, shown)[hidden].mean() == pytest.approx(cut[hidden].mean(), abs=0.012)
 
 
+def test_periods_keep_their_draws_when_a_week_is_added():
+    product, bought, _, shown = a_log(np.random.default_rng(12))
+    key = np.random.default_rng(0).integers(2**64, size=len(shown), dtype=np.uint64)
+    is_old = np.arange(len(shown)) % 60 < 59
+    log = (product, bought, shown, key)
+
+    before = shown[is_old][cut_donors(*(values[is_old] for values in log))[0]]
+    after = shown[cut_donors(*log)[0]][is_old]
+
+    hidden = np.isnan(shown[is_old])
+    assert (before[hidden] == after[hidden]).mean() > 0.98
+
+
 def test_a_price_that_was_given_away_changes_little():
     product, bought, cut, shown = a_log(np.random.default_rng(9))
     shown[np.flatnonzero(~np.isnan(shown))[10]] = np.log(0.001)
@@ -98,7 +116,7 @@ def test_a_price_that_was_given_away_changes_little():
     found = completed(product, bought, shown)
 
     assert found[hidden].mean() == pytest.approx(cut[hidden].mean(), rel=0.3)
-    assert len(np.unique(cut_donors(product, bought, shown)[0][hidden])) > 1000
+    assert len(np.unique(donors(product, bought, shown)[0][hidden])) > 1000
 
 
 def test_response_to_prices_is_the_true_one_only_with_drawn_cuts():
@@ -135,7 +153,7 @@ def observed_information(bought, shown, share, level, step=1e-3):
 @pytest.mark.parametrize(("rate", "least"), [(0.4, 1), (0.4, 2), (1.5, 2)])
 def test_real_information_is_that_of_what_the_log_shows_and_of_one_draw(rate, least):
     product, bought, _, shown = a_log(np.random.default_rng(7), rate=np.array([rate]), periods=40_000, least=least)
-    donor, (found,) = cut_donors(product, bought, shown)
+    donor, (found,) = donors(product, bought, shown)
     cut = shown[donor]
     expected = rate * np.exp(SLOPE * cut)
     complete = expected @ (cut - expected @ cut / expected.sum()) ** 2
@@ -177,11 +195,11 @@ def test_every_period_has_a_cut_that_shows(seed, products, periods, share):
     bought = rng.poisson(rng.choice([0.01, 1, 30, 1e4]), len(product)).astype(float)
     cut = np.where(rng.random(len(product)) < share, rng.normal(-0.1, 0.2, len(product)), np.nan)
 
-    donor, information = cut_donors(product, bought, cut)
+    donor, information = donors(product, bought, cut)
 
     is_seen = ~np.isnan(cut)
     np.testing.assert_array_equal(donor[is_seen], np.flatnonzero(is_seen))
     assert not is_seen.any() or not np.isnan(cut[donor]).any()
-    np.testing.assert_array_equal(donor, cut_donors(product, bought, cut)[0])
+    np.testing.assert_array_equal(donor, donors(product, bought, cut)[0])
     assert information.shape == (products,)
     assert ((information > 0) & (information <= 1)).all()
