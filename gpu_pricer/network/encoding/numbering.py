@@ -6,6 +6,8 @@ import polars as pl
 
 from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL, category_key, has_unit_price
 
+SAME_PRICE = 1e-9  # relative difference of prices that are equal but for rounding
+
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     """Return the products' categories in their order; a category without rates takes the mean rates."""
@@ -21,12 +23,12 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    is_listed: whether its list price differs from its price in some training period. shelf_periods: number of its
-    training periods on the shelf. price_coverage: share of these in which the price was
-    seen, 0 where it has no unit price and cannot teach. whole_shelf_periods, whole_price_coverage: the same over all
-    periods.
+    is_listed: whether the list price differs from the price in some training period that shows them. shelf_periods:
+    number of its training periods on the shelf. price_coverage: share of these in which the price was seen, 0 where it
+    has no unit price and cannot teach. whole_shelf_periods, whole_price_coverage: the same over all periods.
     """
-    listed = (pl.col("price") != pl.col("list_price")).fill_null(False).any()
+    cut = (pl.col("price") / pl.col("list_price") - 1).abs() > SAME_PRICE
+    listed = (cut & (pl.col("price_age") == 0)).fill_null(False).any()
     seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len(), "is_listed": listed}
     whole = {f"whole_{name}": of_product for name, of_product in seen.items()}
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
@@ -37,7 +39,8 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
         .join(ever.agg(first=pl.col("price").first(), **whole), on="product_id", how="left")
         .select(
             "product_id",
-            *(pl.col(name).fill_null(0) for name in (*seen, *whole)),
+            *(pl.col(name).fill_null(0) for name in (*seen, *whole) if "is_listed" not in name),
+            *(pl.col(name).fill_null(False) for name in (*seen, *whole) if "is_listed" in name),
             is_trained=pl.col("median").is_not_null(),
             is_seen=pl.col("first").is_not_null(),
             reference_price=pl.coalesce("median", "first", "price"),

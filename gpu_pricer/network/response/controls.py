@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.response.unseen_cuts import cut_donors
+from gpu_pricer.network.response.unseen_cuts import DEEPEST, cut_donors
 from gpu_pricer.tables.canonical import SHELF_OWN
 from gpu_pricer.tables.further_columns import given_name, name_apart
 
@@ -65,12 +65,12 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    rows: also `bought`, the purchases. price_information says which share of the information on the response to prices
-    the rows of a product have. Where too few purchases show the price, the regular price is interpolated between the
-    periods before and after, and the cut below it is drawn (see unseen_cuts.py); both in logs, and beside what
-    instruments and context say of them. The shelf's usual price comes from before; but a product goes unsold when it is
-    dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a market where prices
-    answer demand).
+    rows: also `bought`, the purchases. price_information: the share of the information on the response to prices that
+    is real, for the product of each row. Where too few purchases show the price, the regular price is interpolated
+    between the periods before and after, and the cut below it is drawn (see unseen_cuts.py); both in logs, and beside
+    what instruments and context say of them. The shelf's usual price comes from before; but a product goes unsold when
+    it is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a market where
+    prices answer demand).
     InputError where an instrument is missing or not positive.
     """
     instruments = config.instrument_columns
@@ -85,7 +85,7 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     is_listed = _is_listed(seen)
     regular = _log_regular_price(seen, is_listed, causes)
     level = _interpolated(rows, regular, causes)
-    cut = (seen["price"].log().cast(pl.Float64) - regular).clip(upper_bound=0.0)
+    cut = (seen["price"].log().cast(pl.Float64) - regular).clip(DEEPEST, 0.0)
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
     key = rows.select(pl.struct("product_id", "period").hash()).to_series().to_numpy()
     donor, information = cut_donors(product, rows["bought"].to_numpy(), cut.fill_null(np.nan).to_numpy(), key)

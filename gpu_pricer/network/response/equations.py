@@ -35,7 +35,7 @@ class Equations:
     the category. step [n, F]: the products' own step.
     category_inverse [m, E, E]: of the categories' equations, their products eliminated and μ given; category_step [m,
     E]; follows [m, E, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
-    and [D]. score: what the log says of the cells.
+    and [D]. score: what the log says of the cells, with the derivatives by log sensitivities times the root of `told`.
     """
 
     score: Score

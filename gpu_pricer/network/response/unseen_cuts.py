@@ -12,7 +12,8 @@ periods with n purchases that show none with the weight P(N = n | λ) / Σ_k v(k
 probability (Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights
 (stochastic imputation, Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are
 convex in the cut, and the response would come out too strong. Products with few cuts also draw from those of all
-products, as often as empirical Bayes (DerSimonian & Laird 1986) says.
+products, as often as empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their
+periods without a price.
 
 A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance
 of the score over the draws (Louis 1982); the draw that is taken adds as much noise.
@@ -39,7 +40,7 @@ MOST = 20  # purchases from which on every period is taken to show its price
 LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
 LOWEST_LEVEL = -7.0  # log of a rate
 STEEPEST, STEP = 20.0, 0.5  # log rate per log price: the largest slope, and its largest change in a pass
-DEEPEST = -1.5  # log: of a deeper cut nobody knows whether it is one, and it would outweigh all others
+DEEPEST = -1.5  # log of price over regular price; a deeper cut may be an error, and would outweigh all others
 LEAST_SHOWN = 1e-6  # probability that a period shows its price
 SMALLEST = 1e-300
 
@@ -53,7 +54,7 @@ def cut_donors(
     product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
     less the log regular price, NaN where no price shows. key [R]: random bits, uint64, of every period; a period keeps
     its draw as long as it keeps its key and the log says much the same. donor [R]: the period itself, or a drawn one
-    where no price shows. information [P]: of the product's periods.
+    where no price shows. information [P]: that share, for each product.
     """
     donor, is_seen = np.arange(len(cut)), ~np.isnan(cut)
     if is_seen.all() or not is_seen.any():
@@ -72,7 +73,7 @@ class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
     product [R]: 0 to P − 1. cut [R]: log price less log regular price. level [P], slope: α and ε of log λ. unseen [P]:
-    periods of a product that do not show their price.
+    number of a product's periods that do not show their price.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
@@ -162,7 +163,7 @@ class SeenCuts:
         return float((bought - mean) @ apart / information) if information > SMALLEST else 0.0
 
     def _own_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
-        """Return quantiles of the products' own cuts, at the places [N] from 0 for the deepest cut to 1."""
+        """Return which of the products' own cuts are at the quantiles `place`, [N]: 0 for the deepest, 1 for none."""
         log_weight = _log_poisson(bought, self.log_rate) - self._log_shown(self.log_rate)
         largest = np.full(len(self.level), -np.inf)
         np.maximum.at(largest, self.product, log_weight)
@@ -174,7 +175,7 @@ class SeenCuts:
         return order[np.clip(drawn, start[product], start[product + 1] - 1)]
 
     def _common_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
-        """Return quantiles [N] of all products' cuts, as they would be hidden at the level of each product."""
+        """Return which of all products' cuts are at the quantiles `place`, [N], if hidden at each product's level."""
         steps = np.rint(self.level[product].clip(LOWEST_LEVEL) / LEVEL_STEP)
         drawn, order = np.empty(len(product), np.int64), np.argsort(self.cut, kind="stable")
         weight = np.exp(-self._log_shown(self.log_rate))
@@ -198,7 +199,7 @@ class SeenCuts:
 def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut: of every period of a product, sorted by product: its number from 0, its purchases, and NaN
+    product, bought, cut [R]: of every period of a product, sorted by product: its number from 0, its purchases, and NaN
     where no price shows. The slope solves the score of the purchases given that they show a price, the levels are such
     that the expected purchases of all periods are those of the log.
     """
@@ -208,16 +209,19 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenC
     hidden = _hidden(np.minimum(bought, MOST).astype(np.int64), is_seen)
     level = np.log(total / np.maximum(periods, 1))
     cuts = SeenCuts(product[is_seen], cut[is_seen], level, 0.0, unseen, hidden)
+    before, largest = 0.0, STEP
     for _ in range(PASSES):
         raised = np.where(unseen < periods, np.log(total / np.maximum(cuts.expected(), SMALLEST)), 0.0)
-        step = np.clip(cuts.score_step(bought[is_seen]), -STEP, STEP)
-        slope = float(np.clip(cuts.slope + step, -STEEPEST, 0.0))
-        moved = max(np.abs(raised).max(initial=0.0), abs(slope - cuts.slope))
-        cuts = replace(cuts, level=cuts.level + raised, slope=slope)
+        step = float(np.clip(cuts.score_step(bought[is_seen]), -largest, largest))
+        if step * before < 0:  # it went too far
+            largest /= 2
+        slope = min(max(cuts.slope + step, -STEEPEST), 0.0)
+        moved = max(np.average(np.abs(raised), weights=total), abs(slope - cuts.slope))
+        cuts, before = replace(cuts, level=cuts.level + raised, slope=slope), step
         if moved < CONVERGED:
             return cuts
     log.warning(
-        "how purchases rise with price cuts, which says what prices had cuts in periods that show none, is not settled"
+        "the response of purchases to cuts has not converged: cuts drawn for periods without a price are less certain"
     )
     return cuts
 

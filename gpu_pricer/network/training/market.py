@@ -71,7 +71,7 @@ def learn_market(
     if known is None:
         raise InputError(
             "training needs products with a unit price that were sold and whose price was seen often enough, found "
-            "none: lower train.encoding.teaching.least_price_coverage"
+            "none: lower train.encoding.teaching.price_coverage, or for products with list prices least_price_coverage"
         )
     if told is not None:
         known = told.with_shocks(known, data)
