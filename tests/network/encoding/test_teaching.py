@@ -1,10 +1,14 @@
 """Which products teach: the best seen ones first, and more of them where the log is short."""
 
+from datetime import date, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpu_pricer.network.encoding.numbering import numbered_products
 from gpu_pricer.network.encoding.teaching import TeachingRule
 
 COVERAGE = np.array([0.9, 0.3, 0.0, 0.7, 0.5, 0.1])
@@ -29,14 +33,9 @@ def test_next_best_seen_products_teach_while_there_is_room(product_periods, expe
 
 
 def test_a_product_whose_price_was_never_seen_does_not_teach():
-    assert TeachingRule(0.0, 1000, 0.0).teaches(COVERAGE, PERIODS, LISTED).tolist() == [
-        True,
-        True,
-        False,
-        True,
-        True,
-        True,
-    ]
+    teaches = TeachingRule(0.0, 1000, 0.0).teaches(COVERAGE, PERIODS, LISTED)
+
+    assert teaches.tolist() == (COVERAGE > 0).tolist()
 
 
 def test_a_product_without_a_list_price_teaches_only_where_it_is_seen_often():
@@ -60,6 +59,31 @@ def test_a_listed_product_that_is_seen_better_than_one_that_teaches_teaches(prod
         assert teaches[is_listed & (coverage > coverage[teaches].min())].all()
     assert teaches[coverage >= 0.7].all()
     assert periods[teaches & (coverage < 0.7)].sum() <= product_periods
+
+
+def test_columns_by_which_products_teach_are_those_of_the_periods_that_show_prices():
+    """Product 1 has a cut, product 2 a list price of a period that does not show it, and product 3 no unit price."""
+    days = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(4)]
+    products = pl.DataFrame(
+        {"product_id": [1, 2, 3], "category_id": "C", "price": 2.0, "has_unit_price": [1.0, 1.0, 0.0]}
+    )
+    shelf = pl.DataFrame(
+        {
+            "product_id": np.repeat([1, 2, 3], 4),
+            "period": days * 3,
+            "price": [2.0, 2.0, 1.5, 2.0, 2.0, 2.0 * (1 + 1e-15), 2.0, 2.0, 1.0, 2.0, 2.0, 2.0],
+            "list_price": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0],
+            "price_age": [0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0],
+        }
+    )
+
+    found = numbered_products(products, shelf, trained_to=days[1])
+
+    assert found["whole_is_listed"].to_list() == [True, False, True]
+    assert found["is_listed"].to_list() == [False, False, True]
+    assert found["whole_price_coverage"].to_list() == [0.75, 0.5, 0.0]
+    assert found["price_coverage"].to_list() == [0.5, 1.0, 0.0]
+    assert found["shelf_periods"].to_list() == [2, 2, 2]
 
 
 @pytest.mark.parametrize("rule", [(0.7, -1, 0.2), (1.1, 0, 0.2), (0.7, 0, 0.8)])

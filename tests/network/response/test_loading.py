@@ -216,9 +216,11 @@ def test_category_without_a_product_that_teaches_is_left_out(complete):
 
 
 def test_there_is_no_data_where_nothing_teaches(complete):
-    unseen = replace(complete, products=complete.products.with_columns(teaches_price=False))
+    untaught = replace(complete, products=complete.products.with_columns(teaches_price=False))
+    unseen = replace(complete, shelf=complete.shelf.with_columns(price_age=pl.lit(1, pl.Int64)))
     unbought = replace(complete, choices=complete.choices.with_columns(product_id=pl.lit(None, pl.Int64)))
 
+    assert load(untaught) is None
     assert load(unseen) is None
     assert load(unbought) is None
 
