@@ -135,7 +135,7 @@ class ChoiceData(OnDevice):
             calendar=replace(self.calendar, trained_periods=periods, validated_periods=periods),
             products=replace(
                 products,
-                table=products.table.with_columns(is_trained="is_seen"),
+                table=products.table.with_columns(is_trained="is_seen", is_listed="whole_is_listed"),
                 teaches_price=products.teaches_price_at_last,
             ),
         )

@@ -4,9 +4,8 @@ from datetime import date
 
 import polars as pl
 
+from gpu_pricer.network.encoding.list_prices import listed_products
 from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL, category_key, has_unit_price
-
-SAME_PRICE = 1e-9  # relative difference of prices that are equal but for rounding
 
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -23,24 +22,24 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    is_listed: whether the list price differs from the price in some training period that shows them. shelf_periods:
-    number of its training periods on the shelf. price_coverage: share of these in which the price was seen, 0 where it
-    has no unit price and cannot teach. whole_shelf_periods, whole_price_coverage: the same over all periods.
+    is_listed: whether the training periods tell its list price (see list_prices.py).
+    shelf_periods: number of its training periods on the shelf. price_coverage: share of these in which the price was
+    seen, 0 where it has no unit price and cannot teach. whole_is_listed and the others: the same over all periods.
     """
-    cut = (pl.col("price") / pl.col("list_price") - 1).abs() > SAME_PRICE
-    listed = (cut & (pl.col("price_age") == 0)).fill_null(False).any()
-    seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len(), "is_listed": listed}
+    seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len()}
     whole = {f"whole_{name}": of_product for name, of_product in seen.items()}
-    trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
-    ever = shelf.sort("period").group_by("product_id")
+    training = shelf.filter(pl.col("period") <= trained_to)
+    trained, ever = training.group_by("product_id"), shelf.sort("period").group_by("product_id")
     computed = (
         products.select("product_id", "price")
         .join(trained.agg(median=pl.col("price").median(), **seen), on="product_id", how="left")
         .join(ever.agg(first=pl.col("price").first(), **whole), on="product_id", how="left")
         .select(
             "product_id",
-            *(pl.col(name).fill_null(0) for name in (*seen, *whole) if "is_listed" not in name),
-            *(pl.col(name).fill_null(False) for name in (*seen, *whole) if "is_listed" in name),
+            *seen,
+            *whole,
+            is_listed=pl.col("product_id").is_in(listed_products(training).implode()),
+            whole_is_listed=pl.col("product_id").is_in(listed_products(shelf).implode()),
             is_trained=pl.col("median").is_not_null(),
             is_seen=pl.col("first").is_not_null(),
             reference_price=pl.coalesce("median", "first", "price"),
@@ -49,8 +48,10 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
     numbered = products.with_columns(category_key(), has_unit_price=has_unit_price(products)).join(
         computed, on="product_id", how="left"
     )
-    priced = pl.col("price_coverage", "whole_price_coverage") * pl.col("has_unit_price")
-    return numbered.with_columns(priced).sort("category_id", "product_id")
+    return numbered.with_columns(
+        pl.col("price_coverage", "whole_price_coverage").fill_null(0.0) * pl.col("has_unit_price"),
+        pl.col("shelf_periods", "whole_shelf_periods").fill_null(0),
+    ).sort("category_id", "product_id")
 
 
 def numbered_shelf(

@@ -65,12 +65,12 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    rows: also `bought`, the purchases. price_information: the share of the information on the response to prices that
-    is real, for the product of each row. Where too few purchases show the price, the regular price is interpolated
-    between the periods before and after, and the cut below it is drawn (see unseen_cuts.py); both in logs, and beside
-    what instruments and context say of them. The shelf's usual price comes from before; but a product goes unsold when
-    it is dear, so that old prices look like low ones that sold nothing (a third of the sensitivity, on a market where
-    prices answer demand).
+    rows: also bought, the purchases, and is_listed, whether the product's list price is told (see list_prices.py).
+    price_information: the share of the information on the response to prices that is real, for the product of each row.
+    Where too few purchases show the price, the regular price is interpolated between the periods before and after, and
+    the cut below it is drawn (see unseen_cuts.py); both in logs, and beside what instruments and context say of them.
+    The shelf's usual price comes from before; but a product goes unsold when it is dear, so that old prices look like
+    low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
     InputError where an instrument is missing or not positive.
     """
     instruments = config.instrument_columns
@@ -82,30 +82,23 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
     seen = rows.with_columns(pl.when(pl.col("price_age") == 0).then(pl.col("price", "list_price")))
-    is_listed = _is_listed(seen)
-    regular = _log_regular_price(seen, is_listed, causes)
+    regular = _log_regular_price(seen, causes)
     level = _interpolated(rows, regular, causes)
     cut = (seen["price"].log().cast(pl.Float64) - regular).clip(DEEPEST, 0.0)
-    product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
-    key = rows.select(pl.struct("product_id", "period").hash()).to_series().to_numpy()
-    donor, information = cut_donors(product, rows["bought"].to_numpy(), cut.fill_null(np.nan).to_numpy(), key)
     told = rows.select("product_id", told=pl.Series(_explained(rows, cut, causes)))
     explained = told.select(pl.col("told") - pl.col("told").mean().over("product_id")).to_series()
+    donor, information = cut_donors(
+        rows.select("product_id", "category_id", "period", "bought", cut=cut, given=cut - explained)
+    )
     drawn = (explained + (cut - explained).gather(donor)).clip(upper_bound=0.0)
     price = rows.select(pl.coalesce(seen["price"], (level + drawn).exp(), "price")).to_series()
-    list_price = pl.coalesce(seen["list_price"], pl.when(is_listed).then(level.exp()).otherwise(price), "list_price")
+    list_price = pl.coalesce(seen["list_price"], pl.when("is_listed").then(level.exp()).otherwise(price), "list_price")
     return rows.with_columns(
-        price=price, list_price=list_price, price_information=pl.Series(information[product], dtype=pl.Float64)
+        price=price, list_price=list_price, price_information=pl.Series(information, dtype=pl.Float64)
     )
 
 
-def _is_listed(seen: pl.DataFrame) -> pl.Series:
-    """Whether the list price of a row's product differs from its price in some period, [R]; seen: prices seen."""
-    cut = (pl.col("price").log() - pl.col("list_price").log()).abs() >= CONVERGED
-    return seen.select(cut.fill_null(False).any().over("product_id")).to_series()
-
-
-def _log_regular_price(seen: pl.DataFrame, is_listed: pl.Series, causes: list[pl.Expr]) -> pl.Series:
+def _log_regular_price(seen: pl.DataFrame, causes: list[pl.Expr]) -> pl.Series:
     """The log of the regular price [R], null where it is not known.
 
     It is the list price, or of a product that is not listed, the median price of REGULAR_OF periods beside what the
@@ -115,7 +108,7 @@ def _log_regular_price(seen: pl.DataFrame, is_listed: pl.Series, causes: list[pl
     explained = pl.Series(_explained(seen, price, causes))
     rows = seen.select("product_id", "period", explained=explained, left=price - explained)
     middle = _middle(pl.col("left")).over("product_id", order_by="period") + pl.col("explained")
-    return rows.select(pl.when(is_listed).then(seen["list_price"].log()).otherwise(middle)).to_series()
+    return rows.select(pl.when(seen["is_listed"]).then(seen["list_price"].log()).otherwise(middle)).to_series()
 
 
 def _middle(prices: pl.Expr) -> pl.Expr:

@@ -32,8 +32,8 @@ SHELF_CELLS = ("on_shelf", "move", "regular", "surprise")
 class ResponseTables:
     """The canonical tables that the price response is learned from, and the periods that teach.
 
-    products: product_id, category_id, reference_price, has_unit_price and teaches_price (whether it teaches) in the
-    order of the artefact's rows, sorted by category.
+    products: product_id, category_id, reference_price, has_unit_price, is_listed (whether its list price is told, see
+    list_prices.py) and teaches_price (whether it teaches) in the order of the artefact's rows, sorted by category.
     shelf, group_shelf, choices, visits: as `prepare` writes them; group_shelf: None where nobody saw prices of a group.
     Choices are several times the lines of the log, so they stay in their file until it is known which of them count.
     users: user_id, in the order in which users are numbered. context: the scale of the shelf's context columns.
@@ -147,7 +147,7 @@ def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
 
 def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
-    names = ("product_id", "category_id", "reference_price", "has_unit_price", "teaches_price")
+    names = ("product_id", "category_id", "reference_price", "has_unit_price", "is_listed", "teaches_price")
     products = tables.products.select(names)
     products = products.with_row_index("row").filter(pl.col("has_unit_price")).drop("has_unit_price")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")

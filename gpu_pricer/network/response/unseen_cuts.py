@@ -16,18 +16,22 @@ products, as often as empirical Bayes (DerSimonian & Laird 1986) says; so do pro
 periods without a price.
 
 A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance
-of the score over the draws (Louis 1982); the draw that is taken adds as much noise.
+of the score over the draws (Louis 1982). Independent draws would add as much noise; draws at even places
+(even_places.py) add less.
 """
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 
 import numpy as np
+import polars as pl
 from scipy.special import gammaln
 from threadpoolctl import threadpool_limits
+
+from gpu_pricer.network.response.even_places import even_places
 
 log = logging.getLogger(__name__)
 
@@ -46,64 +50,99 @@ SMALLEST = 1e-300
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def cut_donors(
-    product: np.ndarray, bought: np.ndarray, cut: np.ndarray, key: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return whose cut each of R periods has, and what share of the information on the slope is real.
+def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return whose cut each of R periods has, and what share of its information on the slope is real.
 
-    product, bought, cut [R]: the number of the product, by which periods are sorted, the purchases, and the log price
-    less the log regular price, NaN where no price shows. key [R]: random bits, uint64, of every period; a period keeps
-    its draw as long as it keeps its key and the log says much the same. donor [R]: the period itself, or a drawn one
-    where no price shows. information [P]: that share, for each product.
+    rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
+    regular price, null where no price shows), and given (the cut less what context
+    says of it, which a period without a price takes over). donor [R]: the period itself,
+    or a drawn one where no price shows. It stays much the same as long as the log says much the same. information [R]:
+    that share, for the product of each period.
     """
-    donor, is_seen = np.arange(len(cut)), ~np.isnan(cut)
+    product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
+    bought, cut, given = (
+        rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("bought", "cut", "given")
+    )
+    is_seen, donor = ~np.isnan(cut), np.arange(rows.height)
     if is_seen.all() or not is_seen.any():
-        return donor, np.ones(int(product.max(initial=-1)) + 1)
-    cut, bought, hidden, shown = cut.clip(DEEPEST), np.rint(bought), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
-    cuts = seen_cuts(product, bought, cut)
-    chances = ([_uniform(key[hidden], 2 * draw + part) for part in (0, 1)] for draw in range(DRAWS))
-    drawn = (shown[cuts.draw(product[hidden], bought[hidden], *chance)] for chance in chances)
+        return donor, np.ones(rows.height)
+    bought, cut, hidden, shown = np.rint(bought), cut.clip(DEEPEST), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
+    cuts = seen_cuts(product, bought, cut, given)
+    periods = rows[hidden].select("product_id", "category_id", "period", bought=cuts.counted(bought[hidden]))
+    drawn = (shown[cuts.draw(product[hidden], bought[hidden], even_places(periods, number))] for number in range(DRAWS))
     donor[hidden] = next(drawn)
     taken, others = cut[donor], (cut[one] for one in drawn)
-    return donor, _real_information(cuts, product, bought, taken, hidden, others)
+    return donor, _real_information(cuts, product, bought, taken, hidden, others)[product]
+
+
+@dataclass
+class RunningVariance:
+    """The variance of arrays that are added one by one (Welford 1962)."""
+
+    count: int = 0
+    mean: np.ndarray | float = 0.0
+    square: np.ndarray | float = 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Count another array of the same shape."""
+        away = values - self.mean
+        self.count += 1
+        self.mean = self.mean + away / self.count
+        self.square = self.square + away * (values - self.mean)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """The variance of each element over the arrays."""
+        return np.asarray(self.square / max(self.count - 1, 1))
 
 
 @dataclass(frozen=True)
 class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
-    product [R]: 0 to P − 1. cut [R]: log price less log regular price. level [P], slope: α and ε of log λ. unseen [P]:
-    number of a product's periods that do not show their price.
+    product [R]: 0 to P − 1. cut [R]: log price less log regular price. given [R]: the cut less what context says of it,
+    which a period without a price takes over. level [P], slope: α and ε of log λ. unseen [P]: number of a product's
+    periods that do not show their price.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
     product: np.ndarray
     cut: np.ndarray
+    given: np.ndarray
     level: np.ndarray
     slope: float
     unseen: np.ndarray
     hidden: np.ndarray
 
-    @property
+    @cached_property
     def log_rate(self) -> np.ndarray:
         """The log of the expected purchases, [R]."""
         return self.level[self.product] + self.slope * self.cut
 
-    @property
-    def size(self) -> np.ndarray:
+    @cached_property
+    def chance_shown(self) -> np.ndarray:
+        """The probability that a period with such expected purchases shows its price, [R]."""
+        return np.maximum(1 - self._chance(self.log_rate) @ self.hidden, LEAST_SHOWN)
+
+    @cached_property
+    def effective_size(self) -> np.ndarray:
         """How many equally weighted cuts the weighted ones of each product are worth (Kish 1965), [P]."""
-        weight = np.exp(-self._log_shown(self.log_rate))
-        mass, squared = self.sums(weight), self.sums(weight**2)
+        mass, squared = self.sums(1 / self.chance_shown), self.sums(1 / self.chance_shown**2)
         return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
 
-    def draw(self, product: np.ndarray, bought: np.ndarray, source: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def counted(self, bought: np.ndarray) -> np.ndarray:
+        """Return the purchases [N] of periods without a price, no more than there are numbers of them in `hidden`."""
+        return np.minimum(np.rint(bought), len(self.hidden) - 1)
+
+    def draw(self, product: np.ndarray, bought: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return which of the R cuts each of N periods gets that shows none, [N].
 
-        product, bought [N]: whose the period is, and its purchases. source, place [N]: uniform random numbers, which
-        choose between the product's own cuts and all products', and then the cut.
+        product, bought, place [N]: whose the period is, its purchases, and a uniform random number. The smallest
+        numbers choose among the product's own cuts, the largest among all products'.
         """
-        is_own = source < self.own_share()[product]
-        count = np.minimum(np.rint(bought), len(self.hidden) - 1)
+        share, count = self.own_share[product], self.counted(bought)
+        is_own = place < share
+        place = np.where(is_own, place / np.maximum(share, SMALLEST), (place - share) / np.maximum(1 - share, SMALLEST))
         found = np.empty(len(product), np.int64)
         for n in np.unique(count):
             for draws, some in ((self._own_draws, is_own), (self._common_draws, ~is_own)):
@@ -111,36 +150,35 @@ class SeenCuts:
                 found[rows] = draws(product[rows], n, place[rows])
         return found
 
+    @cached_property
     def own_share(self) -> np.ndarray:
-        """Return how often each product draws from its own cuts, [P].
+        """How often each product draws from its own cuts, [P].
 
         That is what its mean cut is worth by empirical Bayes, as far as its cuts stand for its unseen periods.
         """
-        weight = np.exp(-self._log_shown(self.log_rate))
-        mass, size = self.sums(weight), self.size
+        weight, size = 1 / self.chance_shown, self.effective_size
+        mass = self.sums(weight)
         mean = self.sums(weight * self.cut) / np.maximum(mass, SMALLEST)
         square = self.sums(weight * (self.cut - mean[self.product]) ** 2) / np.maximum(mass, SMALLEST)
         within = float(size @ square / max((size - 1).clip(0).sum(), 1.0))
         between = _variance_between(mean, size, within)
-        return self.represented() * between * size / np.maximum(between * size + within, SMALLEST)
+        return self.represented * between * size / np.maximum(between * size + within, SMALLEST)
 
+    @cached_property
     def represented(self) -> np.ndarray:
-        """Return the share of a product's unseen periods that its cuts stand for, [P].
+        """The share of a product's unseen periods that its cuts stand for, [P].
 
         A product that sells hardly ever at its regular price shows cuts only, which stand for few periods.
         """
-        shown = np.exp(self._log_shown(self.log_rate))
-        return (self.sums((1 - shown) / shown) / np.maximum(self.unseen, 1)).clip(max=1.0)
+        return (self.sums((1 - self.chance_shown) / self.chance_shown) / np.maximum(self.unseen, 1)).clip(max=1.0)
 
     def expected(self) -> np.ndarray:
         """Return the expected purchases of a product in all its periods, [P].
 
         Unseen periods for which no cut stands count as periods without one.
         """
-        rate, shown = np.exp(self.log_rate), np.exp(self._log_shown(self.log_rate))
-        weight = (1 - shown) / shown
+        rate, weight, share = np.exp(self.log_rate), (1 - self.chance_shown) / self.chance_shown, self.represented
         own = self.sums(weight * rate) / np.maximum(self.sums(weight), SMALLEST)
-        share = self.represented()
         return self.sums(rate) + self.unseen * (share * own + (1 - share) * np.exp(self.level))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
@@ -152,10 +190,9 @@ class SeenCuts:
 
         The products' levels are partialled out.
         """
-        rate, chance = np.exp(self.log_rate), self._chance(self.log_rate)
-        shown, number = np.exp(self._log_shown(self.log_rate)), np.arange(len(self.hidden))
-        mean = (rate - chance @ (self.hidden * number)) / shown
-        square = (rate + rate**2 - chance @ (self.hidden * number**2)) / shown
+        rate, chance, number = np.exp(self.log_rate), self._chance(self.log_rate), np.arange(len(self.hidden))
+        mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
+        square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
         variance = np.maximum(square - mean**2, SMALLEST)
         centre = self.sums(variance * self.cut) / np.maximum(self.sums(variance), SMALLEST)
         apart = self.cut - centre[self.product]
@@ -163,11 +200,11 @@ class SeenCuts:
         return float((bought - mean) @ apart / information) if information > SMALLEST else 0.0
 
     def _own_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
-        """Return which of the products' own cuts are at the quantiles `place`, [N]: 0 for the deepest, 1 for none."""
-        log_weight = _log_poisson(bought, self.log_rate) - self._log_shown(self.log_rate)
+        """Return which of the products' own cuts are at the quantiles `place`, [N], the deepest first."""
+        log_weight = _log_poisson(bought, self.log_rate) - np.log(self.chance_shown)
         largest = np.full(len(self.level), -np.inf)
         np.maximum.at(largest, self.product, log_weight)
-        order = np.lexsort((self.cut, self.product))
+        order = self._deepest_first_by_product
         total = np.concatenate([[0.0], np.cumsum(np.exp(log_weight - largest[self.product])[order])])
         start = np.searchsorted(self.product, np.arange(len(self.level) + 1))
         low, high = total[start[product]], total[start[product + 1]]
@@ -177,9 +214,9 @@ class SeenCuts:
     def _common_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
         """Return which of all products' cuts are at the quantiles `place`, [N], if hidden at each product's level."""
         steps = np.rint(self.level[product].clip(LOWEST_LEVEL) / LEVEL_STEP)
-        drawn, order = np.empty(len(product), np.int64), np.argsort(self.cut, kind="stable")
-        weight = np.exp(-self._log_shown(self.log_rate))
-        every = np.log(weight * (self.size / np.maximum(self.sums(weight), SMALLEST))[self.product])
+        drawn, order = np.empty(len(product), np.int64), self._deepest_first
+        of_product = self.effective_size / np.maximum(self.sums(1 / self.chance_shown), SMALLEST)
+        every = np.log(of_product[self.product] / self.chance_shown)
         for step in np.unique(steps):
             log_weight = every + _log_poisson(bought, step * LEVEL_STEP + self.slope * self.cut)
             total = np.cumsum(np.exp(log_weight - log_weight.max())[order])
@@ -187,28 +224,31 @@ class SeenCuts:
             drawn[rows] = np.searchsorted(total, total[-1] * place[rows], side="right")
         return order[drawn.clip(max=len(self.cut) - 1)]
 
+    @cached_property
+    def _deepest_first(self) -> np.ndarray:
+        return np.argsort(self.given, kind="stable")
+
+    @cached_property
+    def _deepest_first_by_product(self) -> np.ndarray:
+        return np.lexsort((self.given, self.product))
+
     def _chance(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability of 0 to K − 1 purchases at the rates [R], [R, K]."""
         return np.exp(_log_poisson(np.arange(len(self.hidden)), log_rate[:, None]))
 
-    def _log_shown(self, log_rate: np.ndarray) -> np.ndarray:
-        """Return the log of the probability that a period shows its price, [R]."""
-        return np.log(np.maximum(1 - self._chance(log_rate) @ self.hidden, LEAST_SHOWN))
 
-
-def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray) -> SeenCuts:
+def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: np.ndarray) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut [R]: of every period of a product, sorted by product: its number from 0, its purchases, and NaN
-    where no price shows. The slope solves the score of the purchases given that they show a price, the levels are such
-    that the expected purchases of all periods are those of the log.
+    product, bought, cut, given [R]: as in cut_donors. The slope solves the score of the purchases given that they show
+    a price, the levels are such that the expected purchases of all periods are those of the log.
     """
     is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
     periods, unseen = np.bincount(product, None, products), np.bincount(product, ~is_seen, products)
     total = np.maximum(np.bincount(product, bought, products), 0.5)
     hidden = _hidden(np.minimum(bought, MOST).astype(np.int64), is_seen)
     level = np.log(total / np.maximum(periods, 1))
-    cuts = SeenCuts(product[is_seen], cut[is_seen], level, 0.0, unseen, hidden)
+    cuts = SeenCuts(product[is_seen], cut[is_seen], given[is_seen], level, 0.0, unseen, hidden)
     before, largest = 0.0, STEP
     for _ in range(PASSES):
         raised = np.where(unseen < periods, np.log(total / np.maximum(cuts.expected(), SMALLEST)), 0.0)
@@ -238,7 +278,8 @@ def _real_information(
 
     product, bought, cut [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
     others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
-    information which is left after the missing one, and the noise of the draw itself.
+    information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
+    would have the missing information as noise; what even places leave of it is one share for all products.
     """
     sums = partial(np.bincount, product, minlength=len(cuts.level))
     rate = np.exp(cuts.level[product] + cuts.slope * cut)
@@ -246,26 +287,15 @@ def _real_information(
     total = sums(rate * (cut - centre) ** 2)
     level, usual, sold = (values[hidden] for values in (cuts.level[product], centre, bought))
     scores = ((drawn - usual) * (sold - np.exp(level + cuts.slope * drawn)) for drawn in chain([cut[hidden]], others))
-    draws, mean, square = 0, np.zeros(len(hidden)), np.zeros(len(hidden))
-    for draws, score in enumerate(scores, 1):  # Welford's running variance
-        away = score - mean
-        mean += away / draws
-        square += away * (score - mean)
-    missing = np.bincount(product[hidden], square / max(draws - 1, 1), len(cuts.level))
+    of_periods, of_products = RunningVariance(), RunningVariance()
+    for score in scores:
+        of_periods.add(score)
+        of_products.add(np.bincount(product[hidden], score, len(cuts.level)))
+    missing = np.bincount(product[hidden], of_periods.variance, len(cuts.level))
+    noise = min(of_products.variance.sum() / max(missing.sum(), SMALLEST), 1.0)
     missing = np.minimum(missing, MOST_MISSING * total)
-    variance = total / np.maximum(total - missing, SMALLEST) + missing / np.maximum(total, SMALLEST)
+    variance = total / np.maximum(total - missing, SMALLEST) + noise * missing / np.maximum(total, SMALLEST)
     return np.where(total > SMALLEST, 1 / np.maximum(variance, 1.0), 1.0)
-
-
-def _uniform(key: np.ndarray, number: int) -> np.ndarray:
-    """Return the uniform random numbers that keys of random bits have for `number`.
-
-    They are SplitMix64's (Steele, Lea & Flood 2014).
-    """
-    bits = key + np.uint64((number + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((bits ^ (bits >> np.uint64(31))) / 2.0**64)
 
 
 def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:

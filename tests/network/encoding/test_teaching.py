@@ -62,14 +62,18 @@ def test_a_listed_product_that_is_seen_better_than_one_that_teaches_teaches(prod
 
 
 def test_columns_by_which_products_teach_are_those_of_the_periods_that_show_prices():
-    """Product 1 has a cut, product 2 a list price of a period that does not show it, and product 3 no unit price."""
+    """Product 1 has a cut, product 2 is of its category, product 3 of another, without a unit price.
+
+    Product 4 was never on the shelf.
+    """
     days = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(4)]
     products = pl.DataFrame(
-        {"product_id": [1, 2, 3], "category_id": "C", "price": 2.0, "has_unit_price": [1.0, 1.0, 0.0]}
+        {"product_id": [1, 2, 3, 4], "category_id": [*"CCDD"], "price": 2.0, "has_unit_price": [1.0, 1.0, 0.0, 1.0]}
     )
     shelf = pl.DataFrame(
         {
             "product_id": np.repeat([1, 2, 3], 4),
+            "category_id": np.repeat(["C", "C", "D"], 4),
             "period": days * 3,
             "price": [2.0, 2.0, 1.5, 2.0, 2.0, 2.0 * (1 + 1e-15), 2.0, 2.0, 1.0, 2.0, 2.0, 2.0],
             "list_price": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0],
@@ -79,11 +83,11 @@ def test_columns_by_which_products_teach_are_those_of_the_periods_that_show_pric
 
     found = numbered_products(products, shelf, trained_to=days[1])
 
-    assert found["whole_is_listed"].to_list() == [True, False, True]
-    assert found["is_listed"].to_list() == [False, False, True]
-    assert found["whole_price_coverage"].to_list() == [0.75, 0.5, 0.0]
-    assert found["price_coverage"].to_list() == [0.5, 1.0, 0.0]
-    assert found["shelf_periods"].to_list() == [2, 2, 2]
+    assert found["whole_is_listed"].to_list() == [True, True, True, False]
+    assert found["is_listed"].to_list() == [False, False, True, False]
+    assert found["whole_price_coverage"].to_list() == [0.75, 0.5, 0.0, 0.0]
+    assert found["price_coverage"].to_list() == [0.5, 1.0, 0.0, 0.0]
+    assert found["shelf_periods"].to_list() == [2, 2, 2, 0]
 
 
 @pytest.mark.parametrize("rule", [(0.7, -1, 0.2), (1.1, 0, 0.2), (0.7, 0, 0.8)])

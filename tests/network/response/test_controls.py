@@ -42,6 +42,7 @@ def shelf(rng, noise, weeks=24, products=12):
             "price": price.ravel(),
             "list_price": 2 * price.ravel(),
             "price_age": np.zeros(price.size, np.int64),
+            "is_listed": True,
             "bought": np.full(price.size, 5.0),
             "cost": np.exp(log_cost).ravel(),
         }
@@ -113,6 +114,7 @@ def cut_prices(product, is_listed):
     weeks = pl.date_range(date(2024, 1, 1), interval="1w", end=date(2024, 5, 13), eager=True)
     rows = pl.DataFrame({"product_id": product, "category_id": "C", "period": weeks, "price": price})
     rows = rows.with_columns(
+        is_listed=is_listed,
         list_price=pl.Series(regular if is_listed else price),
         price_age=pl.Series(np.isin(np.arange(20), [3, 5, 14]).astype(np.int64)),
         bought=pl.Series(np.where(np.isin(np.arange(20), [3, 5, 14]), 0.0, np.where(price < regular, 60.0, 30.0))),
@@ -144,6 +146,7 @@ def rarely_bought(rng, cost_of_cut, products=60, periods=50):
             "category_id": (product // 10).ravel().astype(str),
             "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
             "price_age": (~is_seen).cast(pl.Int64),
+            "is_listed": True,
             "cost": (base * np.exp(cost_of_cut * cut)).ravel() / 2,
             "bought": bought.ravel(),
         }
@@ -168,7 +171,7 @@ def test_drawn_prices_lie_between_the_deepest_cut_and_the_list_price(config):
 def test_list_prices_stay_where_others_have_none():
     rows, _, listed = rarely_bought(np.random.default_rng(11), cost_of_cut=0.0)
     is_listed = rows["product_id"] % 2 == 0
-    rows = rows.with_columns(list_price=pl.when(is_listed).then("list_price").otherwise("price"))
+    rows = rows.with_columns(list_price=pl.when(is_listed).then("list_price").otherwise("price"), is_listed=is_listed)
 
     known = with_known_prices(rows, [], PLANNED)
 
@@ -182,7 +185,7 @@ def test_an_unlisted_price_nobody_saw_follows_its_cost_where_cuts_pass():
     true = 2 * rows["cost"] ** 0.7
     is_seen = pl.Series(rng.random(rows.height) < 0.6)
     seen = pl.when(is_seen).then(true)
-    rows = rows.with_columns(price=seen, list_price=seen, price_age=(~is_seen).cast(pl.Int64))
+    rows = rows.with_columns(price=seen, list_price=seen, price_age=(~is_seen).cast(pl.Int64), is_listed=False)
 
     known = with_known_prices(rows, [], BY_COST)
 

@@ -38,7 +38,7 @@ def tables_of(directory, keep_zeros):
         products=pl.concat([products.select("product_id", "category_id"), fallback])
         .sort("category_id", "product_id", nulls_last=True)
         .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left")
-        .with_columns(has_unit_price=pl.lit(True), teaches_price=pl.col("product_id") != 0),
+        .with_columns(has_unit_price=pl.lit(True), is_listed=pl.lit(False), teaches_price=pl.col("product_id") != 0),
         shelf=shelf.filter(~is_away),
         group_shelf=None,
         choices=choices.filter(~is_away.fill_null(False)).lazy(),
@@ -192,7 +192,7 @@ def test_information_on_prices_is_less_where_periods_do_not_show_them(complete):
     shelf = complete.shelf.with_columns(list_price="price", price=pl.col("price") * cut)
     shelf = shelf.with_columns(price_age=pl.when(hidden).then(1).otherwise("price_age"))
 
-    data = load(replace(complete, shelf=shelf))
+    data = load(replace(complete, shelf=shelf, products=complete.products.with_columns(is_listed=True)))
 
     information = dict(zip(ids_of(complete, data), data.grid.price_information.tolist(), strict=True))
     assert information[4] < 1

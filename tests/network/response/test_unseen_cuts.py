@@ -1,6 +1,7 @@
 """Cuts in periods that do not show them: by Bayes' rule, against the truth of drawn logs, and what they are for."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +24,19 @@ def a_log(rng, products=1000, periods=60, least=2, share=0.15, rate=None, depth=
     return product, bought.ravel(), cut.ravel(), shown.ravel()
 
 
+def periods_of(product, bought, cut):
+    """The rows that cut_donors takes, with four products in a category, and week after week of each."""
+    rows = pl.DataFrame({"product_id": product, "bought": bought, "cut": pl.Series(cut, nan_to_null=True)})
+    week = pl.int_range(pl.len()).over("product_id")
+    return rows.with_columns(
+        given="cut",
+        category_id=(pl.col("product_id") // 4).cast(pl.String),
+        period=pl.date(2024, 1, 1) + pl.duration(weeks=week),
+    )
+
+
 def donors(product, bought, cut):
-    return cut_donors(product, bought, cut, np.random.default_rng(0).integers(2**64, size=len(cut), dtype=np.uint64))
+    return cut_donors(periods_of(product, bought, cut))
 
 
 def completed(product, bought, shown):
@@ -48,13 +60,12 @@ def poisson_slope(product, bought, cut):
 def test_draws_follow_bayes_rule(purchases):
     level, hidden = -0.5, np.array([1.0, 0.4])
     cuts = SeenCuts(
-        np.zeros(4, np.int64), np.array([0.0, DEPTH, 0.0, 0.0]), np.array([level]), SLOPE, np.array([50]), hidden
+        np.zeros(4, np.int64), *2 * [np.array([0.0, DEPTH, 0.0, 0.0])], np.array([level]), SLOPE, np.array([50]), hidden
     )
     rates = np.exp(level + SLOPE * cuts.cut)
     weight = poisson.pmf(purchases, rates) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
 
-    chances = np.random.default_rng(1).random((2, 40_000))
-    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), *chances)
+    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), np.random.default_rng(1).random(40_000))
 
     np.testing.assert_allclose(np.bincount(drawn, None, 4) / 40_000, weight / weight.sum(), atol=0.01)
 
@@ -74,7 +85,7 @@ def test_hidden_periods_have_as_many_cuts_as_in_truth(least):
 def test_slope_and_levels_are_those_of_the_truth():
     product, bought, _, shown = a_log(np.random.default_rng(3))
 
-    cuts = seen_cuts(product, bought, shown)
+    cuts = seen_cuts(product, bought, shown, shown)
 
     assert cuts.slope == pytest.approx(SLOPE, abs=0.15)
     assert cuts.hidden.tolist() == [1.0, 1.0]
@@ -90,19 +101,35 @@ def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
     product, bought, cut, shown = log
     hidden = np.isnan(shown)
 
-    assert seen_cuts(product, bought, shown).slope == pytest.approx(slope, abs=0.25)
+    assert seen_cuts(product, bought, shown, shown).slope == pytest.approx(slope, abs=0.25)
     assert caplog.messages == []
     assert completed(product, bought, shown)[hidden].mean() == pytest.approx(cut[hidden].mean(), abs=0.012)
 
 
+def test_draws_are_in_the_order_of_what_periods_are_given():
+    """First the product's own, then all products'; half of the products always have a cut, so that both count."""
+    rng = np.random.default_rng(14)
+    product, bought, _, _ = a_log(rng, products=20)
+    shown = np.where(bought >= 2, np.where(product % 2 == 0, DEPTH, 0.0), np.nan)
+    given = shown + rng.normal(0, 0.1, len(shown))
+    cuts, is_seen = seen_cuts(product, bought, shown, given), ~np.isnan(shown)
+
+    own = cuts.own_share[0]
+    places = np.linspace(0, 1, 400, endpoint=False)
+    drawn = given[is_seen][cuts.draw(np.zeros(400, np.int64), np.zeros(400), places)]
+
+    assert 0.1 < own < 0.9
+    for some in (drawn[places < own], drawn[places >= own]):
+        assert (np.diff(some) >= 0).all()
+        assert len(np.unique(some)) > 3
+
+
 def test_periods_keep_their_draws_when_a_week_is_added():
     product, bought, _, shown = a_log(np.random.default_rng(12))
-    key = np.random.default_rng(0).integers(2**64, size=len(shown), dtype=np.uint64)
-    is_old = np.arange(len(shown)) % 60 < 59
-    log = (product, bought, shown, key)
+    rows, is_old = periods_of(product, bought, shown), np.arange(len(shown)) % 60 < 59
 
-    before = shown[is_old][cut_donors(*(values[is_old] for values in log))[0]]
-    after = shown[cut_donors(*log)[0]][is_old]
+    before = shown[is_old][cut_donors(rows.filter(is_old))[0]]
+    after = shown[cut_donors(rows)[0]][is_old]
 
     hidden = np.isnan(shown[is_old])
     assert (before[hidden] == after[hidden]).mean() > 0.98
@@ -151,25 +178,42 @@ def observed_information(bought, shown, share, level, step=1e-3):
 
 
 @pytest.mark.parametrize(("rate", "least"), [(0.4, 1), (0.4, 2), (1.5, 2)])
-def test_real_information_is_that_of_what_the_log_shows_and_of_one_draw(rate, least):
+def test_real_information_is_that_of_what_the_log_shows(rate, least):
+    """Of one product with so many periods that evenly spread draws add hardly any noise."""
     product, bought, _, shown = a_log(np.random.default_rng(7), rate=np.array([rate]), periods=40_000, least=least)
-    donor, (found,) = donors(product, bought, shown)
+    donor, found = donors(product, bought, shown)
     cut = shown[donor]
     expected = rate * np.exp(SLOPE * cut)
     complete = expected @ (cut - expected @ cut / expected.sum()) ** 2
     observed = observed_information(bought, shown, 0.15, np.log(rate))
 
-    variance = complete / observed + 1 - observed / complete
-
     assert observed < 0.9 * complete
-    assert found == pytest.approx(1 / variance, rel=0.15)
+    assert (found == found[0]).all()
+    assert found[0] == pytest.approx(observed / complete, rel=0.15)
+
+
+def test_evenly_spread_draws_add_less_noise_than_independent_ones():
+    """To the slope in products with few periods, of which four are in a category; other identifiers draw anew."""
+    rng = np.random.default_rng(13)
+    product, bought, _, shown = a_log(rng, rate=np.full(40, 0.6), periods=40)
+    cuts, hidden, seen = seen_cuts(product, bought, shown, shown), np.isnan(shown), shown[~np.isnan(shown)]
+    rows, even, independent = periods_of(product, bought, shown), [], []
+    for number in range(12):
+        anew = rows.with_columns(pl.col("product_id") + 1000 * number, "category_id")
+        even.append(poisson_slope(product, bought, shown[cut_donors(anew)[0]]))
+        drawn = np.where(hidden, 0.0, shown)
+        drawn[hidden] = seen[cuts.draw(product[hidden], bought[hidden], rng.random(hidden.sum()))]
+        independent.append(poisson_slope(product, bought, drawn))
+
+    assert np.mean(even) == pytest.approx(np.mean(independent), abs=0.1)
+    assert np.std(even) < 0.7 * np.std(independent)
 
 
 def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
     product, bought, cut, shown = a_log(np.random.default_rng(5))
     rare = np.bincount(product, ~np.isnan(shown)) < 5
 
-    share = seen_cuts(product, bought, shown).own_share()
+    share = seen_cuts(product, bought, shown, shown).own_share
 
     assert share[rare].max() < 0.3
     assert completed(product, bought, shown)[rare[product]].mean() == pytest.approx(cut[rare[product]].mean(), rel=0.3)
@@ -201,5 +245,5 @@ def test_every_period_has_a_cut_that_shows(seed, products, periods, share):
     np.testing.assert_array_equal(donor[is_seen], np.flatnonzero(is_seen))
     assert not is_seen.any() or not np.isnan(cut[donor]).any()
     np.testing.assert_array_equal(donor, donors(product, bought, cut)[0])
-    assert information.shape == (products,)
+    assert information.shape == bought.shape
     assert ((information > 0) & (information <= 1)).all()

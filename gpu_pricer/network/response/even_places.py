@@ -1,0 +1,46 @@
+"""Random numbers that are uniform one by one, and evenly spread among periods that are alike."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+
+ODD = np.uint64(0xD1342543DE82EF95)  # no small multiple of it is near one of SplitMix64's increment
+LEVELS = {"category": ("bought",), "product": ("bought", "category_id"), "row": ("bought", "product_id")}
+
+
+def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
+    """Return a number from 0 to 1 for each of N periods of products, [N].
+
+    Each is uniform, and those of a product's periods with as many purchases are evenly spread, as are those of such
+    products in a category, and of such categories (nested systematic sampling, Madow & Madow 1944), so that sums over
+    products and categories vary less than with independent numbers. They follow from hashes of the identifiers and the
+    day, and hardly change when periods are added. periods: product_id, category_id, period and bought. number: of the
+    draw; draws with other numbers are independent.
+    """
+    product = _digests(periods["product_id"])
+    day = periods["period"].cast(pl.Date).to_physical().to_numpy().astype(np.uint64)
+    bits = {"category": _digests(periods["category_id"]), "product": product, "row": product + day * ODD}
+    keyed = periods.with_columns(pl.Series(name, _mixed(of, number)) for name, of in bits.items())
+    purchases = periods["bought"].to_numpy().astype(np.uint64)
+    place: pl.Expr = pl.lit(pl.Series(_mixed(purchases * ODD, number) / 2.0**64))
+    for name, among in LEVELS.items():
+        rank = pl.col(name).rank("dense").over(among)
+        place = (rank - 1 + place) / pl.col(name).n_unique().over(among)
+    return keyed.select(place.alias("place"))["place"].to_numpy()
+
+
+def _digests(identifier: pl.Series) -> np.ndarray:
+    """Return random bits of each identifier, uint64 [N], by its digits or letters."""
+    names = identifier.unique()
+    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.cast(pl.String))
+    bits = [int.from_bytes(digest, "little") for digest in digests]
+    return identifier.replace_strict(names, pl.Series(bits, dtype=pl.UInt64)).to_numpy()
+
+
+def _mixed(bits: np.ndarray, number: int) -> np.ndarray:
+    """Return the random bits that `bits` have for `number`: SplitMix64's (Steele, Lea & Flood 2014)."""
+    bits = bits + np.uint64((number + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)))
