@@ -27,7 +27,7 @@ from gpu_pricer.tables.version.whatif_mark import mark_whatif
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.whatif_board import board, closing_lines
 from gpu_pricer.versions.last_scored import newest_version
-from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.priced_catalog import PricedCatalog, warn_of_idle_rules
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base
 from gpu_pricer.versions.scenarios import Scenario, changed_events, changed_policy, scenarios_of
 from gpu_pricer.versions.scored_version import Search, score
@@ -80,6 +80,7 @@ def main(config: DictConfig) -> dict[str, object]:
     refusals: dict[str, str] = {}
     for each in asked:
         log.info("scenario %s: %s", each.scenario.name, ", ".join(each.scenario.changes))
+        warn_of_idle_rules(each.priced.catalog, each.policy.bounds)
         try:
             _price(base, each, tiling, config.backend)
         except Refused as error:

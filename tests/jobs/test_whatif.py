@@ -117,6 +117,13 @@ def test_column_that_only_the_scenario_reads_comes_from_the_catalog(gpu_pricer, 
     assert (table["price"].cast(float) <= table["today_price"].cast(float) * 1.01 + 1e-9).all()
 
 
+def test_rule_that_holds_for_no_product_is_named(gpu_pricer, shop):
+    ended = gpu_pricer("whatif", "policy.bounds.frozen=\"department = 'FROZEN'\"")
+
+    assert ended.status == 0, ended.said
+    assert any("freezes nothing: it holds for no product of the catalog" in line for line in ended.log)
+
+
 def test_publishing_neither_finds_nor_takes_a_what_if(gpu_pricer, refused, shop):
     before = snapshot(shop / "prices")
     assert gpu_pricer("whatif", f'whatif.scenarios={{tight: ["{TIGHT}"]}}').status == 0

@@ -43,7 +43,8 @@ MOST_MISSING = 0.9  # share of the information
 MOST = 20  # purchases from which on every period is taken to show its price
 LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
 LOWEST_LEVEL = -7.0  # log of a rate
-STEEPEST, STEP = 20.0, 0.5  # log rate per log price: the largest slope, and its largest change in a pass
+PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
+STEP = 0.5  # the largest change of the slope in a pass
 DEEPEST = -1.5  # log of price over regular price; a deeper cut may be an error, and would outweigh all others
 LEAST_SHOWN = 1e-6  # probability that a period shows its price
 SMALLEST = 1e-300
@@ -186,7 +187,7 @@ class SeenCuts:
         return np.bincount(self.product, values, len(self.level))
 
     def score_step(self, bought: np.ndarray) -> float:
-        """Return the Newton step of the slope by purchases [R], given that they show a price.
+        """Return the Newton step of the slope by purchases [R], given that they show a price, and by the prior.
 
         The products' levels are partialled out.
         """
@@ -196,8 +197,8 @@ class SeenCuts:
         variance = np.maximum(square - mean**2, SMALLEST)
         centre = self.sums(variance * self.cut) / np.maximum(self.sums(variance), SMALLEST)
         apart = self.cut - centre[self.product]
-        information = variance @ apart**2
-        return float((bought - mean) @ apart / information) if information > SMALLEST else 0.0
+        score = (bought - mean) @ apart + (PRIOR_SLOPE - self.slope) / PRIOR_SPREAD**2
+        return float(score / (variance @ apart**2 + 1 / PRIOR_SPREAD**2))
 
     def _own_draws(self, product: np.ndarray, bought: float, place: np.ndarray) -> np.ndarray:
         """Return which of the products' own cuts are at the quantiles `place`, [N], the deepest first."""
@@ -240,8 +241,9 @@ class SeenCuts:
 def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: np.ndarray) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut, given [R]: as in cut_donors. The slope solves the score of the purchases given that they show
-    a price, the levels are such that the expected purchases of all periods are those of the log.
+    product, bought, cut, given [R]: as in cut_donors. The slope is the most probable one, by the purchases of periods
+    given that they show a price, and a wide normal prior around published elasticities, which counts where hardly any
+    period shows a regular price. The levels are such that the expected purchases of all periods are those of the log.
     """
     is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
     periods, unseen = np.bincount(product, None, products), np.bincount(product, ~is_seen, products)
@@ -255,7 +257,7 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: n
         step = float(np.clip(cuts.score_step(bought[is_seen]), -largest, largest))
         if step * before < 0:  # it went too far
             largest /= 2
-        slope = min(max(cuts.slope + step, -STEEPEST), 0.0)
+        slope = min(cuts.slope + step, 0.0)
         moved = max(np.average(np.abs(raised), weights=total), abs(slope - cuts.slope))
         cuts, before = replace(cuts, level=cuts.level + raised, slope=slope), step
         if moved < CONVERGED:

@@ -106,6 +106,18 @@ def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
     assert completed(product, bought, shown)[hidden].mean() == pytest.approx(cut[hidden].mean(), abs=0.012)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_slope_stays_near_published_ones_where_only_cuts_show(seed):
+    """Products that sell hardly ever at the regular price: nearly all periods that show a price have a cut."""
+    rng = np.random.default_rng(seed)
+    product, bought, _, shown = a_log(rng, rate=np.full(100, 0.05), slope=-6.0, depth=(-0.5,))
+
+    cuts = seen_cuts(product, bought, shown, shown)
+
+    assert (cuts.cut < 0).mean() > 0.95
+    assert -8 < cuts.slope < -2
+
+
 def test_draws_are_in_the_order_of_what_periods_are_given():
     """First the product's own, then all products'; half of the products always have a cut, so that both count."""
     rng = np.random.default_rng(14)
