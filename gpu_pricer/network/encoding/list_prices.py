@@ -1,32 +1,56 @@
-"""Of which products the log tells the list price, from which temporary cuts are taken."""
+"""Which products have a list price in the log, and not a copy of the price in its place."""
+
+import math
 
 import polars as pl
 
-LEAST_CUTS = 0.01  # share of a category's prices that are cut, so that its list prices are told; fewer may be errors
-DIGITS = 9  # prices that are equal in so many are equal but for rounding
+LEAST_SHARE_CUT = 0.01  # of the prices of a category that have a list price; fewer below it may be errors
+COPY_ODDS = 3.0  # how much likelier a copy of the price must be than a list price
+OF_MARKET = 100.0  # moves of prices in each category that the market's rates count as
+FALLS = ("price_falls", "list_price_falls")
 USED = ("product_id", "category_id", "period", "price", "list_price", "price_age")
 
 
 def listed_products(shelf: pl.DataFrame) -> pl.Series:
-    """Return the product_id of the products whose list price is told, sorted.
+    """Return the product_id of the products with a list price, sorted.
 
-    It is told of a product some price of which is below it. It is also told where other products of the category show
-    such cuts, since a product without one may never have been cut, or sold nothing when it was. But a list price that
-    falls and rises again to a former one, always with the price, is a copy of the price.
-    shelf: USED, list_price null where it is not known; of each product those periods count that show the price.
+    A product has one if some of its prices are below it. If none is, the product may never have been cut, or sold
+    nothing when it was: where others of its category are cut, it has a list price too, unless that is rather a copy of
+    the price. Prices fall more often than list prices. A copy is one whose falls are COPY_ODDS times as likely at the
+    rate of the prices of the category's products with cuts as at the rate of their list prices (Poisson counts). Where
+    a list price is not known, the price stands for it.
+    shelf: the columns USED, of which only list_price may be null; rows count whose price the log shows (price_age 0).
     """
+    products = _moves(shelf)
+    cut = products.filter(pl.col("cuts") > 0)
+    market = cut.select(((pl.col(name).sum() + 0.5) / (pl.col("moves").sum() + 1)).alias(name) for name in FALLS)
+    of_category = [
+        ((pl.col(name).sum() + OF_MARKET * market[name][0]) / (pl.col("moves").sum() + OF_MARKET)).alias(f"{name}_rate")
+        for name in FALLS
+    ]
+    share_cut = products.group_by("category_id").agg(share_cut=pl.col("cuts").sum() / pl.col("list_prices").sum())
+    rates = share_cut.join(cut.group_by("category_id").agg(of_category), on="category_id")
+    slow, fast = pl.col("list_price_falls_rate"), pl.max_horizontal(f"{name}_rate" for name in FALLS)
+    log_odds = pl.col("list_price_falls") * (fast / slow).log() - pl.col("moves") * (fast - slow)
+    told = products.join(rates.filter(pl.col("share_cut") >= LEAST_SHARE_CUT), on="category_id")
+    told = told.filter(log_odds < math.log(COPY_ODDS))
+    return pl.concat([cut["product_id"], told["product_id"]]).unique().sort()
+
+
+def _moves(shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return category_id and counts of each product: its list prices, cuts, moves (from price to price), and FALLS."""
     shown = shelf.select(USED).filter(pl.col("price_age") == 0).sort("product_id", "period")
-    shown = shown.with_columns(pl.col("price", "list_price").round_sig_figs(DIGITS))
-    shown = shown.with_columns(is_cut=(pl.col("price") < pl.col("list_price")).fill_null(False))
-    regular = pl.coalesce("list_price", "price")
-    rises = regular > regular.shift().over("product_id")
-    is_known_before = ~pl.struct("product_id", regular).is_first_distinct()
-    of_product = shown.with_columns(
-        returns=rises & is_known_before,
-        in_listed_category=pl.col("is_cut").mean().over("category_id") >= LEAST_CUTS,
-    ).group_by("product_id")
-    found = of_product.agg(
-        is_cut=pl.col("is_cut").any(),
-        is_told=pl.col("in_listed_category").all() & (pl.col("list_price").count() > 0) & ~pl.col("returns").any(),
+    list_price = pl.coalesce("list_price", "price")
+    return shown.group_by("product_id").agg(
+        pl.col("category_id").first(),
+        list_prices=pl.col("list_price").count(),
+        cuts=_is_below(pl.col("price"), list_price).sum(),
+        moves=pl.len().cast(pl.Int64) - 1,
+        price_falls=_is_below(pl.col("price"), pl.col("price").shift()).sum(),
+        list_price_falls=_is_below(list_price, list_price.shift()).sum(),
     )
-    return found.filter(pl.col("is_cut") | pl.col("is_told"))["product_id"].sort()
+
+
+def _is_below(price: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Return whether a price is lower than another by more than rounding."""
+    return price < other * (1 - 1e-9)

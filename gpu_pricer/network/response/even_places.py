@@ -12,18 +12,19 @@ LEVELS = {"category": ("bought",), "product": ("bought", "category_id"), "row": 
 def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
     """Return a number from 0 to 1 for each of N periods of products, [N].
 
-    Each is uniform, and those of a product's periods with as many purchases are evenly spread, as are those of such
-    products in a category, and of such categories (nested systematic sampling, Madow & Madow 1944), so that sums over
-    products and categories vary less than with independent numbers. They follow from hashes of the identifiers and the
-    day, and hardly change when periods are added. periods: product_id, category_id, period and bought. number: of the
-    draw; draws with other numbers are independent.
+    Among periods with the same number of purchases, they are evenly spread over the periods of a product, and their
+    starts over the products of a category, and over the categories (nested systematic sampling, Madow & Madow 1944). So
+    sums over products and categories vary less than with independent numbers. They follow from hashes of the
+    identifiers and the day: they look random from shop to shop, and hardly change when periods are added to a shop.
+    periods: product_id, category_id, period and bought, none of them null. number: of the draw; other numbers give
+    other draws.
     """
     product = _digests(periods["product_id"])
     day = periods["period"].cast(pl.Date).to_physical().to_numpy().astype(np.uint64)
     bits = {"category": _digests(periods["category_id"]), "product": product, "row": product + day * ODD}
     keyed = periods.with_columns(pl.Series(name, _mixed(of, number)) for name, of in bits.items())
-    purchases = periods["bought"].to_numpy().astype(np.uint64)
-    place: pl.Expr = pl.lit(pl.Series(_mixed(purchases * ODD, number) / 2.0**64))
+    start = periods["bought"].to_numpy().astype(np.uint64) * ODD + bits["category"].min(initial=2**64 - 1)
+    place: pl.Expr = pl.lit(pl.Series(_mixed(start, number) / 2.0**64))
     for name, among in LEVELS.items():
         rank = pl.col(name).rank("dense").over(among)
         place = (rank - 1 + place) / pl.col(name).n_unique().over(among)

@@ -281,7 +281,8 @@ def _real_information(
     product, bought, cut [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
     others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
     information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
-    would have the missing information as noise; what even places leave of it is one share for all products.
+    would have the missing information as noise. Even places leave a share of it, which is measured for products with 1,
+    2 to 3, 4 to 7 and more periods without a price.
     """
     sums = partial(np.bincount, product, minlength=len(cuts.level))
     rate = np.exp(cuts.level[product] + cuts.slope * cut)
@@ -294,7 +295,9 @@ def _real_information(
         of_periods.add(score)
         of_products.add(np.bincount(product[hidden], score, len(cuts.level)))
     missing = np.bincount(product[hidden], of_periods.variance, len(cuts.level))
-    noise = min(of_products.variance.sum() / max(missing.sum(), SMALLEST), 1.0)
+    many = np.log2(np.maximum(np.bincount(product[hidden], None, len(cuts.level)), 1)).astype(np.int64)
+    left, of_independent = (np.bincount(many, values)[many] for values in (of_products.variance, missing))
+    noise = (left / np.maximum(of_independent, SMALLEST)).clip(max=1.0)
     missing = np.minimum(missing, MOST_MISSING * total)
     variance = total / np.maximum(total - missing, SMALLEST) + noise * missing / np.maximum(total, SMALLEST)
     return np.where(total > SMALLEST, 1 / np.maximum(variance, 1.0), 1.0)

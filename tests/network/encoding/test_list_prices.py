@@ -1,8 +1,8 @@
-"""Of which products a log tells the list price."""
+"""Which products have a list price in a log, and which a copy of the price."""
 
 from datetime import date, timedelta
-from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -10,98 +10,128 @@ from hypothesis import strategies as st
 
 from gpu_pricer.network.encoding.list_prices import listed_products
 
+WEEKS = 60
 
-def a_product(product_id, price, list_price, category="C", unseen=()):
-    """The shelf rows of a product with the prices and list prices of week after week; unseen: numbers of weeks."""
-    weeks = range(len(price))
+
+def rows(product_id, price, list_price, category="C", unseen=None):
+    """The shelf rows of a product with the prices and list prices of week after week; unseen [weeks]."""
+    unseen = np.zeros(len(price), bool) if unseen is None else unseen
     return pl.DataFrame(
         {
             "product_id": [product_id] * len(price),
             "category_id": [category] * len(price),
-            "period": [date(2024, 1, 1) + timedelta(weeks=week) for week in weeks],
+            "period": [date(2024, 1, 1) + timedelta(weeks=week) for week in range(len(price))],
             "price": pl.Series(price, dtype=pl.Float64),
             "list_price": pl.Series(list_price, dtype=pl.Float64),
-            "price_age": [int(week in unseen) for week in weeks],
+            "price_age": pl.Series(unseen).cast(pl.Int64),
         }
     )
 
 
-CUT = a_product("cut", [10, 8, 10], [10, 10, 10])
-NO_LIST_PRICE = pl.lit(None, pl.Float64)
+def steady_prices(rng, move=0.05):
+    """Regular prices of WEEKS that move in so many of them, up or down."""
+    return np.round(10 * np.exp(np.cumsum(rng.normal(0, 0.08, WEEKS) * (rng.random(WEEKS) < move))), 2)
 
 
-def listed(*products):
-    return listed_products(pl.concat(products).sample(fraction=1.0, shuffle=True, seed=0)).to_list()
+def ladder_prices(rng):
+    """Regular prices on three rungs, for ten weeks each, so that they often come back to a former one."""
+    return np.repeat(rng.permutation([2.79, 2.99, 3.29, 2.79, 2.99, 3.29]), 10)
 
 
-def test_a_product_with_a_cut_is_listed_though_its_list_price_falls_and_comes_back():
-    assert listed(a_product("P", [10, 8, 7, 10], [10, 10, 9, 10])) == ["P"]
-    assert listed(a_product("P", [10, 8, 10], [10, None, 10])) == []
-    assert listed(a_product("P", [10, 12, 10], [10, 10, 10])) == []
+def cut_prices(rng, regular, share=0.15):
+    return np.where(rng.random(WEEKS) < share, np.round(regular * 0.8, 2), regular)
 
 
-@pytest.mark.parametrize(
-    "steady", [[10, 10, 10], [10, 10, 12], [10, 9, 9], [10, 9, 11], [10, 12, 10], [10, 9], [9, 10], [10, 9, 10.000001]]
-)
-def test_a_product_that_was_never_cut_is_listed_where_its_category_shows_cuts(steady):
-    steady, next_one = (a_product(name, steady, steady) for name in ("steady", "then"))
-
-    assert listed(CUT, steady, next_one) == ["cut", "steady", "then"]
-    assert listed(CUT, steady.with_columns(category_id=pl.lit("D"))) == ["cut"]
-    assert listed(CUT, steady.with_columns(list_price=NO_LIST_PRICE)) == ["cut"]
-    assert listed(steady) == []
+def weekly_prices(rng):
+    return np.round(10 * np.exp(rng.normal(0, 0.1, WEEKS)), 2)
 
 
-@pytest.mark.parametrize(
-    "dip",
-    [[10, 8, 10], [10, 8, 8, 10], [10, 8, 7, 8, 10], [9, 10, 8, 10 * (1 + 1e-15)], [10, 9, 8, 10], [10, 8, 9, 10]],
-)
-def test_a_list_price_that_falls_and_comes_back_with_the_price_is_none(dip):
-    assert listed(CUT, a_product("copy", dip, dip)) == ["cut"]
-    assert listed(CUT, a_product("copy", dip, [*dip[:-1], None])) == ["cut"]
-    assert listed(CUT, a_product("one list price", dip, [dip[0]] + [None] * (len(dip) - 1))) == ["cut"]
+def with_cuts(rng, regular=steady_prices, products=10):
+    """Products with list prices, of which some prices are cut."""
+    prices = [regular(rng) for _ in range(products)]
+    return pl.concat(rows(f"cut {number}", cut_prices(rng, price), price) for number, price in enumerate(prices))
+
+
+def listed(*shelves):
+    """The listed products, without those of with_cuts, which must be among them."""
+    shelf = pl.concat(shelves).sample(fraction=1.0, shuffle=True, seed=0)
+    found = listed_products(shelf).to_list()
+    assert found == sorted(found)
+    cut = [name for name in found if name.startswith("cut")]
+    assert cut == shelf.filter(pl.col("product_id").str.starts_with("cut"))["product_id"].unique().sort().to_list()
+    return [name for name in found if name not in cut]
+
+
+def test_a_product_with_a_cut_has_a_list_price_whatever_its_moves():
+    weekly = weekly_prices(np.random.default_rng(0))
+
+    assert listed(rows("P", [weekly[0] * 0.9, *weekly[1:]], weekly)) == ["P"]
+    assert listed(rows("P", weekly * 1.1, weekly)) == []
+    assert listed(rows("P", [9, 10], [None, 10])) == []
+    assert listed(rows("P", [9, 10], [10, None])) == ["P"]
+
+
+@pytest.mark.parametrize("regular", [steady_prices, ladder_prices])
+def test_products_that_were_never_cut_have_list_prices_where_others_are_cut(regular):
+    rng = np.random.default_rng(1)
+    never_cut = [regular(rng) for _ in range(100)]
+    told = pl.concat(rows(f"P{number}", price, price) for number, price in enumerate(never_cut))
+
+    assert len(listed(with_cuts(rng, regular), told)) >= 95
+    assert listed(with_cuts(rng, regular), told.with_columns(category_id=pl.lit("D"))) == []
+    assert listed(told) == []
+
+
+def test_a_list_price_that_only_cuts_have_is_the_price_elsewhere():
+    rng = np.random.default_rng(2)
+    cut = with_cuts(rng).with_columns(pl.when(pl.col("price") < pl.col("list_price")).then("list_price"))
+    price = steady_prices(rng)
+
+    assert listed(cut, rows("never cut", price, [None] * WEEKS)) == ["never cut"]
+
+
+@pytest.mark.parametrize("is_null", [False, True])
+@pytest.mark.parametrize("unseen", [0.0, 0.6])
+@pytest.mark.parametrize("kind", ["cut", "cut in two steps", "cut, and dearer", "weekly"])
+def test_a_copy_of_the_price_is_no_list_price(kind, unseen, is_null):
+    rng = np.random.default_rng(3)
+
+    def copied(number):
+        price = cut_prices(rng, steady_prices(rng))
+        if kind == "cut in two steps":
+            price = cut_prices(rng, price)
+        elif kind == "cut, and dearer":
+            price *= np.linspace(1, 1.1, WEEKS)
+        elif kind == "weekly":
+            price = weekly_prices(rng)
+        return rows(f"copy {number}", price, [None] * WEEKS if is_null else price, unseen=rng.random(WEEKS) < unseen)
+
+    copies = pl.concat(copied(number) for number in range(100))
+
+    assert len(listed(with_cuts(rng), copies)) <= (2 if unseen == 0 else 25)
 
 
 def test_only_periods_count_that_show_the_price():
-    assert listed(a_product("P", [10, 8, 10], [10, 10, 10], unseen=[1])) == []
-    assert listed(CUT, a_product("P", [10, 8, 10], [10, 8, 10], unseen=[1])) == ["P", "cut"]
-    assert listed(CUT, a_product("P", [10, 9, 8, 10], [10, 9, 8, 10], unseen=[1])) == ["cut"]
+    unseen = np.arange(3) == 1
+
+    assert listed(rows("P", [10, 8, 10], [10, 10, 10])) == ["P"]
+    assert listed(rows("P", [10, 8, 10], [10, 10, 10], unseen=unseen)) == []
 
 
-def test_a_cut_in_two_hundred_prices_may_be_an_error():
-    steady = a_product("steady", [10] * 200, [10] * 200)
-    one_cut = a_product("one cut", [9] + [10] * 99, [10] * 100)
+@pytest.mark.parametrize(("weeks", "is_told"), [(99, True), (101, False)])
+def test_one_price_in_more_than_a_hundred_that_is_cut_may_be_an_error(weeks, is_told):
+    """Prices without a list price do not count."""
+    never_cut, one_cut = rows("never cut", [10] * (weeks - 3), [10] * (weeks - 3)), rows("cut", [9, 10, 10], [10] * 3)
+    others = rows("unlisted", weekly_prices(np.random.default_rng(4)), [None] * WEEKS)
 
-    assert listed(steady, one_cut) == ["one cut"]
-    assert listed(steady[:90], one_cut, CUT) == ["cut", "one cut", "steady"]
-
-
-def by_hand(shelf):
-    """The same rule in plain Python."""
-    products = {}
-    for row in shelf.sort("period").iter_rows(named=True):
-        products.setdefault(row["product_id"], []).append((round(row["price"], 9), round(row["list_price"], 9)))
-    cuts = [price < list_price for prices in products.values() for price, list_price in prices]
-    found = []
-    for product, prices in products.items():
-        regular = [list_price for _, list_price in prices]
-        returns = any(
-            before < now and now in regular[:week] for week, (before, now) in enumerate(pairwise(regular), start=1)
-        )
-        is_told = sum(cuts) / len(cuts) >= 0.01 and not returns
-        if is_told or any(price < list_price for price, list_price in prices):
-            found.append(product)
-    return sorted(found)
+    assert ("never cut" in listed(never_cut, one_cut, others)) == is_told
 
 
-PRICES = st.lists(st.tuples(st.sampled_from([7.0, 8.0, 9.0, 10.0]), st.sampled_from([0.0, 0.0, 0.0, 1.0])), min_size=1)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1.19, 1 / 3, 7.45]))
+def test_the_currency_does_not_matter(seed, rate):
+    rng = np.random.default_rng(seed)
+    makers = {"weekly": weekly_prices, "steady": steady_prices, "ladder": ladder_prices}
+    others = [rows(name, price, price) for name, price in ((name, make(rng)) for name, make in makers.items())]
+    shelf = pl.concat([with_cuts(rng, products=3), *others])
 
-
-@given(st.lists(PRICES, min_size=1, max_size=4), st.sampled_from([1.0, 1.19, 1 / 3]))
-def test_rule_is_that_of_a_plain_program_in_any_currency(products, rate):
-    shelf = pl.concat(
-        a_product(f"P{number}", [price for price, _ in prices], [price + cut for price, cut in prices])
-        for number, prices in enumerate(products)
-    )
-
-    assert listed(shelf.with_columns(pl.col("price") / rate, pl.col("list_price") / rate)) == by_hand(shelf)
+    assert listed(shelf) == listed(shelf.with_columns(pl.col("price") / rate, pl.col("list_price") / rate))

@@ -24,9 +24,14 @@ def a_log(rng, products=1000, periods=60, least=2, share=0.15, rate=None, depth=
     return product, bought.ravel(), cut.ravel(), shown.ravel()
 
 
-def periods_of(product, bought, cut):
-    """The rows that cut_donors takes, with four products in a category, and week after week of each."""
-    rows = pl.DataFrame({"product_id": product, "bought": bought, "cut": pl.Series(cut, nan_to_null=True)})
+def periods_of(product, bought, cut, shop=0):
+    """The rows that cut_donors takes, with four products in a category, and week after week of each.
+
+    shop: another number gives other draws.
+    """
+    rows = pl.DataFrame(
+        {"product_id": product + 10_000 * shop, "bought": bought, "cut": pl.Series(cut, nan_to_null=True)}
+    )
     week = pl.int_range(pl.len()).over("product_id")
     return rows.with_columns(
         given="cut",
@@ -134,6 +139,8 @@ def test_draws_are_in_the_order_of_what_periods_are_given():
     for some in (drawn[places < own], drawn[places >= own]):
         assert (np.diff(some) >= 0).all()
         assert len(np.unique(some)) > 3
+    first, last = given[is_seen][cuts.draw(np.zeros(2, np.int64), np.zeros(2), np.array([own, 1 - 1e-12]))]
+    assert (first, last) == (np.nanmin(given), np.nanmax(given))
 
 
 def test_periods_keep_their_draws_when_a_week_is_added():
@@ -204,15 +211,38 @@ def test_real_information_is_that_of_what_the_log_shows(rate, least):
     assert found[0] == pytest.approx(observed / complete, rel=0.15)
 
 
+@pytest.mark.parametrize(("periods", "share"), [(10, 0.7), (80, 0.07)])
+def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_leave(periods, share):
+    """Both by 40 draws for alike products; share: of the noise of independent draws, less where periods are many."""
+    product, bought, _, shown = a_log(np.random.default_rng(15), rate=np.full(200, 0.6), periods=periods)
+    cuts = seen_cuts(product, bought, shown, shown)
+    drawn = [cut_donors(periods_of(product, bought, shown, shop)) for shop in range(40)]
+    cut = np.array([shown[donor] for donor, _ in drawn])
+    rate = np.exp(cuts.level[product] + cuts.slope * cut)
+    centre = (np.bincount(product, rate[0] * cut[0]) / np.bincount(product, rate[0]))[product]
+    scores = (cut - centre) * (bought - rate) * np.isnan(shown)
+    total = np.bincount(product, (rate * (cut - centre) ** 2).mean(0))
+    missing = np.bincount(product, scores.var(0, ddof=1))
+    noise = np.var([np.bincount(product, score) for score in scores], axis=0, ddof=1)
+    counts = (missing < 0.8 * total) & (total > 0.1)
+
+    expected = 1 / (total / (total - missing) + noise / total)[counts]
+
+    assert counts.sum() > 100
+    assert noise.sum() / missing.sum() == pytest.approx(share, abs=0.05)
+    found = np.mean([information[::periods] for _, information in drawn], axis=0)
+    assert found[counts].mean() == pytest.approx(expected.mean(), rel=0.03)
+
+
 def test_evenly_spread_draws_add_less_noise_than_independent_ones():
     """To the slope in products with few periods, of which four are in a category; other identifiers draw anew."""
     rng = np.random.default_rng(13)
     product, bought, _, shown = a_log(rng, rate=np.full(40, 0.6), periods=40)
     cuts, hidden, seen = seen_cuts(product, bought, shown, shown), np.isnan(shown), shown[~np.isnan(shown)]
-    rows, even, independent = periods_of(product, bought, shown), [], []
+    even, independent = [], []
     for number in range(12):
-        anew = rows.with_columns(pl.col("product_id") + 1000 * number, "category_id")
-        even.append(poisson_slope(product, bought, shown[cut_donors(anew)[0]]))
+        donor, _ = cut_donors(periods_of(product, bought, shown, number))
+        even.append(poisson_slope(product, bought, shown[donor]))
         drawn = np.where(hidden, 0.0, shown)
         drawn[hidden] = seen[cuts.draw(product[hidden], bought[hidden], rng.random(hidden.sum()))]
         independent.append(poisson_slope(product, bought, drawn))
