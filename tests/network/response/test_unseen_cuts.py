@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from gpu_pricer.network.response.unseen_cuts import SeenCuts, cut_donors, seen_cuts
+from gpu_pricer.network.response.seen_cuts import SeenCuts, seen_cuts
+from gpu_pricer.network.response.unseen_cuts import cut_donors
 
 SLOPE = -3.0
 DEPTH = -0.3
