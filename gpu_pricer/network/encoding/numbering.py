@@ -22,9 +22,9 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    is_listed: whether the training periods tell its list price (see list_prices.py).
-    shelf_periods: number of its training periods on the shelf. price_coverage: share of these in which the price was
-    seen, 0 where it has no unit price and cannot teach. whole_is_listed and the others: the same over all periods.
+    is_listed: whether it has a list price in the training periods (see list_prices.py). shelf_periods: number of its
+    training periods on the shelf. price_coverage: share of these in which the price was seen, 0 where it has no unit
+    price and cannot teach. whole_is_listed, whole_shelf_periods, whole_price_coverage: the same over all periods.
     """
     seen = {"price_coverage": (pl.col("price_age") == 0).mean(), "shelf_periods": pl.len()}
     whole = {f"whole_{name}": of_product for name, of_product in seen.items()}

@@ -31,8 +31,8 @@ class TeachingRule:
         """Return whether each product teaches, bool [P].
 
         coverage [P]: share of a product's periods on the shelf in which its price was seen, 0 for one that never can
-        teach. periods [P]: how many periods these are. is_listed [P]: whether it has a list
-        price (see list_prices.py).
+        teach. periods [P]: how many periods these are. is_listed [P]: whether it has a list price
+        (see list_prices.py).
         """
         least = np.where(is_listed, self.least_price_coverage, self.price_coverage)
         may_teach = (coverage > 0) & (coverage >= least)

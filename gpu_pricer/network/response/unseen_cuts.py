@@ -38,8 +38,8 @@ def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
     rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
     regular price, null where no price shows), and given (the cut less what context says of it, which a period without a
-    price takes over). donor [R]: the period itself, or a drawn one where no price shows. It stays much the same as long
-    as the log says much the same. information [R]: that share, for the product of each period.
+    price takes over). donor [R]: the period itself, or a drawn one where no price shows. Most draws stay from one
+    night's log to the next. information [R]: that share, for the product of each period.
     """
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
     bought, cut, given = (
