@@ -118,7 +118,7 @@ def products_table(category: np.ndarray, price: np.ndarray, base: np.ndarray) ->
     """Return the catalog: a row per product with its category, price and everyday price, [P] each."""
     ids = np.arange(len(category))
     return pl.DataFrame({
-        "product_id": ids, "category_id": named(category), "price": price, "list_price": base,
+        "product_id": ids, "category_id": named(category), "price": price, "list_price": 2 * base,
         "cost": 0.6 * base, "cost_source": "given", "availability": 1.0, "brand": [f"b{i % 3}" for i in ids],
     })  # fmt: skip
 
@@ -132,7 +132,7 @@ def shelf_table(
     return pl.DataFrame({
         "period": pl.Series(days).gather(np.repeat(np.arange(periods), products)), "product_id": np.tile(ids, periods),
         "category_id": named(np.tile(category, periods)), "price": price.ravel(),
-        "list_price": np.tile(base, periods), "price_age": np.tile(np.where(ids == 0, 3, 0), periods),
+        "list_price": np.tile(2 * base, periods), "price_age": np.tile(np.where(ids == 0, 3, 0), periods),
         "display": display.ravel(), "mailer": 0.0,
     })  # fmt: skip
 

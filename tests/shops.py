@@ -8,6 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.command_line.cli import main
+from gpu_pricer.data.inputs import Validation
+from gpu_pricer.data.logged_list_prices import ListPriceRule
+from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
 
 
@@ -36,3 +39,8 @@ def copied(shop: Path, folder: Path) -> Path:
     """Copy a shop that no test may change into an empty folder, and return that."""
     shutil.copytree(shop, folder, symlinks=True, dirs_exist_ok=True)
     return folder
+
+
+def validation(on_invalid: str, outliers: dict[str, OutlierRule] | None = None) -> Validation:
+    """Return how the rows of a shop are judged, as the jobs do it by default but for these settings."""
+    return Validation(on_invalid, 0.5, outliers or {}, ListPriceRule(most_ratio=5, most_implausible=0.1))

@@ -8,6 +8,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
+from gpu_pricer.data.logged_list_prices import ROUNDING, not_below_price
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.periods import Calendar
@@ -71,6 +72,7 @@ def build_catalog(
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
     )
+    _warn_of_lower_list_prices(stated)
     today = _with_prices_of_today(stated)
     _tell_without_price(stated.join(today, on="product_id", how="anti")["product_id"])
     priced = _with_vat_rate(today, rule)
@@ -83,7 +85,10 @@ def build_catalog(
 
 
 def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
-    """Return the products that have a price, as stated or else as seen last, in the columns of Products."""
+    """Return the products that have a price, as stated or else as seen last, in the columns of Products.
+
+    A list price of another day may be below the price, which then counts as the list price.
+    """
     return (
         stated.with_columns(
             pl.coalesce("price", "price_on_shelf", "price_sold").alias("price"),
@@ -92,7 +97,22 @@ def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
         )
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
+        .with_columns(not_below_price())
     )
+
+
+def _warn_of_lower_list_prices(stated: pl.DataFrame) -> None:
+    """Warn of products that state no price, and a list price below the price of their sales."""
+    lower = stated.filter(
+        pl.col("price").is_null(), pl.col("list_price") < pl.coalesce("price_on_shelf", "price_sold") * (1 - ROUNDING)
+    )
+    if lower.height:
+        log.warning(
+            "%s products state a list price below the price at which they were sold last, such as %s: the price is "
+            "taken as their list price",
+            f"{lower.height:,}",
+            lower["product_id"].sort().head(EXAMPLES).to_list(),
+        )
 
 
 def _tell_without_price(products: pl.Series) -> None:
@@ -153,11 +173,9 @@ def _shares_on_shelf(shelf: pl.DataFrame, weights: dict[date, float]) -> pl.Data
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:
-    """Return each product's price in its last period, and its list price in the last period that has one."""
+    """Return each product's price and list price in its last period."""
     ordered = prices.sort("product_id", "period")
-    return ordered.group_by("product_id", maintain_order=True).agg(
-        pl.col("price").last(), pl.col("list_price").drop_nulls().last()
-    )
+    return ordered.group_by("product_id", maintain_order=True).agg(pl.col("price", "list_price").last())
 
 
 def _with_vat_rate(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:

@@ -8,6 +8,8 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from gpu_pricer.checks import require_number
+from gpu_pricer.data.logged_list_prices import LIST_PRICE_IS_PLAUSIBLE, ListPriceRule
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.short_ids import (
     ID_OWNERS,
@@ -16,10 +18,10 @@ from gpu_pricer.data.short_ids import (
     with_ordered_ids,
     with_short_ids,
 )
-from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable, Source
+from gpu_pricer.data.sources.source import CELLS, COLUMN, FILE, LINE, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.checking import EXAMPLES, Checked, check
+from gpu_pricer.tables.checking import EXAMPLES, FEW, Checked, check, examples
 from gpu_pricer.tables.periods import Period, by_period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, GroupPrices, Offers, Products, Transactions, Users
@@ -38,10 +40,16 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 }
 CELLS_ARE_READABLE = "cells_are_readable"
 """The rule that rows of text break that hold a cell of another kind than their column."""
-RATES_ARE_READABLE = "vat_rates_are_readable"
-"""The rule that products of text break whose VAT rate cannot be read: they stay, without a rate of their own."""
+STAY = {
+    "vat_rate": ("vat_rates_are_readable", "with data.catalog.vat_rate if prices include VAT"),
+    "list_price": ("list_prices_are_readable", "without a list price"),
+}
+"""By column of CAN_LACK, the rule that rows of text break whose cell there cannot be read, and how these rows stay."""
 PRICES_ARE_POSITIVE = "price_is_positive"
 """The rule of Products that products break whose price is no price: they stay, without a price of their own."""
+LISTED = ("transactions", "offers", "products")
+"""The tables with list prices."""
+PRODUCT_IS_KNOWN = "product_is_known"
 DESCRIBED = ("products", "users")  # whose further columns are attributes
 LINES = ("transactions", "offers")
 """The tables that grow with every day."""
@@ -51,15 +59,20 @@ LINES = ("transactions", "offers")
 class Validation:
     """How rows are judged.
 
-    on_invalid: what happens to rows that break a rule. outliers: by name, further rules that plausible sales keep.
+    on_invalid: what happens to rows that break a rule. most_invalid: the largest share of the lines that may be set
+    aside for other reasons than a product that is not in the products table. outliers: by name, further rules that
+    plausible sales keep. list_prices: which list prices are plausible.
     """
 
     on_invalid: Literal["quarantine", "refuse"]
+    most_invalid: float
     outliers: dict[str, OutlierRule]
+    list_prices: ListPriceRule
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("quarantine", "refuse"):
             raise InputError(f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key")
+        require_number("data.most_invalid", self.most_invalid, least=0, most=1)
         for name, rule in self.outliers.items():
             if not hasattr(rule, "holds"):
                 raise InputError(
@@ -74,28 +87,26 @@ class Inputs:
 
     tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
-    broken rules, with examples. unread_rates: the products, by their line in the file, whose VAT rate cannot be read;
-    they are among the valid rows. unread_report: a line on these, "" without any. unpriced_report: a line on the
-    products whose price is no price; they are among the valid rows, without a price, "" without any. left_out: by
-    table, the lines that are no sales by their status; they are not among the valid rows. left_out_reports: a line on
-    each of these tables.
+    broken rules, with examples. kept_reports: a line on each kind of rows with a value that is none, which are among
+    the valid rows without that value, and how they stay. unread_rates: a line on the products whose VAT rate cannot be
+    read, "" without any. left_out: by table, the lines that are no sales by their status; they are not among the valid
+    rows. left_out_reports: a line on each of these tables.
     """
 
     tables: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]
     broken: dict[str, dict[str, int]]
     reports: list[str]
-    unread_rates: pl.DataFrame
-    unread_report: str
-    unpriced_report: str
+    kept_reports: list[tuple[str, str]]
+    unread_rates: str
     left_out: dict[str, pl.DataFrame]
     left_out_reports: list[str]
 
     def require_rates(self, price_includes_vat: bool | None, vat_rate: float | None) -> None:
         """Raise InputError where prices include VAT and no configured rate stands in for those that cannot be read."""
-        if price_includes_vat and vat_rate is None and self.unread_rates.height:
+        if price_includes_vat and vat_rate is None and self.unread_rates:
             raise InputError(
-                f"every product must have a VAT rate where prices include VAT, found that {self.unread_report}: mend "
+                f"every product must have a VAT rate where prices include VAT, found that {self.unread_rates}: mend "
                 "these cells, or set data.catalog.vat_rate to the rate of products without one"
             )
 
@@ -103,6 +114,17 @@ class Inputs:
     def sales(self) -> pl.DataFrame:
         """The lines that prices are learned from: the offers if there are any, else the transactions."""
         return self.tables["offers"] if "offers" in self.tables else self.tables["transactions"]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Rows of a table that break a rule and stay: how many, a line on them with examples, and how they stay."""
+
+    table: str
+    rule: str
+    count: int
+    report: str
+    how: str
 
 
 def read_inputs(source: Source, validation: Validation, period: Period, last_period: date | None) -> Inputs:
@@ -121,8 +143,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     }
     if "transactions" in lazy:
         lazy["transactions"] = per_weight(lazy["transactions"])
-    unreadable, unread = _of_text(raw, "unreadable"), _of_text(raw, "unread").get("products", pl.DataFrame())
-    left_out = _of_text(raw, "left_out")
+    unreadable, unread, left_out = (_of_text(raw, which) for which in ("unreadable", "unread", "left_out"))
     for name in unreadable:
         _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
     for name in (name for name in LINES if name in lazy):
@@ -132,27 +153,31 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
-    frames["products"], unpriced = _with_usable_prices(frames["products"])
+    kept = [_kept_cells(name, column, rows, raw[name].origin) for name, rows in unread.items() for column in STAY]
+    frames["products"], unpriced = _with_usable_prices(frames["products"], raw["products"].origin)
+    kept.append(unpriced)
+    for name in (name for name in LISTED if name in frames):
+        frames[name], implausible = validation.list_prices.applied(frames[name], raw[name].origin)
+        kept.append(_Kept(name, LIST_PRICE_IS_PLAUSIBLE, *implausible, "without a list price"))
+    kept = [rows for rows in kept if rows.count]
     if "group_prices" in frames:
         frames["group_prices"] = _of_products(frames["group_prices"], frames["products"], raw["group_prices"].origin)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin, validation.outliers)
+        if name in LINES:
+            _require_most(result, unreadable.get(name), raw[name].origin, validation.most_invalid)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     reports = _reports(checked, unreadable, raw, validation.outliers)
-    origin = raw["products"].origin
-    unread_report = f"{origin} {_cells_report(unread, origin, RATES_ARE_READABLE)}" if unread.height else ""
-    unpriced_report = f"{origin} {_prices_report(unpriced)}" if unpriced.height else ""
-    told = "; ".join(filter(None, (*reports, unread_report, unpriced_report)))
+    told = "; ".join([*reports, *(rows.report for rows in kept)])
     if told and validation.on_invalid == "refuse":
         raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
     quarantine = {name: with_ids_as_given(result.invalid) for name, result in checked.items() if result.broken}
     counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
-    for rule, rows in ((RATES_ARE_READABLE, unread), (PRICES_ARE_POSITIVE, unpriced)):
-        if rows.height:
-            counts["products"] = counts.get("products", {}) | {rule: rows.height}
+    for rows in kept:
+        counts[rows.table] = counts.get(rows.table, {}) | {rows.rule: rows.count}
     return Inputs(
         tables=with_ordered_ids(valid),
         quarantine=quarantine
@@ -160,9 +185,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         | {f"{name}_left_out": rows for name, rows in left_out.items()},
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
-        unread_rates=unread,
-        unread_report=unread_report,
-        unpriced_report=unpriced_report,
+        kept_reports=[(rows.report, rows.how) for rows in kept],
+        unread_rates="".join(rows.report for rows in kept if rows.rule == STAY["vat_rate"][0]),
         left_out=left_out,
         left_out_reports=[f"{raw[name].origin} {_left_out_report(rows)}" for name, rows in left_out.items()],
     )
@@ -201,18 +225,21 @@ def _left_out_report(rows: pl.DataFrame) -> str:
     return f"has {rows.height:,} lines that are no sales by their status: {told}"
 
 
-def _with_usable_prices(products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _kept_cells(name: str, column: str, rows: pl.DataFrame, origin: str) -> _Kept:
+    """Return the rows that stay though their cell of a column of CAN_LACK cannot be read."""
+    rule, how = STAY[column]
+    found = rows.filter(pl.col(COLUMN) == column)
+    return _Kept(name, rule, found.height, f"{origin} {_cells_report(found, origin, rule)}", how)
+
+
+def _with_usable_prices(products: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, _Kept]:
     """Return the products, without a price where it is not finite and above 0, and those that had such a price."""
     price = pl.col("price")
     is_price = price.is_finite() & (price > 0)
-    return products.with_columns(price=pl.when(is_price).then(price)), products.filter(~is_price)
-
-
-def _prices_report(products: pl.DataFrame) -> str:
-    """Return how many products have a price that is none, with the first ones."""
-    first = products.head(EXAMPLES).select("product_id", "price").iter_rows()
-    examples = ", ".join(f"(product_id={product}, price={price})" for product, price in first)
-    return f"breaks {PRICES_ARE_POSITIVE} in {products.height:,} rows, such as {examples}"
+    lost = products.filter(~is_price)
+    found = f"breaks {PRICES_ARE_POSITIVE} in {lost.height:,} rows, such as {examples(lost, ('product_id', 'price'))}"
+    kept = _Kept("products", PRICES_ARE_POSITIVE, lost.height, f"{origin} {found}", "at the prices of their sales")
+    return products.with_columns(price=pl.when(is_price).then(price)), kept
 
 
 def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -305,7 +332,7 @@ def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -
     """Return the rules beyond a table's own schema: products are known and lines are plausible."""
     rules: dict[str, pl.Expr] = {}
     if name in (*LINES, "context"):
-        rules["product_is_known"] = _is_known(frames["products"])
+        rules[PRODUCT_IS_KNOWN] = _is_known(frames["products"])
     if name in LINES:
         rules |= {rule: outlier.holds() for rule, outlier in validation.outliers.items()}
     return rules
@@ -318,6 +345,20 @@ def _require_sound(checked: Checked, origin: str, outliers: dict[str, OutlierRul
         raise InputError(
             f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it"
             + "".join(f", or change data.outliers.{name}" for name in checked.broken if name in outliers)
+        )
+
+
+def _require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str, most_invalid: float) -> None:
+    """Raise InputError if too many lines break other rules than that their product is known, or cannot be read."""
+    others = [pl.col(rule) == "invalid" for rule in checked.broken if rule != PRODUCT_IS_KNOWN]
+    broken = checked.invalid.filter(pl.any_horizontal(others)).height if others else 0
+    lost = broken + (0 if unreadable is None else unreadable.height)
+    read = checked.valid.height + checked.invalid.height + lost - broken
+    if lost > max(most_invalid * read, FEW):
+        report = checked.report() if others else f"has {lost:,} lines with cells that cannot be read"
+        raise InputError(
+            f"most lines of {origin} must keep every rule, found {lost:,} of {read:,} that do not; it {report}: mend "
+            f"it, or set data.most_invalid above {lost / read:.2f}"
         )
 
 

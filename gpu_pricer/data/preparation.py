@@ -18,6 +18,7 @@ from gpu_pricer.data.completeness import CompletenessRule, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
+from gpu_pricer.data.logged_list_prices import with_regular_prices
 from gpu_pricer.data.period_log import PeriodLog, period_log
 from gpu_pricer.data.price_changes import day_pairs, warn_of_changes
 from gpu_pricer.data.price_groups import (
@@ -133,7 +134,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal = _offered(sales, training, inputs, rules)
     shelf_rule = _shelf_rule(inputs, rules)
-    shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
+    shown = imputed_shelf(modal, calendar.all, rules.period, shelf_rule)
+    offers = offered_shelf(with_regular_prices(modal, sales), calendar.all, rules.period, shelf_rule)
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
     prices = offers.filter(pl.col("period") <= periods[-1])

@@ -16,6 +16,7 @@ from datetime import date
 import polars as pl
 
 from gpu_pricer.checks import require_integer
+from gpu_pricer.data.logged_list_prices import not_below_price
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.schemas import PRICE_GROUP, PROMOTIONS, USUAL, Offers, Shelf
 
@@ -46,8 +47,9 @@ class ShelfRule:
 def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
     """Return price, list_price and lines for each product_id and period with any line, sorted.
 
-    price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule. Lines
-    of price groups tell them only where no line of the product and period is at the usual prices.
+    price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule, and is
+    the price where it would be below it. Lines of price groups tell them only where no line of the product and period
+    is at the usual prices.
     """
     counts = lines.lazy().group_by(KEY).agg(pl.len().alias("lines"))
     if PRICE_GROUP in lines.columns:
@@ -55,7 +57,7 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
         lines = lines.filter(is_usual | ~is_usual.any().over(KEY))
     price, list_price = _mode(lines, "price"), _mode(lines, "list_price")
     modal = price.join(list_price, on=KEY, how="left").join(counts, on=KEY).sort(KEY)
-    return modal.select(*KEY, "price", "list_price", "lines").collect()
+    return modal.select(*KEY, "price", not_below_price(), "lines").collect()
 
 
 def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
@@ -172,4 +174,5 @@ def _carried(known: pl.DataFrame, period: Period, rule: ShelfRule, back: bool = 
 def _nearest(rows: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
     """Return of each product's rows of a period the one of the least price_age, sorted."""
     kept = rows.drop("first").filter(pl.col("period").is_between(periods[0], periods[-1]))
+    kept = kept.with_columns(not_below_price())
     return kept.sort(*KEY, "price_age", maintain_order=True).unique(KEY, keep="first", maintain_order=True)

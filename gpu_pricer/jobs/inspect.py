@@ -37,7 +37,7 @@ VOCABULARY = (
 )
 """The settings that make a Vocabulary, in its order."""
 COMMAND = "gpu-pricer inspect"
-SAID = ("currency", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal")
+SAID = ("currency", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal", "null_words")
 """What the user may say of the files besides their tables and columns."""
 
 
@@ -111,7 +111,7 @@ def _said(words: dict[str, Any]) -> list[str]:
     """Return the words of a command line that repeat what the user has said."""
     plain = {name: words[name] for name in ("folder", "name", *SAID)}
     told = plain | {f"{table}.{name}": said for table in (*SCHEMAS, "status") for name, said in words[table].items()}
-    usual = {"folder": "own"}
+    usual = {"folder": "own", "null_words": []}
     return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
 
 
@@ -121,7 +121,12 @@ def _check(written: dict[str, Any]) -> None:
     source: Source = instantiate(written["source"] | {"time_zone": data.time_zone}, _convert_="all")
     for key in matched_keys(source.tables()):
         print(*key_lines(key), sep="\n")
-    validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
+    validation = Validation(
+        data.on_invalid,
+        data.most_invalid,
+        instantiate(data.outliers, _convert_="all"),
+        instantiate(data.list_prices, _convert_="all"),
+    )
     period = Period(data.occasion_period)
     checked = read_inputs(source, validation, period, None)
     catalog = written.get("catalog") or {}

@@ -23,6 +23,7 @@ from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
 
 log = logging.getLogger(__name__)
 
+VALIDATION = ("on_invalid", "most_invalid", "outliers", "list_prices")
 RULES = ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices", "completeness")
 """The keys of `data` that are rules of a Preparation."""
 
@@ -72,7 +73,8 @@ def main(config: DictConfig) -> dict[str, object]:
     _warn_of_other_source(config.paths, source)
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
-    inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
+    validation = Validation(**{name: data[name] for name in VALIDATION})
+    inputs = read_inputs(data["source"], validation, period, last_period)
     for report in inputs.reports:
         log.warning("quarantined: %s", report)
     for report in inputs.left_out_reports:
@@ -81,10 +83,8 @@ def main(config: DictConfig) -> dict[str, object]:
     for report in filter(None, [shared_user_report(inputs.sales), *told]):
         log.warning(report)
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
-    if inputs.unread_report:
-        log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)
-    if inputs.unpriced_report:
-        log.warning("kept, at the prices of their sales: %s", inputs.unpriced_report)
+    for report, how in inputs.kept_reports:
+        log.warning("kept, %s: %s", how, report)
     rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])

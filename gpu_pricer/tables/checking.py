@@ -1,5 +1,6 @@
 """Checks of rows against the rules of a schema; a report names each broken rule with its count and examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from gpu_pricer.tables.further_columns import set_apart
 
 EXAMPLES, MOST_COLUMNS = 3, 6
 """Rows of each broken rule that a report shows, and the columns of each."""
+FEW = 3
+"""So many rows may break a rule in a table of any size before a share of the rows counts."""
 ROW = "checked:row"
 """The column of row numbers during a check."""
 
@@ -39,8 +42,7 @@ class Checked:
 
     def _examples(self, rule: str) -> str:
         shown = [name for name in self.invalid.columns[: self.valid.width] if name in self.read][:MOST_COLUMNS]
-        rows = self.invalid.filter(pl.col(rule) == "invalid").head(EXAMPLES).select(shown)
-        return ", ".join(_brief(row) for row in rows.iter_rows(named=True))
+        return examples(self.invalid.filter(pl.col(rule) == "invalid"), shown)
 
 
 def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr] | None = None) -> Checked:
@@ -63,6 +65,11 @@ def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr
     if not set(verdicts.columns).isdisjoint(frame.columns):
         invalid = set_apart(invalid, schema.column_names())
     return Checked(frame[valid[ROW]], invalid.hstack(verdicts), failure.counts(), known)
+
+
+def examples(rows: pl.DataFrame, columns: Sequence[str]) -> str:
+    """Return some columns of the first rows, such as `(product_id=7, price=1.0), (product_id=8, price=2.0)`."""
+    return ", ".join(_brief(row) for row in rows.head(EXAMPLES).select(columns).iter_rows(named=True))
 
 
 def _rule(expression: pl.Expr) -> Any:

@@ -99,10 +99,8 @@ def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     lines += [f"  {report}; a run leaves them out" for report in inputs.left_out_reports]
     others = [shared_user_report(inputs.sales), unused_report(inputs.tables, period)]
     lines += [f"  {report}" for report in others if report]
-    if inputs.unread_report:
-        lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
-    if inputs.unpriced_report:
-        lines += [f"  {inputs.unpriced_report}", "  These products stay, at the prices of their sales"]
+    for report, how in inputs.kept_reports:
+        lines += [f"  {report}", f"  These rows stay, {how}"]
     if not inputs.reports:
         return lines
     lines += [f"  {report}" for report in inputs.reports]

@@ -2,10 +2,11 @@
 
 import polars as pl
 
-from gpu_pricer.data.inputs import Validation, read_inputs
+from gpu_pricer.data.inputs import read_inputs
 from gpu_pricer.data.sources.parquet import ParquetDirectory
 from gpu_pricer.tables.periods import Period
 from tests.bench.large_log import CUT, LogSize, write_log
+from tests.shops import validation
 
 
 def test_log_has_its_lines_in_weeks_and_users_of_its_size(tmp_path, monkeypatch):
@@ -14,9 +15,7 @@ def test_log_has_its_lines_in_weeks_and_users_of_its_size(tmp_path, monkeypatch)
 
     lines = pl.read_parquet(tmp_path / "transactions.parquet/*.parquet")
 
-    inputs = read_inputs(
-        ParquetDirectory(str(tmp_path), None), Validation("refuse", {}), Period("1w"), last_period=None
-    )
+    inputs = read_inputs(ParquetDirectory(str(tmp_path), None), validation("refuse"), Period("1w"), last_period=None)
     assert inputs.sales.height == lines.height == 5_000
     assert lines["user_id"].n_unique() == 50
     assert lines["time"].dt.week().n_unique() == 7

@@ -93,12 +93,20 @@ def test_prices_of_too_few_lines_yield_to_those_of_the_shelf(lines, weeks):
     assert catalog.select("price", "list_price", "cost").rows() == [(2.0, 2.5, 1.25)]
 
 
-def test_list_price_is_that_of_the_last_period_with_one(lines, weeks):
-    prices = [{"week": week, "price": 2.0, "list_price": price} for week, price in enumerate((5.0, 4.0, None))]
+@pytest.mark.parametrize(("list_prices", "found"), [((5.0, 4.0, 3.0), 3.0), ((5.0, 4.0, None), None)])
+def test_list_price_is_that_of_the_last_period(lines, weeks, list_prices, found):
+    prices = [{"week": week, "price": 2.0, "list_price": price} for week, price in enumerate(list_prices)]
 
     catalog = catalog_of(PRODUCT, lines(*prices, *prices), weeks(3))
 
-    assert catalog["list_price"].to_list() == [4.0]
+    assert catalog["list_price"].to_list() == [found]
+
+
+def test_a_stated_list_price_below_the_price_of_today_is_the_price(lines, weeks, caplog):
+    catalog = catalog_of(PRODUCT | {"list_price": [1.5]}, lines({}, {}), weeks(1))
+
+    assert catalog.select("price", "list_price").rows() == [(2.0, 2.0)]
+    assert "1 products state a list price below the price at which they were sold last, such as [10]" in caplog.text
 
 
 @pytest.mark.parametrize(("price", "cost"), [(0.005, 0.0), (167_772.15, 167_772.15)])

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.data.inputs import Validation, read_inputs
+from gpu_pricer.data.inputs import read_inputs
 from gpu_pricer.data.outliers import QuantityAtMost
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Period
+from tests.shops import validation
 
 PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
 MONDAY = date(2024, 1, 1)
@@ -32,7 +33,7 @@ def read(on_invalid="quarantine", outliers=None, **frames):
 
 
 def read_only(frames, on_invalid="refuse", outliers=None, last_period=None):
-    return read_inputs(Shop(frames), Validation(on_invalid, outliers or {}), Period("1w"), last_period)
+    return read_inputs(Shop(frames), validation(on_invalid, outliers), Period("1w"), last_period)
 
 
 def test_rows_that_break_a_rule_are_set_aside_with_the_rule(lines):
@@ -72,14 +73,34 @@ def test_a_product_whose_price_is_none_stays_without_it(lines, price):
     assert inputs.tables["products"]["price"].to_list() == [None, 2.0]
     assert inputs.tables["transactions"].height == 2
     assert inputs.broken["products"] == {"price_is_positive": 1}
-    assert inputs.unpriced_report == (
-        f"products.parquet breaks price_is_positive in 1 rows, such as (product_id=10, price={price})"
-    )
+    assert inputs.kept_reports == [
+        (
+            f"products.parquet breaks price_is_positive in 1 rows, such as (product_id=10, price={price})",
+            "at the prices of their sales",
+        )
+    ]
     assert inputs.reports == []
     with pytest.raises(
         InputError, match=r"breaks price_is_positive in 1 rows, such as \(product_id=10, .*: mend these"
     ):
         read("refuse", products=products, transactions=lines({}))
+
+
+@pytest.mark.parametrize("table", ["transactions", "products"])
+def test_a_row_whose_list_price_is_none_stays_without_it(lines, table):
+    tables = {"transactions": lines({"list_price": 3.0}, {"list_price": 3.0}), "products": PRODUCTS}
+    rows = tables[table].with_columns(list_price=pl.Series([0.0, 3.0]))
+
+    inputs = read_only(tables | {table: rows}, "quarantine")
+
+    assert inputs.tables[table]["list_price"].to_list() == [None, 3.0]
+    assert inputs.broken[table] == {"list_price_is_plausible": 1}
+    assert inputs.quarantine == {}
+    [(report, how)] = inputs.kept_reports
+    assert report.startswith(f"{table}.parquet breaks list_price_is_plausible in 1 rows, such as (product_id=10")
+    assert how == "without a list price"
+    with pytest.raises(InputError, match=r"breaks list_price_is_plausible in 1 rows, .*: mend these"):
+        read_only(tables | {table: rows}, "refuse")
 
 
 @pytest.mark.parametrize("ids", [pl.Int64, pl.String])
@@ -209,12 +230,12 @@ def test_text_and_number_ids_do_not_meet(lines):
 
 def test_unknown_setting_of_on_invalid_is_refused():
     with pytest.raises(InputError, match="on_invalid must be quarantine or refuse, found 'ignore'"):
-        Validation("ignore", {})
+        validation("ignore")
 
 
 def test_outlier_without_a_rule_is_refused():
     with pytest.raises(InputError, match=r"data.outliers.quantity must be a rule with a _target_, found 5"):
-        Validation("refuse", {"quantity": 5})
+        validation("refuse", {"quantity": 5})
 
 
 def test_a_line_with_a_weight_has_a_price_per_weight(lines):

@@ -429,7 +429,7 @@ def test_one_offer_reveals_a_price_and_shoppers_may_see_different_ones(prepare):
     once = seen.filter(pl.col("product_id") == 103, pl.col("time").dt.week() != 3)
     once = once.unique(pl.col("time").dt.week(), keep="first", maintain_order=True)
     own = pl.when(pl.col("product_id") == 102).then(2.0 + pl.col("occasion_id") % 5).otherwise("price")
-    offers = pl.concat([seen.filter(pl.col("product_id") != 103), once]).with_columns(price=own)
+    offers = pl.concat([seen.filter(pl.col("product_id") != 103), once]).with_columns(price=own, list_price=6.0)
 
     directory = prepare(tables | {"offers": offers})
 
@@ -537,7 +537,10 @@ def test_goods_sold_by_weight_are_marked_in_the_catalog_and_their_price_never_mo
     tables = shop()
     lines = tables["transactions"].with_row_index("line")
     spend = 0.5 + (pl.col("line").cast(pl.Int64) * 37 % 101) / 20
-    scanned = lines.with_columns(price=pl.when(pl.col("product_id") == 101).then(spend).otherwise("price")).drop("line")
+    is_scanned = pl.col("product_id") == 101
+    scanned = lines.with_columns(
+        price=pl.when(is_scanned).then(spend).otherwise("price"), list_price=pl.when(~is_scanned).then("list_price")
+    ).drop("line")
 
     directory = prepare(tables | {"transactions": scanned})
 
@@ -552,7 +555,7 @@ def test_weights_give_goods_sold_by_weight_their_price(prepare):
     weight = 0.5 + (pl.int_range(pl.len()) * 37 % 101) / 20
     lines = tables["transactions"].with_columns(net_weight=pl.when(pl.col("product_id") == 101).then(weight))
     scanned = pl.when(pl.col("product_id") == 101).then((pl.col("price") * weight).round(2)).otherwise("price")
-    lines = lines.with_columns(price=scanned, quantity=1)
+    lines = lines.with_columns(price=scanned, quantity=1, list_price=None)
 
     with_weights = prepare(tables | {"transactions": lines})
 

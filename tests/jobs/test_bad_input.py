@@ -101,6 +101,12 @@ BROKEN_TABLES = {
         lambda rows: pl.concat([rows, rows.filter(pl.col("time") == WEEKS[5])]),
         r"must hold every line once, found all lines of 1 days more than once, the first day 2024-02-05: remove",
     ),
+    "list prices in cents": (
+        "transactions",
+        lambda rows: rows.with_columns(list_price=pl.col("price") * 100),
+        r"list prices in shop/transactions.parquet must be prices of one unit before discounts, found 96 of 96 far "
+        r"above the price, as in cents .*, such as \(product_id=10, price=2.0, list_price=200.0\), .*: mend them",
+    ),
     "no cost": (
         "products",
         lambda rows: rows.drop("cost"),
@@ -115,6 +121,30 @@ def test_broken_table_is_refused(refused, shop, fault):
     rewrite(shop / f"{table}.parquet", change)
 
     assert re.search(message, refused(*PREPARE))
+
+
+def test_a_log_of_which_most_lines_break_rules_is_refused_and_names_the_setting_that_accepts_it(
+    gpu_pricer, refused, shop
+):
+    is_lost = pl.int_range(pl.len()) < 60
+    rewrite(
+        shop / "transactions.parquet",
+        lambda rows: rows.with_columns(price=pl.when(is_lost).then(0.0).otherwise("price")),
+    )
+    prepare = (*PREPARE, "data.on_invalid=quarantine")
+
+    said = refused(*prepare)
+
+    assert re.match(r"most lines of shop/transactions.parquet must keep every rule, found 60 of 96 that do not", said)
+    assert "it breaks price_is_positive in 60 rows, such as" in said
+    assert said.endswith("mend it, or set data.most_invalid above 0.62")
+    assert gpu_pricer(*prepare, "data.most_invalid=0.63").status == 0
+
+
+def test_lines_of_unknown_products_may_be_most_of_a_log(gpu_pricer, shop):
+    rewrite(shop / "products.parquet", lambda rows: rows.head(1))
+
+    assert gpu_pricer(*PREPARE, "data.on_invalid=quarantine").status == 0
 
 
 def test_truncated_file_is_refused(refused, shop):

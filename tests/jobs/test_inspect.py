@@ -464,10 +464,41 @@ def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp
     one_rate = gpu_pricer("inspect", "shop", ANSWER, *words)
 
     assert refused.status == 2
-    assert refused.said[-1].endswith("found 'voll', 'halb': mend its cells, or name another column, or none")
+    assert refused.said[-1].endswith(
+        "found 'voll', 'halb': mend its cells, or name another column, or none, or say of words that nothing is known, "
+        "as 'inspect.null_words=[voll]'"
+    )
     assert no_rates.status == 0, no_rates.said
     assert one_rate.status == 0, one_rate.said
     assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
+
+
+def test_words_that_mean_that_nothing_is_known_can_be_said(gpu_pricer, shop, tmp_path):
+    prices = ["kein Rabatt"] * 3 + ["9,99"]
+    shop(sales={"list_price": prices})
+    words = ("inspect", "shop", ANSWER, "inspect.cost_ratio=0.5")
+
+    refused = gpu_pricer(*words)
+    said = gpu_pricer(*words, "inspect.null_words=['kein Rabatt']")
+
+    assert refused.status == 2
+    assert refused.said[-1].endswith("""as 'inspect.null_words=[kein Rabatt]'""")
+    assert said.status == 0, said.said
+    [file] = written(tmp_path)["source"]["contents"]["transactions"]
+    assert file["columns"]["list_price"] == "list_price"
+    assert {"NA", "kein Rabatt"} <= {*file["null_words"]}
+    assert "inspect.null_words=[kein Rabatt]" in (tmp_path / "own/data/shop.yaml").read_text()
+
+
+def test_a_list_price_that_cannot_be_read_loses_no_sale(gpu_pricer, shop, tmp_path):
+    shop(sales={"list_price": ["9,99"] * 3 + ["auf Anfrage"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.cost_ratio=0.5")
+
+    assert ended.status == 0, ended.said
+    assert "4 lines of sales pass every rule" in ended.out
+    assert "breaks list_prices_are_readable in 1 rows, such as line 5 list_price='auf Anfrage'" in ended.out
+    assert "These rows stay, without a list price" in ended.out
 
 
 @pytest.mark.parametrize("name", ["user_id", "product_id", "time", "quantity", "price"])

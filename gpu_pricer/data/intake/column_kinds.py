@@ -26,7 +26,10 @@ def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> 
     if column.name == VAT_RATE and (percent := file.percent_kind(name)) is not None:
         return percent, []
     kinds = (*DECIMAL, FLAG) if metadata.get("flag") else tuple(DECIMAL)
-    remedy = "mend its cells, or name another column" + (", or none" if metadata.get("optional") else "")
+    remedy = "mend its cells, or name another column"
+    if metadata.get("optional"):
+        word = shlex.quote(override("null_words", found.examples[:1]))
+        remedy += ", or none" + (f", or say of words that nothing is known, as {word}" if file.separator else "")
     return _number(file, found, kinds, answers, remedy)
 
 

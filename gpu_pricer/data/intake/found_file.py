@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +59,16 @@ class FoundColumn:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file with its rows and columns; separator: None where the file is Parquet, whose cells have types."""
+    """A file with its rows and columns.
+
+    separator: None for Parquet, whose cells have types. null_words: words that mean that nothing is known.
+    """
 
     path: Path
     separator: str | None
     rows: int
     columns: dict[str, FoundColumn]
+    null_words: list[str]
 
     def texts(self, column: str) -> pl.Series:
         """Return the different cells of a column as text, sorted."""
@@ -87,7 +92,7 @@ class FoundFile:
             others = [stripped(name) for name in text.collect_schema() if name != LINE]
             known = text.select(others).filter(~pl.all_horizontal(pl.all().is_null()), is_counted)
             cell = cs.by_name(column)
-            cells = known.select(pl.when(~cell.is_in(list(NULL_WORDS))).then(cell).alias(column))
+            cells = known.select(pl.when(~cell.is_in(self.null_words)).then(cell).alias(column))
         counted = cells.group_by(cs.by_name(column).fill_null("").alias("cell")).len().sort("cell")
         return Counter(dict(counted.collect(engine="streaming").iter_rows()))
 
@@ -97,7 +102,7 @@ class FoundFile:
         The cells must be numbers above 1 and at most 100, or end with %; some may be 0.
         """
         cells = self.texts(column)
-        filled = cells.filter(~cells.is_in([*NULL_WORDS, ""])).to_frame()
+        filled = cells.filter(~cells.is_in([*self.null_words, ""])).to_frame()
         cell, kinds = cs.by_name(column), {}
         for kind, decimal in PERCENT.items():
             read = filled.with_columns(share=values(cell, kind))
@@ -126,19 +131,22 @@ class FoundFile:
             return []
         cells = scan_text(self.path, self.separator).select(LINE, stripped(column))
         cell = cs.by_name(column)
-        lost = cells.filter(cell.is_not_null() & ~cell.is_in(list(NULL_WORDS)) & values(cell, kind).is_null())
+        lost = cells.filter(cell.is_not_null() & ~cell.is_in(self.null_words) & values(cell, kind).is_null())
         return [f"line {line} {column}='{text}'" for line, text in lost.head(EXAMPLES).collect().iter_rows()]
 
 
-def look_at(path: Path) -> FoundFile:
-    """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither."""
+def look_at(path: Path, null_words: Iterable[str] = ()) -> FoundFile:
+    """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither.
+
+    null_words: words of text files beside NULL_WORDS that mean that nothing is known.
+    """
     if path.suffix.lower() in TEXT_FILES:
-        return _csv(path)
+        return _csv(path, [*NULL_WORDS, *null_words])
     if is_spreadsheet(path):
         raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
     table = scan_table(path)
     rows = table.select(pl.len()).collect().item()
-    return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()})
+    return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()}, [])
 
 
 def is_spreadsheet(path: Path) -> bool:
@@ -146,16 +154,15 @@ def is_spreadsheet(path: Path) -> bool:
     return path.suffix.lower() in SHEETS
 
 
-def _csv(path: Path) -> FoundFile:
+def _csv(path: Path, null_words: list[str]) -> FoundFile:
     require_utf8(path)
     separator = _separator(path)
     text = scan_text(path, separator)
     names = [name for name in text.collect_schema() if name != LINE]
     _require_header(path, names)
     cells = text.with_columns(stripped(name) for name in names)
-    words = list(NULL_WORDS)
     known = cells.with_columns(
-        pl.when(~cs.by_name(name).is_in(words)).then(cs.by_name(name)).alias(name) for name in names
+        pl.when(~cs.by_name(name).is_in(null_words)).then(cs.by_name(name)).alias(name) for name in names
     ).filter(~pl.all_horizontal(cs.by_name(*names).is_null()))
     try:
         sample, rows = known.head(SAMPLE).collect(), known.select(pl.len()).collect().item()
@@ -169,7 +176,7 @@ def _csv(path: Path) -> FoundFile:
     for name in (name for name, kinds in plausible.items() if {*DECIMAL} & {*kinds}):
         _require_one_currency(path, sample.select(cs.by_name(name)).to_series().drop_nulls())
     columns = {name: _column(sample, name, plausible[name], count) for name, count in zip(names, counts, strict=True)}
-    return FoundFile(path, separator, rows, columns)
+    return FoundFile(path, separator, rows, columns, null_words)
 
 
 def _first_long_line(path: Path, separator: str, width: int) -> str:

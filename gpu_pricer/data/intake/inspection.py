@@ -19,7 +19,7 @@ from gpu_pricer.data.intake.matching import (
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
 from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.sources.source import SET_ELSEWHERE
+from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
 
 SUFFIXES = (*TEXT_FILES, ".parquet")
@@ -75,7 +75,7 @@ def _is_readable(entry: Path) -> bool:
 
 def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answers) -> Inspection:
     """Return what the files are; raise InputError if a file cannot be read or a needed table is not among them."""
-    taken, questions = _tables([look_at(path) for path in paths], vocabulary, answers)
+    taken, questions = _tables([look_at(path, answers.null_words) for path in paths], vocabulary, answers)
     taken, besides, asked = beside_products(taken, vocabulary, answers)
     questions += asked
     for place, file in enumerate(taken):
@@ -194,11 +194,11 @@ def _given(added: TakenFile, listing: TakenFile, name: str) -> int:
 
 
 def _known(file: TakenFile, name: str) -> int:
-    """Return how many rows have a value in a column of the contract; one of SET_ELSEWHERE counts if it can be read."""
+    """Return how many rows have a value in a column of the contract; one of CAN_LACK counts if it can be read."""
     if name not in file.readings or file.readings[name].column is None:
         return 0
     column, kind = str(file.readings[name].column), file.readings[name].kind
-    return file.found.readable(column, kind) if name in SET_ELSEWHERE else file.found.columns[column].filled
+    return file.found.readable(column, kind) if name in CAN_LACK else file.found.columns[column].filled
 
 
 def _vat(taken: list[TakenFile], prices: list[NamedPrice], answers: Answers) -> list[Question]:

@@ -76,7 +76,8 @@ class Vocabulary:
 class Answers:
     """What the user has said, None where nothing.
 
-    columns: by table, the file's column for a column of the contract, or `none`; by `file`, the table's file.
+    null_words: further words of text files that mean that nothing is known. columns: by table, the file's column for a
+    column of the contract, or `none`; by `file`, the table's file.
     status_column: the column that says which transactions are sales, or `none`. left_out: its cells that say that a
     line is none.
     """
@@ -87,6 +88,7 @@ class Answers:
     vat_rate: float | None
     time_format: str | None
     decimal: str | None
+    null_words: list[str]
     columns: dict[str, dict[str, str | None]]
     status_column: str | None
     left_out: list[str] | None
@@ -94,6 +96,10 @@ class Answers:
     def __post_init__(self) -> None:
         if self.decimal not in (None, "point", "comma"):
             raise InputError(f"inspect.decimal must be point or comma, found {self.decimal!r}: mend it")
+        if not (isinstance(self.null_words, list) and all(isinstance(word, str) for word in self.null_words)):
+            raise InputError(
+                f"inspect.null_words must be a list of words, found {self.null_words!r}: write it as [A,B]"
+            )
         ratio = self.cost_ratio
         if ratio is not None and not (type(ratio) in (int, float) and 0 <= ratio < 1):
             raise InputError(f"inspect.cost_ratio must be a number from 0 and below 1, found {ratio!r}: mend it")

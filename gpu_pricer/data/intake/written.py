@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from gpu_pricer.data.intake.found_file import NULL_WORDS
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.sources.cells import PERCENT
 
@@ -56,7 +55,7 @@ def _file(taken: TakenFile) -> dict[str, Any]:
         "separator": taken.found.separator,
         "columns": columns,
         "kinds": kinds,
-        "null_words": list(NULL_WORDS),
+        "null_words": taken.found.null_words,
     } | status
 
 

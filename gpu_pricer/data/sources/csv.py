@@ -11,7 +11,7 @@ import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
 from gpu_pricer.data.sources.line_status import LineStatus
-from gpu_pricer.data.sources.source import CELLS, FILE, LINE, SET_ELSEWHERE
+from gpu_pricer.data.sources.source import CAN_LACK, CELLS, COLUMN, FILE, LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
 CHUNK = 1 << 24
@@ -66,10 +66,17 @@ class CsvFile:
         return self._as_written(lines.with_columns(self.status.told(cell).alias(CELLS), pl.lit(self.path).alias(FILE)))
 
     def unread(self) -> pl.LazyFrame:
-        """Return the file, the line and the cells of rows that stay though a cell of SET_ELSEWHERE cannot be read."""
+        """Return FILE, LINE, CELLS and COLUMN of the cells of CAN_LACK that cannot be read, in the rows that stay."""
         stay = self._broken_cells(self._needed).is_null()
-        others = [name for name in self.columns if name in SET_ELSEWHERE]
-        return self._rows_with(pl.when(stay).then(self._broken_cells(others))).select(FILE, LINE, CELLS)
+        found = [
+            self._rows_with(pl.when(stay).then(self._broken_cells([name]))).select(
+                FILE, LINE, CELLS, pl.lit(name).alias(COLUMN)
+            )
+            for name in CAN_LACK
+            if name in self.columns
+        ]
+        nothing = pl.LazyFrame(schema={FILE: pl.String, LINE: pl.UInt32, CELLS: pl.String, COLUMN: pl.String})
+        return pl.concat(found, how="vertical_relaxed") if found else nothing
 
     def times_in_utc(self) -> tuple[str, ...]:
         """Return the columns of the contract whose cells are all times in UTC."""
@@ -92,7 +99,7 @@ class CsvFile:
     @property
     def _needed(self) -> list[str]:
         """The columns without which a row is set aside if it cannot be read there."""
-        return [name for name in self.columns if name not in SET_ELSEWHERE]
+        return [name for name in self.columns if name not in CAN_LACK]
 
     @property
     def _given(self) -> list[str]:

@@ -6,10 +6,13 @@ from typing import Protocol
 
 import polars as pl
 
-FILE, LINE, CELLS = "csv:file", "csv:line", "csv:unreadable"
-"""Of a row that cannot be read: its file, its line there, and the cells. No column of a user's is called so."""
-SET_ELSEWHERE = ("vat_rate",)
-"""Columns whose value the configuration gives where a row has none, so that a row stays if it cannot be read there."""
+FILE, LINE, CELLS, COLUMN = "csv:file", "csv:line", "csv:unreadable", "csv:column"
+"""Of a row that cannot be read: its file, its line there, the cells, and of a single cell its column in the contract.
+
+No column of a user's is called so.
+"""
+CAN_LACK = ("vat_rate", "list_price")
+"""Columns without whose value a row stays if its cell there cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,8 @@ class RawTable:
 
     rows: those that follow the input contract. origin: where they come from, for messages. unreadable: rows of text
     with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
-    what; None for a format whose cells have types. unread: FILE, LINE and CELLS of the rows among `rows` that have no
-    value in a column of SET_ELSEWHERE because the cell there cannot be read. in_utc: columns of times in UTC, which
+    what; None for a format whose cells have types. unread: FILE, LINE, CELLS and COLUMN of the cells in columns of
+    CAN_LACK that cannot be read, in the rows among `rows`. in_utc: columns of times in UTC, which
     stay in UTC because no time zone of the stores is known. left_out: lines that are no sales by their status, such as
     cancelled ones, as `unreadable` shows rows; CELLS holds the status.
     """

@@ -4,7 +4,8 @@ import math
 
 import polars as pl
 
-LEAST_SHARE_CUT = 0.01  # of the prices of a category that have a list price; fewer below it may be errors
+LEAST_SHARE_CUT = 0.01  # of the prices that have a list price; fewer below it may be errors
+LEAST_CUTS = 2  # of a product; a single one may be an error
 COPY_ODDS = 3.0  # how much likelier a copy of the price must be than a list price
 OF_MARKET = 100.0  # moves of prices in each category that the market's rates count as
 FALLS = ("price_falls", "list_price_falls")
@@ -14,39 +15,39 @@ USED = ("product_id", "category_id", "period", "price", "list_price", "price_age
 def listed_products(shelf: pl.DataFrame) -> pl.Series:
     """Return the product_id of the products with a list price, sorted.
 
-    A product has one if some of its prices are below it. If none is, the product may never have been cut, or sold
-    nothing when it was: where others of its category are cut, it has a list price too, unless that is rather a copy of
-    the price. Prices fall more often than list prices. A copy is one whose falls are COPY_ODDS times as likely at the
-    rate of the prices of the category's products with cuts as at the rate of their list prices (Poisson counts). Where
-    a list price is not known, the price stands for it.
-    shelf: the columns USED, of which only list_price may be null; rows count whose price the log shows (price_age 0).
+    At least LEAST_SHARE_CUT of the prices of its category are below list prices, or none has one. Then a product has
+    one if at least LEAST_CUTS and LEAST_SHARE_CUT of its own prices are below it. If fewer are, the product may hardly
+    ever have been cut, or sold nothing when it was: it has a list price too, unless that is rather a copy of the price.
+    Prices fall more often than list prices. A copy is one whose falls are COPY_ODDS times as likely at the rate of the
+    prices of the category's products with cuts as at the rate of their list prices (Poisson counts).
+    shelf: the columns USED, of which only list_price may be null, where it is not known. Rows count whose price the log
+    shows (price_age 0), and that have a list price.
     """
-    products = _moves(shelf)
-    cut = products.filter(pl.col("cuts") > 0)
+    cuts, list_prices = (pl.col(name).sum().over("category_id") for name in ("cuts", "list_prices"))
+    products = _moves(shelf).filter(cuts >= LEAST_SHARE_CUT * list_prices)
+    cut = products.filter(pl.col("cuts") >= LEAST_CUTS, pl.col("cuts") >= LEAST_SHARE_CUT * pl.col("list_prices"))
     market = cut.select(((pl.col(name).sum() + 0.5) / (pl.col("moves").sum() + 1)).alias(name) for name in FALLS)
     of_category = [
         ((pl.col(name).sum() + OF_MARKET * market[name][0]) / (pl.col("moves").sum() + OF_MARKET)).alias(f"{name}_rate")
         for name in FALLS
     ]
-    share_cut = products.group_by("category_id").agg(share_cut=pl.col("cuts").sum() / pl.col("list_prices").sum())
-    rates = share_cut.join(cut.group_by("category_id").agg(of_category), on="category_id")
+    rates = cut.group_by("category_id").agg(of_category)
     slow, fast = pl.col("list_price_falls_rate"), pl.max_horizontal(f"{name}_rate" for name in FALLS)
     log_odds = pl.col("list_price_falls") * (fast / slow).log() - pl.col("moves") * (fast - slow)
-    told = products.join(rates.filter(pl.col("share_cut") >= LEAST_SHARE_CUT), on="category_id")
-    told = told.filter(log_odds < math.log(COPY_ODDS))
+    told = products.join(rates, on="category_id").filter(log_odds < math.log(COPY_ODDS))
     return pl.concat([cut["product_id"], told["product_id"]]).unique().sort()
 
 
 def _moves(shelf: pl.DataFrame) -> pl.DataFrame:
     """Return category_id and counts of each product: its list prices, cuts, moves (from price to price), and FALLS."""
-    shown = shelf.select(USED).filter(pl.col("price_age") == 0).sort("product_id", "period")
-    list_price = pl.coalesce("list_price", "price")
+    shown = shelf.select(USED).filter(pl.col("price_age") == 0).drop_nulls("list_price").sort("product_id", "period")
+    price, list_price = pl.col("price"), pl.col("list_price")
     return shown.group_by("product_id").agg(
         pl.col("category_id").first(),
-        list_prices=pl.col("list_price").count(),
-        cuts=_is_below(pl.col("price"), list_price).sum(),
+        list_prices=pl.len(),
+        cuts=_is_below(price, list_price).sum(),
         moves=pl.len().cast(pl.Int64) - 1,
-        price_falls=_is_below(pl.col("price"), pl.col("price").shift()).sum(),
+        price_falls=_is_below(price, price.shift()).sum(),
         list_price_falls=_is_below(list_price, list_price.shift()).sum(),
     )
 

@@ -65,7 +65,8 @@ class EndogeneityConfig:
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
-    rows: also bought, the purchases, and is_listed, whether the product's list price is told (see list_prices.py).
+    rows: also bought, the purchases, and is_listed, whether the product has a list price (see list_prices.py), which
+    may be null in some periods. Other products have the price in its place.
     price_information: the share of the information on the response to prices that is real, for the product of each row.
     Where too few purchases show the price, the regular price is interpolated between the periods before and after, and
     the cut below it is drawn (see unseen_cuts.py); both in logs, and beside what instruments and context say of them.
@@ -79,7 +80,6 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     if rows.is_empty():
         names = ", ".join(map(given_name, instruments))
         raise InputError(f"{names} must be known somewhere on the shelf, found no row: mend context")
-    rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
     seen = rows.with_columns(pl.when(pl.col("price_age") == 0).then(pl.col("price", "list_price")))
     regular = _log_regular_price(seen, causes)
@@ -92,23 +92,28 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     )
     drawn = (explained + (cut - explained).gather(donor)).clip(upper_bound=0.0)
     price = rows.select(pl.coalesce(seen["price"], (level + drawn).exp(), "price")).to_series()
-    list_price = pl.coalesce(seen["list_price"], pl.when("is_listed").then(level.exp()).otherwise(price), "list_price")
+    listed = rows.select(pl.when("is_listed").then(pl.coalesce(seen["list_price"], level.exp()))).to_series()
     return rows.with_columns(
-        price=price, list_price=list_price, price_information=pl.Series(information, dtype=pl.Float64)
+        price=price,
+        list_price=pl.max_horizontal(price, listed),
+        price_information=pl.Series(information, dtype=pl.Float64),
     )
 
 
 def _log_regular_price(seen: pl.DataFrame, causes: list[pl.Expr]) -> pl.Series:
     """The log of the regular price [R], null where it is not known.
 
-    It is the list price, or of a product that is not listed, the median price of REGULAR_OF periods beside what the
-    causes say. seen: sorted by product and period, with prices where they were seen.
+    It is the list price of a product that is listed. Where this is not known, and of other products, it is the median
+    price of REGULAR_OF periods beside what the causes say.
+    seen: sorted by product and period, with prices where they were seen.
     """
     price = seen["price"].log()
     explained = pl.Series(_explained(seen, price, causes))
     rows = seen.select("product_id", "period", explained=explained, left=price - explained)
     middle = _middle(pl.col("left")).over("product_id", order_by="period") + pl.col("explained")
-    return rows.select(pl.when(seen["is_listed"]).then(seen["list_price"].log()).otherwise(middle)).to_series()
+    is_interpolated = seen.select(pl.col("is_listed") & pl.col("price").is_null()).to_series()
+    listed = seen.select(pl.when("is_listed").then("list_price").log()).to_series()
+    return rows.select(pl.coalesce(listed, pl.when(~is_interpolated).then(middle))).to_series()
 
 
 def _middle(prices: pl.Expr) -> pl.Expr:
@@ -168,18 +173,18 @@ def category_move(move: Tensor, on_shelf: Tensor, sold: Tensor, category: Tensor
 def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.Series | None:
     """Return the log of the regular price less its mean over the product's periods, [R], or None without the control.
 
-    The regular price is the list price, or where no list price differs from the price, the median price of REGULAR_OF
-    periods. There is no control with instruments, without planned promotions, or where cuts are too few to teach alone.
+    The regular price is the list price, or of a product that is not listed, the median price of REGULAR_OF periods.
+    There is no control with instruments, without planned promotions, or where cuts are too few to teach alone.
+    rows: sorted by product and period, with price, list_price and is_listed.
     """
     if config.instruments is not None or not config.planned_promotions:
         return None
-    price, listed = rows["price"].log(), rows["list_price"].log()
-    if ((price - listed).abs() < CONVERGED).all():
-        listed = rows.select(_middle(pl.col("price")).over("product_id", order_by="period").log()).to_series()
-    moves = pl.DataFrame({"product": rows["product_id"], "price": price, "listed": listed}).with_columns(
-        pl.col("price", "listed") - pl.col("price", "listed").mean().over("product")
+    middle = _middle(pl.col("price")).over("product_id", order_by="period")
+    regular = pl.when("is_listed").then("list_price").otherwise(middle)
+    moves = rows.select("product_id", price=pl.col("price").log(), regular=regular.log()).select(
+        pl.col("price", "regular") - pl.col("price", "regular").mean().over("product_id")
     )
-    cuts = pl.col("price") - pl.col("listed")
+    cuts = pl.col("price") - pl.col("regular")
     moved, cut = moves.select(moved=pl.col("price").pow(2).sum(), cut=cuts.pow(2).sum()).row(0)
     if cut < LEAST_CUTS * moved:
         log.info(
@@ -187,7 +192,7 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
             100 * cut / moved,
         )
         return None
-    return moves["listed"]
+    return moves["regular"]
 
 
 def _require_instruments(rows: pl.DataFrame, instruments: list[str]) -> None:

@@ -22,9 +22,9 @@ def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
     product = _digests(periods["product_id"])
     day = periods["period"].cast(pl.Date).to_physical().to_numpy().astype(np.uint64)
     bits = {"category": _digests(periods["category_id"]), "product": product, "row": product + day * ODD}
-    keyed = periods.with_columns(pl.Series(name, _mixed(of, number)) for name, of in bits.items())
-    start = periods["bought"].to_numpy().astype(np.uint64) * ODD + bits["category"].min(initial=2**64 - 1)
-    place: pl.Expr = pl.lit(pl.Series(_mixed(start, number) / 2.0**64))
+    sold = _mixed(periods["bought"].to_numpy().astype(np.uint64), number)
+    keyed = periods.with_columns(pl.Series(name, _mixed(of + sold, number)) for name, of in bits.items())
+    place: pl.Expr = pl.lit(pl.Series(_mixed(bits["category"].min(initial=2**64 - 1) + sold, number) / 2.0**64))
     for name, among in LEVELS.items():
         rank = pl.col(name).rank("dense").over(among)
         place = (rank - 1 + place) / pl.col(name).n_unique().over(among)

@@ -159,7 +159,7 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
     taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
-    rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
+    rows = rows.with_columns(pl.max_horizontal("list_price", "price").alias("list_price"))
     regular = regular_price_control(rows, endogeneity)
     return rows.with_columns(
         move=pl.col("price") / pl.col("reference_price") - 1,

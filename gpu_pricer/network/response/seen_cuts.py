@@ -65,12 +65,13 @@ class SeenCuts:
     def draw(self, product: np.ndarray, bought: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return which of the R cuts each of N periods gets that shows none, [N].
 
-        product, bought, place [N]: whose the period is, its purchases, and a uniform random number. The smallest
-        numbers choose among the product's own cuts, the largest among all products'.
+        product, bought, place [N]: whose the period is, its purchases, and a uniform random number. Numbers below
+        own_share choose among the product's own cuts, the others among all products'. The nearer a number is to
+        own_share, the shallower is its cut, so that a share that moves from one night to the next changes few of them.
         """
         share, count = self.own_share[product], self.counted(bought)
         is_own = place < share
-        place = np.where(is_own, place / np.maximum(share, SMALLEST), (place - share) / np.maximum(1 - share, SMALLEST))
+        place = np.where(is_own, place / np.maximum(share, SMALLEST), (1 - place) / np.maximum(1 - share, SMALLEST))
         found = np.empty(len(product), np.int64)
         for n in np.unique(count):
             for draws, some in ((self._own_draws, is_own), (self._common_draws, ~is_own)):

@@ -60,7 +60,7 @@ class Shelf(dy.Schema):
     category_id = dy.String(description="need group; a product without one is alone in `product:<product_id>`")
     product_id = id_column("as given")
     price = dy.Float64(min_exclusive=0, description="the one price of product and period")
-    list_price = number_column("price before discounts")
+    list_price = number_column("price before discounts, at least the price; null: not known")
     price_age = dy.Int64(
         min=0, description="periods from where a price was seen; never a feature, since it tells of purchases"
     )
@@ -68,6 +68,10 @@ class Shelf(dy.Schema):
     mailer = dy.Float64(min=0, max=1, description="share of stores that advertised it")
 
     product_is_given = is_given("product_id")
+
+    @dy.rule()
+    def list_price_is_not_below_the_price(cls) -> pl.Expr:
+        return pl.col("list_price").is_null() | (pl.col("list_price") >= pl.col("price"))
 
     @dy.rule()
     def product_is_unique_in_a_period(cls) -> pl.Expr:

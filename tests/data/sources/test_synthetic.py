@@ -10,13 +10,14 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from polars.testing import assert_frame_equal
 
-from gpu_pricer.data.inputs import Validation, read_inputs
+from gpu_pricer.data.inputs import read_inputs
 from gpu_pricer.data.sources.synthetic import Assortment, Baskets, DrawnMarket, Manager, People, Synthetic
 from gpu_pricer.data.sources.synthetic.sales import utility
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.periods import Period
 from tests.evaluation.markets import small_source, with_confounding
 from tests.markets import probabilities
+from tests.shops import validation
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -42,7 +43,7 @@ def test_another_seed_gives_another_market(drawn):
 
 
 def test_every_raw_table_keeps_every_rule_of_its_schema(tmp_path):
-    inputs = read_inputs(small_source(tmp_path / "truth"), Validation("refuse", {}), Period("1w"), last_period=None)
+    inputs = read_inputs(small_source(tmp_path / "truth"), validation("refuse"), Period("1w"), last_period=None)
 
     assert set(inputs.tables) == {"transactions", "products", "users", "context"}
 

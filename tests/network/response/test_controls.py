@@ -257,7 +257,7 @@ def test_unsold_category_has_the_plain_mean_move():
 
 
 def prices(rng, weeks=30, products=4, cut=0.3, listed_spread=0.05):
-    """Shelf rows whose list prices wander, with a cut in every fifth week of a product."""
+    """Shelf rows of listed products whose list prices wander, with a cut in every fifth week of a product."""
     week, product = np.indices((weeks, products))
     listed = np.exp(1.0 + listed_spread * np.cumsum(rng.normal(size=(weeks, products)), axis=0))
     price = listed * np.where((week + product) % 5 == 0, 1 - cut, 1.0)
@@ -267,6 +267,7 @@ def prices(rng, weeks=30, products=4, cut=0.3, listed_spread=0.05):
             "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
             "price": price.ravel(),
             "list_price": listed.ravel(),
+            "is_listed": True,
         }
     ).sort("product_id", "period")
 
@@ -284,15 +285,27 @@ def test_regular_price_control_is_the_log_list_price_around_its_products_mean():
     np.testing.assert_allclose(found, around_product(rows, pl.col("list_price").log()), atol=1e-12)
 
 
-def test_median_of_nine_periods_stands_for_a_list_price_that_nobody_gives():
-    rows = prices(np.random.default_rng(8)).with_columns(list_price=pl.col("price"))
+def test_median_of_nine_periods_stands_for_the_list_price_of_products_that_have_none():
+    rows = prices(np.random.default_rng(8)).with_columns(is_listed=pl.col("product_id") == 0)
 
     found = regular_price_control(rows, PLANNED).to_numpy().reshape(4, 30)
 
-    price = rows["price"].to_numpy().reshape(4, 30)
-    for j in range(4):
+    price, listed = (rows[name].to_numpy().reshape(4, 30) for name in ("price", "list_price"))
+    np.testing.assert_allclose(found[0], np.log(listed[0]) - np.log(listed[0]).mean(), atol=1e-12)
+    for j in range(1, 4):
         middle = np.log([np.median(price[j, max(w - 4, 0) : w + 5]) for w in range(30)])
         np.testing.assert_allclose(found[j], middle - middle.mean(), atol=1e-12)
+
+
+def test_median_price_stands_for_a_list_price_that_is_not_known():
+    """Of a listed product whose list price the log tells from the tenth week on only."""
+    rows, price = cut_prices("P", is_listed=True)
+    told = rows.with_columns(list_price=pl.when(pl.col("period") > rows["period"][9]).then("list_price"))
+
+    known = with_known_prices(told, [], PLANNED)
+
+    np.testing.assert_allclose(known["price"], price)
+    np.testing.assert_allclose(known["list_price"], np.repeat([10.0, 12.0], 10))
 
 
 @pytest.mark.parametrize("config", [BY_COST, ANY_PRICE_ANSWERS, EndogeneityConfig(["cost"], True, 4)])
@@ -330,6 +343,7 @@ def answering_market(seed, cut=0.0, cost_spread=0.0, products=9, weeks=40):
             "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
             "price": price.ravel(),
             "list_price": listed.ravel(),
+            "is_listed": True,
             "cost": cost.ravel(),
         }
     )

@@ -125,7 +125,9 @@ def test_slope_stays_near_published_ones_where_only_cuts_show(seed):
 
 
 def test_draws_are_in_the_order_of_what_periods_are_given():
-    """First the product's own, then all products'; half of the products always have a cut, so that both count."""
+    """The product's own from the deepest up, then all products' back down; half of these always have a cut, so that
+    both count.
+    """
     rng = np.random.default_rng(14)
     product, bought, _, _ = a_log(rng, products=20)
     shown = np.where(bought >= 2, np.where(product % 2 == 0, DEPTH, 0.0), np.nan)
@@ -137,11 +139,11 @@ def test_draws_are_in_the_order_of_what_periods_are_given():
     drawn = given[is_seen][cuts.draw(np.zeros(400, np.int64), np.zeros(400), places)]
 
     assert 0.1 < own < 0.9
-    for some in (drawn[places < own], drawn[places >= own]):
-        assert (np.diff(some) >= 0).all()
+    for some, direction in ((drawn[places < own], 1), (drawn[places >= own], -1)):
+        assert (direction * np.diff(some) >= 0).all()
         assert len(np.unique(some)) > 3
     first, last = given[is_seen][cuts.draw(np.zeros(2, np.int64), np.zeros(2), np.array([own, 1 - 1e-12]))]
-    assert (first, last) == (np.nanmin(given), np.nanmax(given))
+    assert (first, last) == (np.nanmax(given), np.nanmin(given))
 
 
 def test_periods_keep_their_draws_when_a_week_is_added():
@@ -153,6 +155,25 @@ def test_periods_keep_their_draws_when_a_week_is_added():
 
     hidden = np.isnan(shown[is_old])
     assert (before[hidden] == after[hidden]).mean() > 0.98
+
+
+def test_a_share_of_own_cuts_that_moves_changes_hardly_any_draw():
+    """Both kinds of cuts end at the regular price where they meet; only places next to the deepest draw anew."""
+    rng = np.random.default_rng(12)
+    product, bought, _, shown = a_log(rng, share=rng.uniform(0, 0.5, (1000, 1)))
+    cuts, places = seen_cuts(product, bought, shown, shown), np.linspace(0, 1, 1000, endpoint=False)
+    other = seen_cuts(product, bought, shown, shown)
+    other.__dict__["own_share"] = cuts.own_share + 0.05
+
+    both = np.abs(cuts.own_share - 0.5).argmin()
+    before, after = (
+        shown[~np.isnan(shown)][each.draw(np.full(1000, both), np.zeros(1000), places)] for each in (cuts, other)
+    )
+
+    is_own = places < cuts.own_share[both]
+    assert 0.1 < is_own.mean() < 0.9
+    cut = (before[is_own] < 0).mean() + (before[~is_own] < 0).mean()
+    assert (before != after).mean() == pytest.approx(0.05 * cut, abs=0.005)
 
 
 def test_a_price_that_was_given_away_changes_little():
@@ -212,7 +233,7 @@ def test_real_information_is_that_of_what_the_log_shows(rate, least):
     assert found[0] == pytest.approx(observed / complete, rel=0.15)
 
 
-@pytest.mark.parametrize(("periods", "share"), [(10, 0.7), (80, 0.07)])
+@pytest.mark.parametrize(("periods", "share"), [(10, 0.63), (80, 0.07)])
 def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_leave(periods, share):
     """Both by 40 draws for alike products; share: of the noise of independent draws, less where periods are many."""
     product, bought, _, shown = a_log(np.random.default_rng(15), rate=np.full(200, 0.6), periods=periods)
