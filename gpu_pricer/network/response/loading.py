@@ -93,13 +93,7 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
         return None
     taught = rows.select("row", "product_id").unique().join(sold, on="product_id").sort("row").with_row_index("product")
     rows = rows.join(taught.select("row", "product"), on="row")
-    counted = rows.filter(tables.teaches())
-    log.info(
-        "price response: %d products teach, with %.0f %% of the purchases; %.0f %% of their periods show no price",
-        taught.height,
-        100 * taught["sold"].to_numpy().sum() / sold["sold"].to_numpy().sum(),
-        100 * (counted["price_age"].to_numpy() > 0).mean(),
-    )
+    _tell_teaching(tables, rows, sold)
     periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
     own = _prices_of_groups(tables, rows, periods)
     columns = GridColumns.of_periods(periods.height)
@@ -132,6 +126,26 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
     grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
     return ResponseData(whole, users, context, tells_nests)
+
+
+def _tell_teaching(tables: ResponseTables, rows: pl.DataFrame, sold: pl.DataFrame) -> None:
+    """Log how many of the products that were sold teach, and how often these show their price.
+
+    rows: of the products that teach, on the shelf. sold: product_id and sold, of all products.
+    """
+    of_category = tables.products.select("product_id", "category_id").join(sold, on="product_id")
+    teaching = of_category.join(rows, on="product_id", how="semi")
+    log.info(
+        "price response: %s of %s products that were sold teach, in %s of %s categories, with %.0f %% of the "
+        "purchases; %.0f %% of their periods show no price. The others show theirs too rarely "
+        "(train.encoding.teaching) or have no unit price",
+        f"{teaching.height:,}",
+        f"{of_category.height:,}",
+        f"{teaching['category_id'].n_unique():,}",
+        f"{of_category['category_id'].n_unique():,}",
+        100 * teaching["sold"].to_numpy().sum() / of_category["sold"].to_numpy().sum(),
+        100 * (rows.filter(tables.teaches())["price_age"].to_numpy() > 0).mean(),
+    )
 
 
 def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
