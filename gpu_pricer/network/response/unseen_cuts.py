@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from gpu_pricer.network.response.cut_pools import CutPools
 from gpu_pricer.network.response.even_places import even_places
 from gpu_pricer.network.response.missing_information import real_information
 from gpu_pricer.network.response.seen_cuts import seen_cuts
@@ -51,7 +52,8 @@ def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     bought, cut, hidden, shown = np.rint(bought), cut.clip(DEEPEST), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
     cuts = seen_cuts(product, bought, cut, given)
     periods = rows[hidden].select("product_id", "category_id", "period", bought=cuts.counted(bought[hidden]))
-    drawn = (shown[cuts.draw(product[hidden], bought[hidden], even_places(periods, number))] for number in range(DRAWS))
-    donor[hidden] = next(drawn)
-    taken, others = cut[donor], (cut[one] for one in drawn)
-    return donor, real_information(cuts, product, bought, taken, hidden, others)[product]
+    places = np.stack([even_places(periods, number) for number in range(DRAWS)])
+    drawn = shown[CutPools(cuts).draw(product[hidden], bought[hidden], places)]
+    donor[hidden] = drawn[0]
+    others = (cut[one] for one in drawn[1:])
+    return donor, real_information(cuts, product, bought, cut[donor], hidden, others)[product]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
+from gpu_pricer.network.response.cut_pools import CutPools
 from gpu_pricer.network.response.seen_cuts import SeenCuts, seen_cuts
 from gpu_pricer.network.response.unseen_cuts import cut_donors
 
@@ -71,7 +72,9 @@ def test_draws_follow_bayes_rule(purchases):
     rates = np.exp(level + SLOPE * cuts.cut)
     weight = poisson.pmf(purchases, rates) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
 
-    drawn = cuts.draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), np.random.default_rng(1).random(40_000))
+    places = np.random.default_rng(1).random((1, 40_000))
+
+    [drawn] = CutPools(cuts).draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), places)
 
     np.testing.assert_allclose(np.bincount(drawn, None, 4) / 40_000, weight / weight.sum(), atol=0.01)
 
@@ -132,17 +135,17 @@ def test_draws_are_in_the_order_of_what_periods_are_given():
     product, bought, _, _ = a_log(rng, products=20)
     shown = np.where(bought >= 2, np.where(product % 2 == 0, DEPTH, 0.0), np.nan)
     given = shown + rng.normal(0, 0.1, len(shown))
-    cuts, is_seen = seen_cuts(product, bought, shown, given), ~np.isnan(shown)
+    pools, is_seen = CutPools(seen_cuts(product, bought, shown, given)), ~np.isnan(shown)
 
-    own = cuts.own_share[0]
+    own = pools.own_share[0]
     places = np.linspace(0, 1, 400, endpoint=False)
-    drawn = given[is_seen][cuts.draw(np.zeros(400, np.int64), np.zeros(400), places)]
+    [drawn] = given[is_seen][pools.draw(np.zeros(400, np.int64), np.zeros(400), places[None])]
 
     assert 0.1 < own < 0.9
     for some, direction in ((drawn[places < own], 1), (drawn[places >= own], -1)):
         assert (direction * np.diff(some) >= 0).all()
         assert len(np.unique(some)) > 3
-    first, last = given[is_seen][cuts.draw(np.zeros(2, np.int64), np.zeros(2), np.array([own, 1 - 1e-12]))]
+    [[first, last]] = given[is_seen][pools.draw(np.zeros(2, np.int64), np.zeros(2), np.array([[own, 1 - 1e-12]]))]
     assert (first, last) == (np.nanmax(given), np.nanmin(given))
 
 
@@ -162,15 +165,16 @@ def test_a_share_of_own_cuts_that_moves_changes_hardly_any_draw():
     rng = np.random.default_rng(12)
     product, bought, _, shown = a_log(rng, share=rng.uniform(0, 0.5, (1000, 1)))
     cuts, places = seen_cuts(product, bought, shown, shown), np.linspace(0, 1, 1000, endpoint=False)
-    other = seen_cuts(product, bought, shown, shown)
-    other.__dict__["own_share"] = cuts.own_share + 0.05
+    pools, other = CutPools(cuts), CutPools(cuts)
+    other.__dict__["own_share"] = pools.own_share + 0.05
 
-    both = np.abs(cuts.own_share - 0.5).argmin()
+    both = np.abs(pools.own_share - 0.5).argmin()
     before, after = (
-        shown[~np.isnan(shown)][each.draw(np.full(1000, both), np.zeros(1000), places)] for each in (cuts, other)
+        shown[~np.isnan(shown)][each.draw(np.full(1000, both), np.zeros(1000), places[None])[0]]
+        for each in (pools, other)
     )
 
-    is_own = places < cuts.own_share[both]
+    is_own = places < pools.own_share[both]
     assert 0.1 < is_own.mean() < 0.9
     cut = (before[is_own] < 0).mean() + (before[~is_own] < 0).mean()
     assert (before != after).mean() == pytest.approx(0.05 * cut, abs=0.005)
@@ -266,7 +270,7 @@ def test_evenly_spread_draws_add_less_noise_than_independent_ones():
         donor, _ = cut_donors(periods_of(product, bought, shown, number))
         even.append(poisson_slope(product, bought, shown[donor]))
         drawn = np.where(hidden, 0.0, shown)
-        drawn[hidden] = seen[cuts.draw(product[hidden], bought[hidden], rng.random(hidden.sum()))]
+        drawn[hidden] = seen[CutPools(cuts).draw(product[hidden], bought[hidden], rng.random((1, hidden.sum())))[0]]
         independent.append(poisson_slope(product, bought, drawn))
 
     assert np.mean(even) == pytest.approx(np.mean(independent), abs=0.1)
@@ -277,7 +281,7 @@ def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
     product, bought, cut, shown = a_log(np.random.default_rng(5))
     rare = np.bincount(product, ~np.isnan(shown)) < 5
 
-    share = seen_cuts(product, bought, shown, shown).own_share
+    share = CutPools(seen_cuts(product, bought, shown, shown)).own_share
 
     assert share[rare].max() < 0.3
     assert completed(product, bought, shown)[rare[product]].mean() == pytest.approx(cut[rare[product]].mean(), rel=0.3)

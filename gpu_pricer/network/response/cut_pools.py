@@ -1,0 +1,120 @@
+"""Whose cut a period without a price is given: one of its product's, or of any product's.
+
+See unseen_cuts.py for the model.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gpu_pricer.network.response.seen_cuts import SMALLEST, SeenCuts, log_poisson
+
+LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
+LOWEST_LEVEL = -7.0  # log of a rate
+
+
+@dataclass(frozen=True)
+class CutPools:
+    """The cuts of P products, by product and all together.
+
+    A product's mean cut varies around that of all (random effects, DerSimonian & Laird 1986). How often it draws from
+    its own cuts is what its mean is worth beside that of all by empirical Bayes, as far as its cuts stand for its
+    unseen periods.
+    """
+
+    cuts: SeenCuts
+
+    def draw(self, product: np.ndarray, bought: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Return which of the cuts each of N periods gets that shows none, in D draws, [D, N].
+
+        product, bought [N]: whose the period is, and its purchases. place [D, N]: uniform random numbers. Numbers below
+        own_share choose among the product's own cuts, the others among all products'. The nearer a number is to
+        own_share, the shallower is its cut, so that a share that moves from one night to the next changes few draws.
+        """
+        share, count = self.own_share[product], self.cuts.counted(bought)
+        is_own = place < share
+        quantile = np.where(is_own, place / np.maximum(share, SMALLEST), (1 - place) / np.maximum(1 - share, SMALLEST))
+        step = np.rint(self.cuts.level.clip(LOWEST_LEVEL) / LEVEL_STEP)[product]
+        found = np.empty(place.shape, np.int64)
+
+        def fill(
+            rows: np.ndarray, some: np.ndarray, groups: _Groups, group: np.ndarray, log_weight: np.ndarray
+        ) -> None:
+            draws, places = np.nonzero(some[:, rows])
+            chosen = rows[places]
+            found[draws, chosen] = groups.at(quantile[draws, chosen], group[chosen], log_weight)
+
+        for n in np.unique(count):
+            rows = np.flatnonzero(count == n)
+            own = log_poisson(n, self.cuts.log_rate) - np.log(self.cuts.chance_shown)
+            fill(rows, is_own, self._by_product, product, own)
+            for level in np.unique(step[rows]):
+                rate = level * LEVEL_STEP + self.cuts.slope * self.cuts.cut
+                log_weight = self._log_worth + log_poisson(n, rate)
+                fill(rows[step[rows] == level], ~is_own, self._together, np.zeros_like(product), log_weight)
+        return found
+
+    @cached_property
+    def own_share(self) -> np.ndarray:
+        """How often each product draws from its own cuts, [P]."""
+        cuts, size = self.cuts, self.cuts.effective_size
+        weight = 1 / cuts.chance_shown
+        mass = np.maximum(cuts.sums(weight), SMALLEST)
+        mean = cuts.sums(weight * cuts.cut) / mass
+        square = cuts.sums(weight * (cuts.cut - mean[cuts.product]) ** 2) / mass
+        within = float(size @ square / max((size - 1).clip(0).sum(), 1.0))
+        between = _variance_between(mean, size, within)
+        stood_for = (cuts.stand_for / np.maximum(cuts.unseen, 1)).clip(max=1.0)
+        return stood_for * between * size / np.maximum(between * size + within, SMALLEST)
+
+    @cached_property
+    def _log_worth(self) -> np.ndarray:
+        """The log of what each cut stands for among those of all products, [R]: each counts as its effective size."""
+        of_product = self.cuts.effective_size / np.maximum(self.cuts.sums(1 / self.cuts.chance_shown), SMALLEST)
+        return np.log(of_product[self.cuts.product] / self.cuts.chance_shown)
+
+    @cached_property
+    def _by_product(self) -> "_Groups":
+        return _Groups.of(self.cuts.product, self.cuts.given, len(self.cuts.level))
+
+    @cached_property
+    def _together(self) -> "_Groups":
+        return _Groups.of(np.zeros_like(self.cuts.product), self.cuts.given, 1)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """R cuts in G groups, each from the deepest up.
+
+    order [R]: the cuts, group by group. group [R]: of each in this order. start [G + 1]: where each group begins, and
+    the last one ends.
+    """
+
+    order: np.ndarray
+    group: np.ndarray
+    start: np.ndarray
+
+    @classmethod
+    def of(cls, group: np.ndarray, given: np.ndarray, groups: int) -> "_Groups":
+        order = np.lexsort((given, group))
+        return cls(order, group[order], np.searchsorted(group[order], np.arange(groups + 1)))
+
+    def at(self, quantile: np.ndarray, group: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
+        """Return which cuts are at the quantiles [N] of the groups [N], by weights [R]."""
+        ordered, largest = log_weight[self.order], np.full(len(self.start) - 1, -np.inf)
+        np.maximum.at(largest, self.group, ordered)
+        total = np.concatenate([[0.0], np.cumsum(np.exp(ordered - largest[self.group]))])
+        first, end = self.start[group], self.start[group + 1]
+        place = np.searchsorted(total, total[first] + (total[end] - total[first]) * quantile, side="right") - 1
+        return self.order[np.clip(place, first, end - 1)]
+
+
+def _variance_between(mean: np.ndarray, size: np.ndarray, within: float) -> float:
+    """Return the variance between groups with the means and sizes [P] and the variance `within` them."""
+    total = size.sum()
+    if total == 0:
+        return 0.0
+    common, groups = float(size @ mean / total), int((size > 0).sum())
+    spread = size @ (mean - common) ** 2 - (groups - 1) * within
+    return max(float(spread / max(total - (size @ size) / total, SMALLEST)), 0.0)
