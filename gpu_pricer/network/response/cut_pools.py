@@ -18,12 +18,11 @@ LOWEST_LEVEL = -7.0  # log of a rate
 class CutPools:
     """The cuts of P products, by product and all together.
 
-    A product's mean cut varies around that of all (random effects, DerSimonian & Laird 1986). How often it draws from
-    its own cuts is what its mean is worth beside that of all by empirical Bayes, as far as its cuts stand for its
-    unseen periods.
+    own_share [P]: how often each product draws from its own cuts.
     """
 
     cuts: SeenCuts
+    own_share: np.ndarray
 
     def draw(self, product: np.ndarray, bought: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return which of the cuts each of N periods gets that shows none, in D draws, [D, N].
@@ -54,19 +53,6 @@ class CutPools:
                 log_weight = self._log_worth + log_poisson(n, rate)
                 fill(rows[step[rows] == level], ~is_own, self._together, np.zeros_like(product), log_weight)
         return found
-
-    @cached_property
-    def own_share(self) -> np.ndarray:
-        """How often each product draws from its own cuts, [P]."""
-        cuts, size = self.cuts, self.cuts.effective_size
-        weight = 1 / cuts.chance_shown
-        mass = np.maximum(cuts.sums(weight), SMALLEST)
-        mean = cuts.sums(weight * cuts.cut) / mass
-        square = cuts.sums(weight * (cuts.cut - mean[cuts.product]) ** 2) / mass
-        within = float(size @ square / max((size - 1).clip(0).sum(), 1.0))
-        between = _variance_between(mean, size, within)
-        stood_for = (cuts.stand_for / np.maximum(cuts.unseen, 1)).clip(max=1.0)
-        return stood_for * between * size / np.maximum(between * size + within, SMALLEST)
 
     @cached_property
     def _log_worth(self) -> np.ndarray:
@@ -108,13 +94,3 @@ class _Groups:
         first, end = self.start[group], self.start[group + 1]
         place = np.searchsorted(total, total[first] + (total[end] - total[first]) * quantile, side="right") - 1
         return self.order[np.clip(place, first, end - 1)]
-
-
-def _variance_between(mean: np.ndarray, size: np.ndarray, within: float) -> float:
-    """Return the variance between groups with the means and sizes [P] and the variance `within` them."""
-    total = size.sum()
-    if total == 0:
-        return 0.0
-    common, groups = float(size @ mean / total), int((size > 0).sum())
-    spread = size @ (mean - common) ** 2 - (groups - 1) * within
-    return max(float(spread / max(total - (size @ size) / total, SMALLEST)), 0.0)

@@ -7,13 +7,15 @@ from itertools import chain
 
 import numpy as np
 
-from gpu_pricer.network.response.seen_cuts import SMALLEST, SeenCuts
+from gpu_pricer.network.response.mean_cuts import MeanCuts
+from gpu_pricer.network.response.seen_cuts import SMALLEST
 
 MOST_MISSING = 0.9  # share of the information
+LEAST_INFORMATION = 1e-12
 
 
 def real_information(
-    cuts: SeenCuts,
+    means: MeanCuts,
     product: np.ndarray,
     bought: np.ndarray,
     cut: np.ndarray,
@@ -26,8 +28,10 @@ def real_information(
     others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
     information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
     would have the missing information as noise. Even places leave a share of it, which is measured for products with 1,
-    2 to 3, 4 to 7 and more periods without a price.
+    2 to 3, 4 to 7 and more periods without a price. How often and how deep prices are cut is not known either (see
+    _beside_unknown_means).
     """
+    cuts = means.cuts
     sums = partial(np.bincount, product, minlength=len(cuts.level))
     rate = np.exp(cuts.level[product] + cuts.slope * cut)
     centre = (sums(rate * cut) / np.maximum(sums(rate), SMALLEST))[product]
@@ -38,13 +42,30 @@ def real_information(
     for score in scores:
         of_periods.add(score)
         of_products.add(np.bincount(product[hidden], score, len(cuts.level)))
+    by_cuts = of_products.mean - np.bincount(product[hidden], -usual * (sold - np.exp(level)), len(cuts.level))
     missing = np.bincount(product[hidden], of_periods.variance, len(cuts.level))
     many = np.log2(np.maximum(np.bincount(product[hidden], None, len(cuts.level)), 1)).astype(np.int64)
     left, of_independent = (np.bincount(many, values)[many] for values in (of_products.variance, missing))
     noise = (left / np.maximum(of_independent, SMALLEST)).clip(max=1.0)
     missing = np.minimum(missing, MOST_MISSING * total)
     variance = total / np.maximum(total - missing, SMALLEST) + noise * missing / np.maximum(total, SMALLEST)
-    return np.where(total > SMALLEST, 1 / np.maximum(variance, 1.0), 1.0)
+    known = np.where(total > LEAST_INFORMATION, total / np.maximum(variance, 1.0), 0.0)
+    known = _beside_unknown_means(means, known, by_cuts / np.maximum(total, LEAST_INFORMATION))
+    return np.where(total > LEAST_INFORMATION, known / np.maximum(total, LEAST_INFORMATION), 1.0)
+
+
+def _beside_unknown_means(means: MeanCuts, known: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Return the information on the slope [P] that is left where the mean cuts of the draws are not known well.
+
+    known [P]: the information if they were. moved [P]: how far the slope moves with draws of which the mean cut is
+    100 % deeper. What is not known of a category moves the slopes of its products together. Each product then has its
+    row sum of the inverse covariance matrix of these slopes, so that together they tell as much of their common slope.
+    """
+    of_category, of_product = means.unknown()
+    known = known / (1 + known * moved**2 * of_product)
+    shared, squares = (np.bincount(means.category, known * moved**power) for power in (1, 2))
+    lost = moved * (of_category * shared / (1 + of_category * squares))[means.category]
+    return np.asarray(known * (1 - lost.clip(0.0, MOST_MISSING)))
 
 
 @dataclass

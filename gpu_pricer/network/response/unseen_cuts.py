@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from gpu_pricer.network.response.cut_pools import CutPools
 from gpu_pricer.network.response.even_places import even_places
+from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.missing_information import real_information
 from gpu_pricer.network.response.seen_cuts import seen_cuts
 
@@ -53,7 +54,9 @@ def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     cuts = seen_cuts(product, bought, cut, given)
     periods = rows[hidden].select("product_id", "category_id", "period", bought=cuts.counted(bought[hidden]))
     places = np.stack([even_places(periods, number) for number in range(DRAWS)])
-    drawn = shown[CutPools(cuts).draw(product[hidden], bought[hidden], places)]
+    category = (rows["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
+    means = MeanCuts(cuts, category[np.searchsorted(product, np.arange(len(cuts.level)))])
+    drawn = shown[CutPools(cuts, means.own_share).draw(product[hidden], bought[hidden], places)]
     donor[hidden] = drawn[0]
     others = (cut[one] for one in drawn[1:])
-    return donor, real_information(cuts, product, bought, cut[donor], hidden, others)[product]
+    return donor, real_information(means, product, bought, cut[donor], hidden, others)[product]

@@ -1,5 +1,7 @@
 """Cuts in periods that do not show them: by Bayes' rule, against the truth of drawn logs, and what they are for."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from gpu_pricer.network.response.cut_pools import CutPools
+from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.seen_cuts import SeenCuts, seen_cuts
 from gpu_pricer.network.response.unseen_cuts import cut_donors
 
@@ -46,6 +49,17 @@ def donors(product, bought, cut):
     return cut_donors(periods_of(product, bought, cut))
 
 
+def pools_of(cuts):
+    """The pools of products of which four are in a category."""
+    return CutPools(cuts, MeanCuts(cuts, np.arange(len(cuts.level)) // 4).own_share)
+
+
+@pytest.fixture
+def known_frequency(monkeypatch):
+    """Draws whose mean cut is the true one."""
+    monkeypatch.setattr(MeanCuts, "unknown", lambda means: (0.0, 0.0))
+
+
 def completed(product, bought, shown):
     return shown[donors(product, bought, shown)[0]]
 
@@ -74,7 +88,7 @@ def test_draws_follow_bayes_rule(purchases):
 
     places = np.random.default_rng(1).random((1, 40_000))
 
-    [drawn] = CutPools(cuts).draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), places)
+    [drawn] = CutPools(cuts, np.ones(1)).draw(np.zeros(40_000, np.int64), np.full(40_000, purchases), places)
 
     np.testing.assert_allclose(np.bincount(drawn, None, 4) / 40_000, weight / weight.sum(), atol=0.01)
 
@@ -135,7 +149,7 @@ def test_draws_are_in_the_order_of_what_periods_are_given():
     product, bought, _, _ = a_log(rng, products=20)
     shown = np.where(bought >= 2, np.where(product % 2 == 0, DEPTH, 0.0), np.nan)
     given = shown + rng.normal(0, 0.1, len(shown))
-    pools, is_seen = CutPools(seen_cuts(product, bought, shown, given)), ~np.isnan(shown)
+    pools, is_seen = pools_of(seen_cuts(product, bought, shown, given)), ~np.isnan(shown)
 
     own = pools.own_share[0]
     places = np.linspace(0, 1, 400, endpoint=False)
@@ -165,8 +179,8 @@ def test_a_share_of_own_cuts_that_moves_changes_hardly_any_draw():
     rng = np.random.default_rng(12)
     product, bought, _, shown = a_log(rng, share=rng.uniform(0, 0.5, (1000, 1)))
     cuts, places = seen_cuts(product, bought, shown, shown), np.linspace(0, 1, 1000, endpoint=False)
-    pools, other = CutPools(cuts), CutPools(cuts)
-    other.__dict__["own_share"] = pools.own_share + 0.05
+    pools = pools_of(cuts)
+    other = replace(pools, own_share=pools.own_share + 0.05)
 
     both = np.abs(pools.own_share - 0.5).argmin()
     before, after = (
@@ -223,7 +237,7 @@ def observed_information(bought, shown, share, level, step=1e-3):
 
 
 @pytest.mark.parametrize(("rate", "least"), [(0.4, 1), (0.4, 2), (1.5, 2)])
-def test_real_information_is_that_of_what_the_log_shows(rate, least):
+def test_real_information_is_that_of_what_the_log_shows(known_frequency, rate, least):
     """Of one product with so many periods that evenly spread draws add hardly any noise."""
     product, bought, _, shown = a_log(np.random.default_rng(7), rate=np.array([rate]), periods=40_000, least=least)
     donor, found = donors(product, bought, shown)
@@ -238,7 +252,7 @@ def test_real_information_is_that_of_what_the_log_shows(rate, least):
 
 
 @pytest.mark.parametrize(("periods", "share"), [(10, 0.63), (80, 0.07)])
-def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_leave(periods, share):
+def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_leave(known_frequency, periods, share):
     """Both by 40 draws for alike products; share: of the noise of independent draws, less where periods are many."""
     product, bought, _, shown = a_log(np.random.default_rng(15), rate=np.full(200, 0.6), periods=periods)
     cuts = seen_cuts(product, bought, shown, shown)
@@ -260,6 +274,27 @@ def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_
     assert found[counts].mean() == pytest.approx(expected.mean(), rel=0.03)
 
 
+@pytest.mark.parametrize(("spread", "products"), [(0.35, 12), (0.35, 30), (0.0, 12)])
+def test_slopes_of_categories_miss_the_truth_as_their_real_information_says(spread, products):
+    """Over categories whose cuts are more or less frequent; where all are alike, the draws at the common slope help."""
+    errors, variances, categories = [], [], 30
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        share = np.repeat(0.15 * np.exp(spread * rng.normal(size=categories)), products)[:, None]
+        product, bought, _, shown = a_log(rng, share=share, rate=np.full(categories * products, 0.6))
+        category = product // products
+        rows = periods_of(product, bought, shown).with_columns(category_id=pl.Series(category))
+        donor, information = cut_donors(rows)
+        cut, shape = shown[donor], (categories, products * 60)
+        for some, sold, real in zip(*(each.reshape(shape) for each in (cut, bought, information)), strict=True):
+            errors.append(poisson_slope(np.repeat(np.arange(products), 60), sold, some) - SLOPE)
+            rate = np.exp(SLOPE * some) * sold.mean() / np.exp(SLOPE * some).mean()
+            variances.append(1 / (real * rate @ (some - rate @ some / rate.sum()) ** 2))
+
+    inside = np.abs(errors) < 1.645 * np.sqrt(variances)
+    assert 0.85 < inside.mean() < (0.97 if spread else 1.01)
+
+
 def test_evenly_spread_draws_add_less_noise_than_independent_ones():
     """To the slope in products with few periods, of which four are in a category; other identifiers draw anew."""
     rng = np.random.default_rng(13)
@@ -270,7 +305,7 @@ def test_evenly_spread_draws_add_less_noise_than_independent_ones():
         donor, _ = cut_donors(periods_of(product, bought, shown, number))
         even.append(poisson_slope(product, bought, shown[donor]))
         drawn = np.where(hidden, 0.0, shown)
-        drawn[hidden] = seen[CutPools(cuts).draw(product[hidden], bought[hidden], rng.random((1, hidden.sum())))[0]]
+        drawn[hidden] = seen[pools_of(cuts).draw(product[hidden], bought[hidden], rng.random((1, hidden.sum())))[0]]
         independent.append(poisson_slope(product, bought, drawn))
 
     assert np.mean(even) == pytest.approx(np.mean(independent), abs=0.1)
@@ -281,7 +316,7 @@ def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
     product, bought, cut, shown = a_log(np.random.default_rng(5))
     rare = np.bincount(product, ~np.isnan(shown)) < 5
 
-    share = CutPools(seen_cuts(product, bought, shown, shown)).own_share
+    share = pools_of(seen_cuts(product, bought, shown, shown)).own_share
 
     assert share[rare].max() < 0.3
     assert completed(product, bought, shown)[rare[product]].mean() == pytest.approx(cut[rare[product]].mean(), rel=0.3)
