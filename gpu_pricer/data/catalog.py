@@ -8,9 +8,9 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
-from gpu_pricer.data.logged_list_prices import ROUNDING, not_below_price
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES
+from gpu_pricer.tables.list_price import ROUNDING, not_below_price
 from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
@@ -173,9 +173,11 @@ def _shares_on_shelf(shelf: pl.DataFrame, weights: dict[date, float]) -> pl.Data
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:
-    """Return each product's price and list price in its last period."""
+    """Return each product's price in its last period, and its list price in the last period that has one."""
     ordered = prices.sort("product_id", "period")
-    return ordered.group_by("product_id", maintain_order=True).agg(pl.col("price", "list_price").last())
+    return ordered.group_by("product_id", maintain_order=True).agg(
+        pl.col("price").last(), pl.col("list_price").drop_nulls().last()
+    )
 
 
 def _with_vat_rate(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:

@@ -1,9 +1,11 @@
 """The inputs: every raw table is read, typed and checked before anything is computed or written."""
 
 import logging
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import dataframely as dy
 import polars as pl
@@ -69,10 +71,23 @@ class Validation:
     outliers: dict[str, OutlierRule]
     list_prices: ListPriceRule
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Validation":
+        """Return the validation that the settings of a source describe; their rules are objects."""
+        return cls(**{field.name: data[field.name] for field in fields(cls)})
+
     def __post_init__(self) -> None:
         if self.on_invalid not in ("quarantine", "refuse"):
             raise InputError(f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key")
-        require_number("data.most_invalid", self.most_invalid, least=0, most=1)
+        try:
+            require_number("data.most_invalid", self.most_invalid, least=0, most=1)
+        except ValueError as error:
+            raise InputError(f"{error}: mend that key") from error
+        if not isinstance(self.list_prices, ListPriceRule):
+            raise InputError(
+                f"data.list_prices must be a rule with a _target_, found {self.list_prices!r}: mend it, or set "
+                "data.list_prices.most_implausible=1 to accept any list price"
+            )
         for name, rule in self.outliers.items():
             if not hasattr(rule, "holds"):
                 raise InputError(
@@ -153,6 +168,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
+    for name, cells in unread.items():
+        _require_readable_list_prices(frames[name], cells, raw[name].origin, validation.list_prices)
     kept = [_kept_cells(name, column, rows, raw[name].origin) for name, rows in unread.items() for column in STAY]
     frames["products"], unpriced = _with_usable_prices(frames["products"], raw["products"].origin)
     kept.append(unpriced)
@@ -166,7 +183,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     for name, result in checked.items():
         _require_sound(result, raw[name].origin, validation.outliers)
         if name in LINES:
-            _require_most(result, unreadable.get(name), raw[name].origin, validation.most_invalid)
+            lost = None if last_period else unreadable.get(name)
+            _require_most(result, lost, raw[name].origin, validation.most_invalid)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
@@ -223,6 +241,19 @@ def _left_out_report(rows: pl.DataFrame) -> str:
     counted = rows.group_by(CELLS).len().sort("len", CELLS, descending=[True, False])
     told = ", ".join(f"{count:,} {status}" for status, count in counted.iter_rows())
     return f"has {rows.height:,} lines that are no sales by their status: {told}"
+
+
+def _require_readable_list_prices(
+    rows: pl.DataFrame, unread: pl.DataFrame, origin: str, list_prices: ListPriceRule
+) -> None:
+    """Raise InputError if too many list prices cannot be read; rows: of the table. unread: see RawTable."""
+    lost = unread.filter(pl.col(COLUMN) == "list_price")
+    if lost.height and list_prices.is_too_much(lost.height, rows["list_price"].count() + lost.height):
+        found = _cells_report(lost, origin, STAY["list_price"][0])
+        raise InputError(
+            f"{origin} {found}: mend these cells, or run gpu-pricer inspect again, which takes words that mean that "
+            "nothing is known (inspect.null_words), or set data.list_prices.most_implausible higher"
+        )
 
 
 def _kept_cells(name: str, column: str, rows: pl.DataFrame, origin: str) -> _Kept:
@@ -352,14 +383,20 @@ def _require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str
     """Raise InputError if too many lines break other rules than that their product is known, or cannot be read."""
     others = [pl.col(rule) == "invalid" for rule in checked.broken if rule != PRODUCT_IS_KNOWN]
     broken = checked.invalid.filter(pl.any_horizontal(others)).height if others else 0
-    lost = broken + (0 if unreadable is None else unreadable.height)
-    read = checked.valid.height + checked.invalid.height + lost - broken
+    unread = 0 if unreadable is None else unreadable.height
+    lost, read = broken + unread, checked.valid.height + checked.invalid.height + unread
     if lost > max(most_invalid * read, FEW):
-        report = checked.report() if others else f"has {lost:,} lines with cells that cannot be read"
+        told = [] if unreadable is None else [_cells_report(unreadable, origin, CELLS_ARE_READABLE)]
+        told += [checked.report()] if checked.broken else []
         raise InputError(
-            f"most lines of {origin} must keep every rule, found {lost:,} of {read:,} that do not; it {report}: mend "
-            f"it, or set data.most_invalid above {lost / read:.2f}"
+            f"no more than {most_invalid:.0%} of the lines of {origin} may break rules (data.most_invalid), found "
+            f"{lost:,} of {read:,}; it {'; '.join(told)}: mend it, or set data.most_invalid={_rounded_up(lost / read)}"
         )
+
+
+def _rounded_up(share: float) -> float:
+    """Return the next share of two decimals."""
+    return math.ceil(100 * share) / 100
 
 
 def _in_periods(name: str, rows: pl.DataFrame, period: Period) -> pl.DataFrame:

@@ -133,9 +133,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal = _offered(sales, training, inputs, rules)
-    shelf_rule = _shelf_rule(inputs, rules)
-    shown = imputed_shelf(modal, calendar.all, rules.period, shelf_rule)
-    offers = offered_shelf(with_regular_prices(modal, sales), calendar.all, rules.period, shelf_rule)
+    modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
+    shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
     prices = offers.filter(pl.col("period") <= periods[-1])

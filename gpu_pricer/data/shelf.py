@@ -16,7 +16,7 @@ from datetime import date
 import polars as pl
 
 from gpu_pricer.checks import require_integer
-from gpu_pricer.data.logged_list_prices import not_below_price
+from gpu_pricer.tables.list_price import not_below_price
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.schemas import PRICE_GROUP, PROMOTIONS, USUAL, Offers, Shelf
 

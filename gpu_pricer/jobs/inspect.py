@@ -2,11 +2,13 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -71,7 +73,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     instruments = config.train.response.endogeneity.instruments or []
     for line in (line for taken in found.files for line in file_lines(taken, instruments)):
         print(line)
-    command = shlex.join([*COMMAND.split(), *settings.files, *_said(words)])
+    command = shlex.join([*COMMAND.split(), *settings.files, *_said(words), *_of_rows()])
     if found.questions:
         print(*question_lines(found.questions, command), sep="\n")
         count = len(found.questions)
@@ -85,6 +87,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     told = {name: getattr(answers, name) for name in ("cost_ratio", "price_includes_vat", "vat_rate")}
     if catalog := {name: value for name, value in told.items() if value is not None}:
         written["catalog"] = catalog
+    written |= _judgement()
     print("", *use_lines(label, protected), sep="\n")
     _check(written)
     return _write(settings, written, command)
@@ -115,18 +118,27 @@ def _said(words: dict[str, Any]) -> list[str]:
     return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
 
 
+def _of_rows() -> list[str]:
+    """Return the words of the command line that say how rows are judged."""
+    names = [f"data.{field.name}" for field in fields(Validation)]
+    return [word for word in HydraConfig.get().overrides.task if word.lstrip("+~").startswith((*names,))]
+
+
+def _judgement() -> dict[str, Any]:
+    """Return how the user wants rows to be judged, as far as it is not the usual way."""
+    usual, said = (compose("config", ["data=files", *words]).data for words in ([], _of_rows()))
+    told = {field.name: said[field.name] for field in fields(Validation) if said[field.name] != usual[field.name]}
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(told)))
+
+
 def _check(written: dict[str, Any]) -> None:
     """Print which ids match and which rules rows break; raise InputError if a run would refuse the files."""
-    data = compose("config", ["data=files"]).data
+    data = compose("config", ["data=files", *_of_rows()]).data
     source: Source = instantiate(written["source"] | {"time_zone": data.time_zone}, _convert_="all")
     for key in matched_keys(source.tables()):
         print(*key_lines(key), sep="\n")
-    validation = Validation(
-        data.on_invalid,
-        data.most_invalid,
-        instantiate(data.outliers, _convert_="all"),
-        instantiate(data.list_prices, _convert_="all"),
-    )
+    rules = {field.name: data[field.name] for field in fields(Validation)}
+    validation = Validation.of(instantiate(OmegaConf.create(rules), _convert_="all"))
     period = Period(data.occasion_period)
     checked = read_inputs(source, validation, period, None)
     catalog = written.get("catalog") or {}

@@ -23,7 +23,6 @@ from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
 
 log = logging.getLogger(__name__)
 
-VALIDATION = ("on_invalid", "most_invalid", "outliers", "list_prices")
 RULES = ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices", "completeness")
 """The keys of `data` that are rules of a Preparation."""
 
@@ -73,8 +72,7 @@ def main(config: DictConfig) -> dict[str, object]:
     _warn_of_other_source(config.paths, source)
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
-    validation = Validation(**{name: data[name] for name in VALIDATION})
-    inputs = read_inputs(data["source"], validation, period, last_period)
+    inputs = read_inputs(data["source"], Validation.of(data), period, last_period)
     for report in inputs.reports:
         log.warning("quarantined: %s", report)
     for report in inputs.left_out_reports:

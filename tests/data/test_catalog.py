@@ -93,8 +93,10 @@ def test_prices_of_too_few_lines_yield_to_those_of_the_shelf(lines, weeks):
     assert catalog.select("price", "list_price", "cost").rows() == [(2.0, 2.5, 1.25)]
 
 
-@pytest.mark.parametrize(("list_prices", "found"), [((5.0, 4.0, 3.0), 3.0), ((5.0, 4.0, None), None)])
-def test_list_price_is_that_of_the_last_period(lines, weeks, list_prices, found):
+@pytest.mark.parametrize(
+    ("list_prices", "found"), [((5.0, 4.0, 3.0), 3.0), ((5.0, 4.0, None), 4.0), ((5.0, 1.0, None), 2.0)]
+)
+def test_list_price_is_that_of_the_last_period_with_one_and_not_below_the_price(lines, weeks, list_prices, found):
     prices = [{"week": week, "price": 2.0, "list_price": price} for week, price in enumerate(list_prices)]
 
     catalog = catalog_of(PRODUCT, lines(*prices, *prices), weeks(3))

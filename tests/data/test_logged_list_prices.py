@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pricer.data.logged_list_prices import ListPriceRule, not_below_price, with_regular_prices
+from gpu_pricer.data.logged_list_prices import ListPriceRule, with_regular_prices
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.list_price import is_cut, not_below_price
 
 RULE = ListPriceRule(most_ratio=5, most_implausible=0.1)
 LINES = 400
 
 
 def log(rng, cut=0.2, several=0.3, quantity=3):
-    """Lines at prices of 1 to 20, of which some are cut below the list price, and some are of several units."""
-    listed = np.round(rng.uniform(1, 20, LINES), 2)
+    """Lines of ten products at list prices of 1 to 20, of which some are cut, and some are of several units."""
+    product = np.arange(LINES) % 10
+    listed = np.round(rng.uniform(1, 20, 10), 2)[product]
     price = np.where(rng.random(LINES) < cut, np.round(listed * 0.7, 2), listed)
     units = np.where(rng.random(LINES) < several, quantity, 1)
-    return pl.DataFrame({"product_id": np.arange(LINES), "quantity": units, "price": price, "list_price": listed})
+    return pl.DataFrame({"product_id": product, "quantity": units, "price": price, "list_price": listed})
 
 
 def test_list_prices_of_one_unit_stay_as_they_are():
@@ -33,32 +35,69 @@ def test_list_prices_of_one_unit_stay_as_they_are():
 @pytest.mark.parametrize(
     ("wrong", "like"),
     [
-        (pl.col("list_price") / 1.19, r"found 3\d\d of 400 below the price, as without VAT"),
-        (pl.col("list_price") * 100, "found 400 of 400 far above the price, as in cents"),
+        (pl.col("list_price") / 1.19, r"3\d\d of 400 below the price, as they are without VAT"),
+        (pl.col("list_price") * 100, "400 of 400 more than 5 times the price, as they are in cents"),
+        (pl.col("list_price") * pl.col("quantity"), r"those of 1\d\d lines with several units to be of all units"),
+        (pl.col("price") * 0.9, "400 of 400 below the price"),
         (
-            pl.col("list_price") * pl.col("quantity"),
-            r"found those of 1\d\d lines with several units to be of all units",
+            pl.when(pl.int_range(pl.len()) < 60)
+            .then(pl.col("price") * pl.when(pl.col("product_id") < 5).then(0.5).otherwise(9))
+            .otherwise("list_price"),
+            "30 of 400 below the price, as they are .* and 30 of 400 more than 5 times the price, as they",
         ),
-        (pl.col("price") * 0.9, "found 400 of 400 below the price"),
     ],
-    ids=["without VAT", "in cents", "of the line", "below"],
+    ids=["without VAT", "in cents", "of the line", "below", "below and above"],
 )
 def test_list_prices_in_another_unit_than_the_price_are_refused_with_the_likely_reason(wrong, like):
     lines = log(np.random.default_rng(1)).with_columns(list_price=wrong)
 
-    with pytest.raises(InputError, match=rf"log.csv must be prices of one unit before discounts, {like}.*such as \("):
+    with pytest.raises(InputError, match=rf"log.csv must be prices of one unit before discounts, found {like}.*: mend"):
         RULE.applied(lines, "log.csv")
 
     assert ListPriceRule(most_ratio=5, most_implausible=1).applied(lines, "log.csv")[0].height == LINES
 
 
-def test_prices_halved_for_two_units_are_no_list_prices_of_the_line():
-    """Two for the price of one, in less than half of the lines with two units."""
-    lines = log(np.random.default_rng(2), quantity=2).with_row_index("line")
-    halved = pl.when((pl.col("line") % 5 < 2) & (pl.col("quantity") == 2)).then(pl.col("list_price") / 2)
-    lines = lines.with_columns(price=pl.coalesce(halved, "price"))
+@pytest.mark.parametrize("units", [2, 6])
+@pytest.mark.parametrize("several", [0.3, 1.0])
+def test_prices_cut_for_several_units_are_no_list_prices_of_the_line(units, several):
+    """Two for the price of one, and such, in every line of several units; and logs without other lines."""
+    lines = log(np.random.default_rng(2), quantity=units, several=several)
+    fewer = pl.when(pl.col("quantity") > 1).then(pl.col("list_price") / min(units, 4)).otherwise("price")
 
-    assert RULE.applied(lines, "log.csv")[1][0] == 0
+    assert RULE.applied(lines.with_columns(price=fewer), "log.csv")[1][0] == 0
+
+
+@pytest.mark.parametrize(("factor", "is_kept"), [(0.991, True), (0.989, False), (5.0, True), (5.01, False)])
+def test_plausible_list_prices_are_from_the_price_to_a_multiple_of_it(factor, is_kept):
+    lines = log(np.random.default_rng(5)).with_columns(price=2.0, list_price=2.0)
+    one = pl.when(pl.int_range(pl.len()) == 7).then(2 * factor).otherwise("list_price")
+
+    found, (count, _) = RULE.applied(lines.with_columns(list_price=one), "log.csv")
+
+    assert (count == 0) == is_kept
+    assert found["list_price"].null_count() == count
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong", "is_refused"), [(400, 40, False), (400, 41, True), (5, 3, False), (5, 4, True)]
+)
+def test_a_share_of_wrong_list_prices_is_refused_but_not_a_few(lines, wrong, is_refused):
+    rows = pl.DataFrame(
+        {"product_id": 1, "price": [2.0] * lines, "list_price": [9.0] * wrong + [2.0] * (lines - wrong)}
+    )
+    rows = rows.with_columns(list_price=pl.when(pl.col("list_price") > 5).then(20.0).otherwise("list_price"))
+
+    if is_refused:
+        with pytest.raises(InputError, match=f"found {wrong} of {lines} more than 5 times the price"):
+            RULE.applied(rows, "log.csv")
+    else:
+        assert RULE.applied(rows, "log.csv")[1][0] == wrong
+
+
+def test_rows_whose_price_is_none_do_not_count():
+    rows = pl.DataFrame({"product_id": [1, 2], "price": [0.0, float("nan")], "list_price": [0.0, 3.0]})
+
+    assert RULE.applied(rows, "log.csv")[1][0] == 0
 
 
 @pytest.mark.parametrize("none", [0.0, -1.0, float("nan"), float("inf")])
@@ -93,16 +132,33 @@ def test_products_without_a_price_may_have_any_list_price():
     assert RULE.applied(products, "products.csv")[0].equals(products)
 
 
-def test_a_missing_list_price_is_the_price_only_where_the_log_states_those_of_discounted_lines():
-    lines = log(np.random.default_rng(4))
-    modal = lines.with_columns(list_price=pl.when(pl.col("product_id") >= 10).then("list_price"))
-    of_cuts = lines.with_columns(pl.when(pl.col("price") < pl.col("list_price")).then("list_price"))
+@pytest.mark.parametrize(("above", "is_price"), [(0.96, True), (0.94, False)])
+def test_a_missing_list_price_is_the_price_only_where_the_log_states_those_of_discounted_lines(above, is_price):
+    """And only of products that have any: another may have no list price."""
+    lines = pl.DataFrame(
+        {
+            "price": [2.0] * 200,
+            "list_price": [3.0] * round(100 * above) + [2.0] * round(100 - 100 * above) + [None] * 100,
+        }
+    )
+    modal = pl.DataFrame({"product_id": [1, 1, 2], "price": [2.0, 1.5, 4.0], "list_price": [None, 2.0, None]})
 
-    filled, kept = (with_regular_prices(modal, shown)["list_price"].head(10) for shown in (of_cuts, lines))
+    found = with_regular_prices(modal, lines)["list_price"].to_list()
 
-    assert filled.to_list() == lines["price"].head(10).to_list()
-    assert kept.null_count() == 10
-    assert with_regular_prices(modal, lines.with_columns(list_price=None))["list_price"].null_count() == 10
+    assert found == [2.0 if is_price else None, 2.0, None]
+
+
+def test_a_log_with_all_list_prices_or_none_says_nothing_of_missing_ones():
+    modal = pl.DataFrame({"product_id": [1, 1], "price": [2.0, 1.5], "list_price": [None, 2.0]})
+    for listed in (None, 3.0):
+        lines = pl.DataFrame({"price": [2.0], "list_price": pl.Series([listed], dtype=pl.Float64)})
+        assert with_regular_prices(modal, lines).equals(modal)
+
+
+def test_a_price_less_than_a_hundredth_below_the_list_price_is_no_cut():
+    prices = pl.DataFrame({"price": [9.91, 9.89, 9.0], "list_price": [10.0, 10.0, None]})
+
+    assert prices.select(is_cut()).to_series().to_list() == [False, True, None]
 
 
 def test_a_list_price_is_never_below_the_price():

@@ -441,6 +441,32 @@ def test_one_offer_reveals_a_price_and_shoppers_may_see_different_ones(prepare):
     assert seen_once["price_age"].to_list() == [0] * 5
 
 
+def test_a_missing_list_price_is_the_price_where_only_discounted_lines_have_one(prepare):
+    """Product 100 is discounted in every other week, product 101 never; others have no list price."""
+    tables = shop()
+    is_cut = (pl.col("price") < 2.5) & (pl.col("product_id") == 100)
+    of_cuts = tables["transactions"].with_columns(list_price=pl.when(is_cut).then(2.5))
+
+    directory = prepare(tables | {"transactions": of_cuts})
+
+    shelf, products = (pl.read_parquet(directory / f"{name}.parquet") for name in ("shelf", "products"))
+    assert shelf.filter(product_id=100)["list_price"].to_list() == [2.5] * 6
+    assert shelf.filter(product_id=101)["list_price"].null_count() == 6
+    assert products["list_price"].to_list() == [2.5, None, None, None]
+
+
+def test_list_prices_of_the_shelf_and_the_catalog_are_never_below_the_price(prepare):
+    """A list price may be rounded down, and in a period that shows none, it is that of another one."""
+    tables = shop()
+    listed = pl.when(pl.col("time").dt.week() % 2 == 0).then(pl.col("price") * 0.995)
+    directory = prepare(tables | {"transactions": tables["transactions"].with_columns(list_price=listed)})
+
+    for name in ("shelf", "products"):
+        table = pl.read_parquet(directory / f"{name}.parquet")
+        assert table["list_price"].count() > 0
+        assert table.filter(pl.col("list_price") < pl.col("price")).is_empty()
+
+
 @pytest.mark.parametrize("seed", ["abc", "-1", "1.5"])
 def test_impossible_seed_is_refused(prepare, seed):
     with pytest.raises(InputError, match="seed must be a whole number from 0, found"):

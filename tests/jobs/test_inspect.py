@@ -466,7 +466,7 @@ def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp
     assert refused.status == 2
     assert refused.said[-1].endswith(
         "found 'voll', 'halb': mend its cells, or name another column, or none, or say of words that nothing is known, "
-        "as 'inspect.null_words=[voll]'"
+        "as 'inspect.null_words=[halb]'"
     )
     assert no_rates.status == 0, no_rates.said
     assert one_rate.status == 0, one_rate.said
@@ -474,7 +474,7 @@ def test_rates_that_are_no_numbers_can_be_left_out_or_told(gpu_pricer, shop, tmp
 
 
 def test_words_that_mean_that_nothing_is_known_can_be_said(gpu_pricer, shop, tmp_path):
-    prices = ["kein Rabatt"] * 3 + ["9,99"]
+    prices = ["9,99"] + ["kein Rabatt"] * 3
     shop(sales={"list_price": prices})
     words = ("inspect", "shop", ANSWER, "inspect.cost_ratio=0.5")
 
@@ -488,6 +488,20 @@ def test_words_that_mean_that_nothing_is_known_can_be_said(gpu_pricer, shop, tmp
     assert file["columns"]["list_price"] == "list_price"
     assert {"NA", "kein Rabatt"} <= {*file["null_words"]}
     assert "inspect.null_words=[kein Rabatt]" in (tmp_path / "own/data/shop.yaml").read_text()
+
+
+def test_settings_of_how_rows_are_judged_are_read_and_written(gpu_pricer, shop, tmp_path):
+    shop(sales={"list_price": [9999] * 4})
+    words = ("inspect", "shop", ANSWER, "inspect.cost_ratio=0.5")
+
+    refused = gpu_pricer(*words)
+    accepted = gpu_pricer(*words, "data.list_prices.most_ratio=10000")
+
+    assert refused.status == 2
+    assert "must be prices of one unit before discounts, found 4 of 4 more than 5 times the price" in refused.said[-1]
+    assert accepted.status == 0, accepted.said
+    assert written(tmp_path)["list_prices"]["most_ratio"] == 10000
+    assert "data.list_prices.most_ratio=10000" in (tmp_path / "own/data/shop.yaml").read_text()
 
 
 def test_a_list_price_that_cannot_be_read_loses_no_sale(gpu_pricer, shop, tmp_path):

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import dataframely as dy
 import polars as pl
+import polars.selectors as cs
 
 from gpu_pricer.data.intake.found_file import FORMATS, FoundColumn, FoundFile
 from gpu_pricer.data.intake.vocabulary import Answers, Question, override
-from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT
+from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT, values
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import MOST_GROUPS
 from gpu_pricer.tables.vat import VAT_RATE
@@ -28,9 +29,18 @@ def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> 
     kinds = (*DECIMAL, FLAG) if metadata.get("flag") else tuple(DECIMAL)
     remedy = "mend its cells, or name another column"
     if metadata.get("optional"):
-        word = shlex.quote(override("null_words", found.examples[:1]))
-        remedy += ", or none" + (f", or say of words that nothing is known, as {word}" if file.separator else "")
+        remedy += ", or none" + _null_word(file, name, kinds)
     return _number(file, found, kinds, answers, remedy)
+
+
+def _null_word(file: FoundFile, name: str, kinds: tuple[str, ...]) -> str:
+    """Return how to say of the first cell of a text column that none of the kinds reads that nothing is known."""
+    if file.separator is None:
+        return ""
+    cell = cs.by_name(name)
+    unread = file.texts(name).to_frame().filter(values(cell, kind).is_null() for kind in kinds)
+    words = unread.filter(~cell.is_in(file.null_words))[name].head(1).to_list()
+    return f", or say of words that nothing is known, as {shlex.quote(override('null_words', words))}" if words else ""
 
 
 def best_kinds(found: FoundColumn, kinds: Iterable[str]) -> list[str]:

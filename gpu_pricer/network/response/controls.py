@@ -103,17 +103,20 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
 def _log_regular_price(seen: pl.DataFrame, causes: list[pl.Expr]) -> pl.Series:
     """The log of the regular price [R], null where it is not known.
 
-    It is the list price of a product that is listed. Where this is not known, and of other products, it is the median
-    price of REGULAR_OF periods beside what the causes say.
-    seen: sorted by product and period, with prices where they were seen.
+    It is the list price of a product that is listed, on a line between two known ones in less than REGULAR_OF periods
+    before and after. Where none is that near, and of other products, it is the median price of REGULAR_OF periods
+    beside what the causes say. seen: sorted by product and period, with prices where they were seen.
     """
     price = seen["price"].log()
     explained = pl.Series(_explained(seen, price, causes))
     rows = seen.select("product_id", "period", explained=explained, left=price - explained)
     middle = _middle(pl.col("left")).over("product_id", order_by="period") + pl.col("explained")
     is_interpolated = seen.select(pl.col("is_listed") & pl.col("price").is_null()).to_series()
-    listed = seen.select(pl.when("is_listed").then("list_price").log()).to_series()
-    return rows.select(pl.coalesce(listed, pl.when(~is_interpolated).then(middle))).to_series()
+    listed = pl.when("is_listed").then(pl.col("list_price").log())
+    near = [fill(limit=REGULAR_OF - 1).is_not_null() for fill in (listed.forward_fill, listed.backward_fill)]
+    between = pl.when(pl.all_horizontal(near)).then(listed.interpolate()).over("product_id", order_by="period")
+    told = seen.select(between).to_series()
+    return rows.select(pl.when(~is_interpolated).then(pl.coalesce(told, middle))).to_series()
 
 
 def _middle(prices: pl.Expr) -> pl.Expr:

@@ -135,16 +135,21 @@ def _tell_teaching(tables: ResponseTables, rows: pl.DataFrame, sold: pl.DataFram
     """
     of_category = tables.products.select("product_id", "category_id").join(sold, on="product_id")
     teaching = of_category.join(rows, on="product_id", how="semi")
+    others = (
+        ""
+        if teaching.height == of_category.height
+        else (". The others show theirs too rarely (train.encoding.teaching) or have no unit price")
+    )
     log.info(
         "price response: %s of %s products that were sold teach, in %s of %s categories, with %.0f %% of the "
-        "purchases; %.0f %% of their periods show no price. The others show theirs too rarely "
-        "(train.encoding.teaching) or have no unit price",
+        "purchases; %.0f %% of their periods show no price%s",
         f"{teaching.height:,}",
         f"{of_category.height:,}",
         f"{teaching['category_id'].n_unique():,}",
         f"{of_category['category_id'].n_unique():,}",
         100 * teaching["sold"].to_numpy().sum() / of_category["sold"].to_numpy().sum(),
         100 * (rows.filter(tables.teaches())["price_age"].to_numpy() > 0).mean(),
+        others,
     )
 
 
@@ -173,7 +178,8 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
     taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
-    rows = rows.with_columns(pl.max_horizontal("list_price", "price").alias("list_price"))
+    former = pl.when("is_listed").then(pl.col("list_price").forward_fill().over("product_id", order_by="period"))
+    rows = rows.with_columns(list_price=pl.max_horizontal(pl.coalesce("list_price", former), "price"))
     regular = regular_price_control(rows, endogeneity)
     return rows.with_columns(
         move=pl.col("price") / pl.col("reference_price") - 1,

@@ -39,7 +39,6 @@ class Transactions(dy.Schema):
     time_is_given = is_given("time")
     quantity_is_positive = is_positive("quantity")
     price_is_positive = is_positive("price")
-    list_price_is_positive = is_positive_where_given("list_price")
     net_weight_is_positive = is_positive_where_given("net_weight")
 
     @dy.rule()
@@ -67,7 +66,6 @@ class Products(dy.Schema):
     product_is_given = is_given("product_id")
     product_is_unique = is_unique("product_id")
     price_is_positive = is_positive_where_given("price")
-    list_price_is_positive = is_positive_where_given("list_price")
     cost_is_not_negative = is_not_negative_where_given("cost")
     stock_is_not_negative = is_not_negative_where_given("stock")
     competitor_price_is_positive = is_positive_where_given("competitor_price")
@@ -129,7 +127,6 @@ class Offers(dy.Schema):
     time_is_given = is_given("time")
     price_is_positive = is_positive("price")
     quantity_is_not_negative = is_not_negative("quantity")
-    list_price_is_positive = is_positive_where_given("list_price")
     weight_is_positive = is_positive_where_given("weight")
     display_is_a_share = is_share("display")
     mailer_is_a_share = is_share("mailer")

@@ -62,7 +62,7 @@ def test_a_listed_product_that_is_seen_better_than_one_that_teaches_teaches(prod
 
 
 def test_columns_by_which_products_teach_are_those_of_the_periods_that_show_prices():
-    """Product 1 has a cut, product 2 is of its category, product 3 of another, without a unit price.
+    """Product 1 has two cuts, product 2 is of its category, product 3 of another, without a unit price.
 
     Product 4 was never on the shelf.
     """
@@ -75,7 +75,7 @@ def test_columns_by_which_products_teach_are_those_of_the_periods_that_show_pric
             "product_id": np.repeat([1, 2, 3], 4),
             "category_id": np.repeat(["C", "C", "D"], 4),
             "period": days * 3,
-            "price": [2.0, 2.0, 1.5, 2.0, 2.0, 2.0 * (1 + 1e-15), 2.0, 2.0, 1.0, 2.0, 2.0, 2.0],
+            "price": [2.0, 2.0, 1.5, 1.5, 2.0, 2.0 * (1 + 1e-15), 2.0, 2.0, 1.0, 1.0, 2.0, 2.0],
             "list_price": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0],
             "price_age": [0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0],
         }

@@ -297,6 +297,18 @@ def test_median_of_nine_periods_stands_for_the_list_price_of_products_that_have_
         np.testing.assert_allclose(found[j], middle - middle.mean(), atol=1e-12)
 
 
+@pytest.mark.parametrize("weeks", [[4], [3, 4, 5], [13]])
+def test_a_list_price_between_two_known_ones_is_on_their_line(weeks):
+    """Also in a week of a cut, or next to one."""
+    rows, price = cut_prices("P", is_listed=True)
+    told = rows.with_row_index("week").with_columns(list_price=pl.when(~pl.col("week").is_in(weeks)).then("list_price"))
+
+    known = with_known_prices(told.drop("week"), [], PLANNED)
+
+    np.testing.assert_allclose(known["price"], price)
+    np.testing.assert_allclose(known["list_price"], np.repeat([10.0, 12.0], 10))
+
+
 def test_median_price_stands_for_a_list_price_that_is_not_known():
     """Of a listed product whose list price the log tells from the tenth week on only."""
     rows, price = cut_prices("P", is_listed=True)
