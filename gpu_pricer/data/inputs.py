@@ -174,7 +174,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     frames["products"], unpriced = _with_usable_prices(frames["products"], raw["products"].origin)
     kept.append(unpriced)
     for name in (name for name in LISTED if name in frames):
-        frames[name], implausible = validation.list_prices.applied(frames[name], raw[name].origin)
+        frames[name], implausible = validation.list_prices.applied(frames[name], name, raw[name].origin)
         kept.append(_Kept(name, LIST_PRICE_IS_PLAUSIBLE, *implausible, "without a list price"))
     kept = [rows for rows in kept if rows.count]
     if "group_prices" in frames:

@@ -18,10 +18,12 @@ OF_ALL_UNITS = 0.8
 """Share of the number of units by which list prices of whole lines exceed those of single units at least."""
 ONLY_CUTS = 0.95
 """Share of the list prices that are above the price, from which on a log states them for discounted lines only."""
+UNLIKE, MOST_UNLIKE = 0.1, 0.05
+"""By how much list prices within a period differ that are unlike, and in which share of the periods they may be."""
 PRICES = ("list_price", "price")
 SHOWN = ("product_id", "price", "list_price")
-BELOW = "below the price, as they are without VAT beside prices with VAT"
-ABOVE = "more than {:g} times the price, as they are in cents beside prices in euros"
+BELOW = "below the price (without VAT, or of a later day?)"
+ABOVE = "more than {:g} times the price (in cents, or of packs?)"
 LIST_PRICE_IS_PLAUSIBLE = "list_price_is_plausible"
 """The rule that rows break whose list price is none: they stay, without it."""
 
@@ -41,12 +43,13 @@ class ListPriceRule:
         require_number("data.list_prices.most_ratio", self.most_ratio, above=1)
         require_number("data.list_prices.most_implausible", self.most_implausible, least=0, most=1)
 
-    def applied(self, rows: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, tuple[int, str]]:
+    def applied(self, rows: pl.DataFrame, name: str, origin: str) -> tuple[pl.DataFrame, tuple[int, str]]:
         """Return the rows without implausible list prices, how many these are, and a line on them with examples.
 
-        rows: price, list_price, and product_id and quantity of lines; price may be null. A list price of 0 or below is
-        none, as many programs write it where there was no discount. Rows whose price is none do not count. InputError
-        if more than most_implausible of the other list prices are implausible, or are those of all units of a line.
+        rows: product_id, price, list_price, and quantity of lines, of the table `name`; price may be null. A list price
+        of 0 or below is none, as many programs write it where there was no discount. Rows whose price is none do not
+        count. InputError if more than most_implausible of the other list prices are implausible, or if those of lines
+        with several units are of all units together.
         """
         if rows["list_price"].null_count() == rows.height:
             return rows, (0, "")
@@ -58,9 +61,9 @@ class ListPriceRule:
             told = ((below, BELOW), (above, ABOVE.format(self.most_ratio)))
             found = " and ".join(f"{count:,} of {compared:,} {what}" for count, what in told if count)
             wrong = rows.lazy().filter(is_below if below >= above else is_above).head(FEW).collect()
-            raise InputError(self.refusal(origin, found, wrong))
+            raise InputError(self._refusal(name, origin, found, wrong))
         if self.most_implausible < 1 and "quantity" in rows.columns:
-            self._require_of_one_unit(rows, origin)
+            self._require_of_one_unit(rows, name, origin)
         is_left = pl.col("list_price").is_not_null() & (listed.is_null() | is_below | is_above)
         is_left &= price.is_not_null() | pl.col("price").is_null()
         count = rows.select(is_left.sum()).item()
@@ -74,15 +77,16 @@ class ListPriceRule:
         """Return whether so many of a number of list prices may not be wrong."""
         return wrong > max(self.most_implausible * count, FEW)
 
-    def refusal(self, origin: str, found: str, rows: pl.DataFrame) -> str:
+    def _refusal(self, name: str, origin: str, found: str, rows: pl.DataFrame) -> str:
         """Return what to say of list prices that cannot be right; rows: examples, with the columns SHOWN."""
         return (
             f"list prices in {origin} must be prices of one unit before discounts, found {found}, such as "
             f"{examples(rows, SHOWN)}: mend them, or leave the column out (gpu-pricer inspect does with "
-            "list_price=none), or set data.list_prices.most_ratio or data.list_prices.most_implausible higher"
+            f"inspect.{name}.list_price=none), or accept them: those of deep sales with a higher "
+            "data.list_prices.most_ratio, others with a higher data.list_prices.most_implausible"
         )
 
-    def _require_of_one_unit(self, lines: pl.DataFrame, origin: str) -> None:
+    def _require_of_one_unit(self, lines: pl.DataFrame, name: str, origin: str) -> None:
         """Raise InputError if the list prices of lines with several units are of all units together.
 
         Those of whole lines are as many times as high as the product's list price in lines of one unit.
@@ -97,7 +101,28 @@ class ListPriceRule:
         if count < LEAST_LINES or middle < OF_ALL_UNITS:
             return
         found = f"those of {count:,} lines with several units to be of all units together"
-        raise InputError(self.refusal(origin, found, several.head(FEW).collect()))
+        raise InputError(self._refusal(name, origin, found, several.head(FEW).collect()))
+
+
+def warn_of_unlike_list_prices(lines: pl.DataFrame) -> None:
+    """Warn where list prices of a product differ by more than UNLIKE within many periods, as of two currencies.
+
+    lines: product_id, period and list_price. Periods count in which two lines or more have a list price.
+    """
+    listed = lines.lazy().drop_nulls("list_price").group_by("product_id", "period")
+    least, most = pl.col("list_price").min(), pl.col("list_price").max()
+    periods = listed.agg(lines=pl.len(), spread=most / least).filter(pl.col("lines") > 1)
+    found = periods.select("product_id", is_unlike=pl.col("spread") > 1 + UNLIKE).collect(engine="streaming")
+    unlike = found.filter("is_unlike")["product_id"]
+    if len(unlike) > max(MOST_UNLIKE * found.height, FEW):
+        log.warning(
+            "list prices of one product differ by more than %.0f %% within %s of %s of its periods, as of %s: the "
+            "price response may be far off; some lines may have them in another currency, or per pack or weight",
+            100 * UNLIKE,
+            f"{len(unlike):,}",
+            f"{found.height:,}",
+            unlike.unique().sort().head(FEW).to_list(),
+        )
 
 
 def with_regular_prices(modal: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:

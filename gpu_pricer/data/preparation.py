@@ -18,7 +18,7 @@ from gpu_pricer.data.completeness import CompletenessRule, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
-from gpu_pricer.data.logged_list_prices import with_regular_prices
+from gpu_pricer.data.logged_list_prices import warn_of_unlike_list_prices, with_regular_prices
 from gpu_pricer.data.period_log import PeriodLog, period_log
 from gpu_pricer.data.price_changes import day_pairs, warn_of_changes
 from gpu_pricer.data.price_groups import (
@@ -133,6 +133,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal = _offered(sales, training, inputs, rules)
+    warn_of_unlike_list_prices(sales)
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
     shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
     if shown.filter(pl.col("period") == periods[-1]).is_empty():

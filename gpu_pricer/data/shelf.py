@@ -47,15 +47,16 @@ class ShelfRule:
 def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
     """Return price, list_price and lines for each product_id and period with any line, sorted.
 
-    price is the most frequent price, the lowest of equally frequent ones; the list price follows the same rule, and is
-    the price where it would be below it. Lines of price groups tell them only where no line of the product and period
-    is at the usual prices.
+    price is the most frequent price, the highest of equally frequent ones: a coupon, or a second unit, lowers the price
+    of a single line. list_price is the most frequent one too, the lowest of equally frequent ones, and the price where
+    it would be below it. Lines of price groups tell them only where no line of the product and period is at the usual
+    prices.
     """
     counts = lines.lazy().group_by(KEY).agg(pl.len().alias("lines"))
     if PRICE_GROUP in lines.columns:
         is_usual = pl.col(PRICE_GROUP) == USUAL
         lines = lines.filter(is_usual | ~is_usual.any().over(KEY))
-    price, list_price = _mode(lines, "price"), _mode(lines, "list_price")
+    price, list_price = _mode(lines, "price", highest=True), _mode(lines, "list_price", highest=False)
     modal = price.join(list_price, on=KEY, how="left").join(counts, on=KEY).sort(KEY)
     return modal.select(*KEY, "price", not_below_price(), "lines").collect()
 
@@ -125,13 +126,14 @@ def with_context(shelf: pl.DataFrame, contexts: list[pl.DataFrame]) -> pl.DataFr
     )
 
 
-def _mode(lines: pl.DataFrame, column: str) -> pl.LazyFrame:
+def _mode(lines: pl.DataFrame, column: str, highest: bool) -> pl.LazyFrame:
+    """Return the most frequent value of a column for each product and period, the highest or the lowest of several."""
     return (
         lines.lazy()
         .filter(pl.col(column).is_not_null())
         .group_by(*KEY, column)
         .len()
-        .sort(*KEY, "len", column, descending=[False, False, True, False])
+        .sort(*KEY, "len", column, descending=[False, False, True, highest])
         .unique(KEY, keep="first", maintain_order=True)
         .drop("len")
     )

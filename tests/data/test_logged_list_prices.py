@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pricer.data.logged_list_prices import ListPriceRule, with_regular_prices
+from gpu_pricer.data.logged_list_prices import ListPriceRule, warn_of_unlike_list_prices, with_regular_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.list_price import is_cut, not_below_price
 
@@ -26,7 +26,7 @@ def log(rng, cut=0.2, several=0.3, quantity=3):
 def test_list_prices_of_one_unit_stay_as_they_are():
     lines = log(np.random.default_rng(0))
 
-    found, (count, _) = RULE.applied(lines, "log.csv")
+    found, (count, _) = RULE.applied(lines, "transactions", "log.csv")
 
     assert count == 0
     assert found.equals(lines)
@@ -35,15 +35,15 @@ def test_list_prices_of_one_unit_stay_as_they_are():
 @pytest.mark.parametrize(
     ("wrong", "like"),
     [
-        (pl.col("list_price") / 1.19, r"3\d\d of 400 below the price, as they are without VAT"),
-        (pl.col("list_price") * 100, "400 of 400 more than 5 times the price, as they are in cents"),
+        (pl.col("list_price") / 1.19, r"3\d\d of 400 below the price \(without VAT"),
+        (pl.col("list_price") * 100, "400 of 400 more than 5 times the price \\(in cents"),
         (pl.col("list_price") * pl.col("quantity"), r"those of 1\d\d lines with several units to be of all units"),
         (pl.col("price") * 0.9, "400 of 400 below the price"),
         (
             pl.when(pl.int_range(pl.len()) < 60)
             .then(pl.col("price") * pl.when(pl.col("product_id") < 5).then(0.5).otherwise(9))
             .otherwise("list_price"),
-            "30 of 400 below the price, as they are .* and 30 of 400 more than 5 times the price, as they",
+            "30 of 400 below the price .* and 30 of 400 more than 5 times the price",
         ),
     ],
     ids=["without VAT", "in cents", "of the line", "below", "below and above"],
@@ -52,9 +52,9 @@ def test_list_prices_in_another_unit_than_the_price_are_refused_with_the_likely_
     lines = log(np.random.default_rng(1)).with_columns(list_price=wrong)
 
     with pytest.raises(InputError, match=rf"log.csv must be prices of one unit before discounts, found {like}.*: mend"):
-        RULE.applied(lines, "log.csv")
+        RULE.applied(lines, "transactions", "log.csv")
 
-    assert ListPriceRule(most_ratio=5, most_implausible=1).applied(lines, "log.csv")[0].height == LINES
+    assert ListPriceRule(most_ratio=5, most_implausible=1).applied(lines, "transactions", "log.csv")[0].height == LINES
 
 
 @pytest.mark.parametrize("units", [2, 6])
@@ -64,7 +64,7 @@ def test_prices_cut_for_several_units_are_no_list_prices_of_the_line(units, seve
     lines = log(np.random.default_rng(2), quantity=units, several=several)
     fewer = pl.when(pl.col("quantity") > 1).then(pl.col("list_price") / min(units, 4)).otherwise("price")
 
-    assert RULE.applied(lines.with_columns(price=fewer), "log.csv")[1][0] == 0
+    assert RULE.applied(lines.with_columns(price=fewer), "transactions", "log.csv")[1][0] == 0
 
 
 @pytest.mark.parametrize(("factor", "is_kept"), [(0.991, True), (0.989, False), (5.0, True), (5.01, False)])
@@ -72,7 +72,7 @@ def test_plausible_list_prices_are_from_the_price_to_a_multiple_of_it(factor, is
     lines = log(np.random.default_rng(5)).with_columns(price=2.0, list_price=2.0)
     one = pl.when(pl.int_range(pl.len()) == 7).then(2 * factor).otherwise("list_price")
 
-    found, (count, _) = RULE.applied(lines.with_columns(list_price=one), "log.csv")
+    found, (count, _) = RULE.applied(lines.with_columns(list_price=one), "transactions", "log.csv")
 
     assert (count == 0) == is_kept
     assert found["list_price"].null_count() == count
@@ -89,15 +89,15 @@ def test_a_share_of_wrong_list_prices_is_refused_but_not_a_few(lines, wrong, is_
 
     if is_refused:
         with pytest.raises(InputError, match=f"found {wrong} of {lines} more than 5 times the price"):
-            RULE.applied(rows, "log.csv")
+            RULE.applied(rows, "transactions", "log.csv")
     else:
-        assert RULE.applied(rows, "log.csv")[1][0] == wrong
+        assert RULE.applied(rows, "transactions", "log.csv")[1][0] == wrong
 
 
 def test_rows_whose_price_is_none_do_not_count():
     rows = pl.DataFrame({"product_id": [1, 2], "price": [0.0, float("nan")], "list_price": [0.0, 3.0]})
 
-    assert RULE.applied(rows, "log.csv")[1][0] == 0
+    assert RULE.applied(rows, "transactions", "log.csv")[1][0] == 0
 
 
 @pytest.mark.parametrize("none", [0.0, -1.0, float("nan"), float("inf")])
@@ -106,7 +106,7 @@ def test_a_list_price_of_0_is_none_however_many_there_are(none):
     is_cut = lines["price"] < lines["list_price"]
     lines = lines.with_columns(list_price=pl.when(is_cut).then("list_price").otherwise(none))
 
-    found, (count, report) = RULE.applied(lines, "log.csv")
+    found, (count, report) = RULE.applied(lines, "transactions", "log.csv")
 
     assert found["list_price"].count() == LINES - count == is_cut.sum()
     assert f"log.csv breaks list_price_is_plausible in {count} rows, such as (product_id=0, price=" in report
@@ -120,7 +120,7 @@ def test_single_list_prices_far_from_the_price_count_as_not_known(seed, share):
     factor = np.where(wrong, rng.choice([0.01, 0.5, 100], LINES), 1.0)
     lines = lines.with_columns(list_price=pl.col("list_price") * pl.Series(factor))
 
-    found, (count, _) = RULE.applied(lines, "log.csv")
+    found, (count, _) = RULE.applied(lines, "transactions", "log.csv")
 
     assert count == wrong.sum()
     assert found["list_price"].is_null().to_list() == wrong.tolist()
@@ -129,7 +129,7 @@ def test_single_list_prices_far_from_the_price_count_as_not_known(seed, share):
 def test_products_without_a_price_may_have_any_list_price():
     products = pl.DataFrame({"product_id": [1, 2], "price": [None, 2.0], "list_price": [9.0, None]})
 
-    assert RULE.applied(products, "products.csv")[0].equals(products)
+    assert RULE.applied(products, "products", "products.csv")[0].equals(products)
 
 
 @pytest.mark.parametrize(("above", "is_price"), [(0.96, True), (0.94, False)])
@@ -146,6 +146,22 @@ def test_a_missing_list_price_is_the_price_only_where_the_log_states_those_of_di
     found = with_regular_prices(modal, lines)["list_price"].to_list()
 
     assert found == [2.0 if is_price else None, 2.0, None]
+
+
+def of_periods(other, share):
+    """Two lines in each of 100 periods of a product; in a share of these one list price is `other` times the other."""
+    listed = [1.0, 1.0] * (100 - share) + [1.0, other] * share
+    return pl.DataFrame({"product_id": "P", "period": np.repeat(np.arange(100), 2), "list_price": listed})
+
+
+@pytest.mark.parametrize(("other", "share", "is_told"), [(1.2, 8, True), (1.2, 4, False), (1.05, 50, False)])
+def test_list_prices_that_differ_within_a_period_are_warned_of(caplog, other, share, is_told):
+    lines = of_periods(other, share)
+
+    warn_of_unlike_list_prices(lines)
+
+    said = f"list prices of one product differ by more than 10 % within {share} of 100 of its periods, as of ['P']"
+    assert (said in caplog.text) == is_told
 
 
 def test_a_log_with_all_list_prices_or_none_says_nothing_of_missing_ones():

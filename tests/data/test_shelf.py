@@ -26,12 +26,16 @@ def test_price_is_the_most_frequent_one_of_all_stores(lines, weeks):
     assert shelf["price"].to_list() == [2.5]
 
 
-def test_tie_goes_to_the_lower_price(lines, weeks):
-    sales = lines({"price": 2.5}, {"price": 2.0}, {"price": 2.5}, {"price": 2.0})
+def test_tie_goes_to_the_higher_price_and_the_lower_list_price(lines, weeks):
+    """A coupon lowers the price of a single line."""
+    sales = lines(
+        {"price": 2.5, "list_price": 4.0}, {"price": 2.0, "list_price": 3.0},
+        {"price": 2.5, "list_price": 3.0}, {"price": 2.0, "list_price": 4.0},
+    )  # fmt: skip
 
     shelf = shelf_of(sales, weeks(1))
 
-    assert shelf["price"].to_list() == [2.0]
+    assert shelf.select("price", "list_price").rows() == [(2.5, 3.0)]
 
 
 def test_list_price_follows_the_same_rule(lines, weeks):

@@ -34,12 +34,13 @@ def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> 
 
 
 def _null_word(file: FoundFile, name: str, kinds: tuple[str, ...]) -> str:
-    """Return how to say of the first cell of a text column that none of the kinds reads that nothing is known."""
+    """Return how to say of the first word of a text column, if one has no digit, that it means nothing is known."""
     if file.separator is None:
         return ""
     cell = cs.by_name(name)
     unread = file.texts(name).to_frame().filter(values(cell, kind).is_null() for kind in kinds)
-    words = unread.filter(~cell.is_in(file.null_words))[name].head(1).to_list()
+    is_word = ~cell.is_in(file.null_words) & ~cell.str.contains(r"\d")
+    words = unread.filter(is_word)[name].head(1).to_list()
     return f", or say of words that nothing is known, as {shlex.quote(override('null_words', words))}" if words else ""
 
 
