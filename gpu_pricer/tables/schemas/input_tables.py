@@ -39,6 +39,7 @@ class Transactions(dy.Schema):
     time_is_given = is_given("time")
     quantity_is_positive = is_positive("quantity")
     price_is_positive = is_positive("price")
+    list_price_is_positive = is_positive_where_given("list_price")
     net_weight_is_positive = is_positive_where_given("net_weight")
 
     @dy.rule()
@@ -66,6 +67,7 @@ class Products(dy.Schema):
     product_is_given = is_given("product_id")
     product_is_unique = is_unique("product_id")
     price_is_positive = is_positive_where_given("price")
+    list_price_is_positive = is_positive_where_given("list_price")
     cost_is_not_negative = is_not_negative_where_given("cost")
     stock_is_not_negative = is_not_negative_where_given("stock")
     competitor_price_is_positive = is_positive_where_given("competitor_price")
@@ -127,6 +129,7 @@ class Offers(dy.Schema):
     time_is_given = is_given("time")
     price_is_positive = is_positive("price")
     quantity_is_not_negative = is_not_negative("quantity")
+    list_price_is_positive = is_positive_where_given("list_price")
     weight_is_positive = is_positive_where_given("weight")
     display_is_a_share = is_share("display")
     mailer_is_a_share = is_share("mailer")
