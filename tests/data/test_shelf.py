@@ -26,6 +26,23 @@ def test_price_is_the_most_frequent_one_of_all_stores(lines, weeks):
     assert shelf["price"].to_list() == [2.5]
 
 
+def test_a_list_price_below_the_price_is_the_price(lines):
+    modal = modal_prices(lines({"list_price": 1.99}, {"product_id": 11, "list_price": 3.0}, {"product_id": 12}))
+
+    assert modal["list_price"].to_list() == [2.0, 3.0, None]
+
+
+def test_a_carried_list_price_is_not_below_the_carried_price(lines, weeks):
+    """The list price was known before the price rose only."""
+    sales = lines(
+        {"list_price": 2.5}, {"week": 1, "price": 4.0}, {"week": 2, "price": 4.0}, {"week": 3, "product_id": 11}
+    )
+
+    shelf = shelf_of(sales, weeks(4), min_lines=1).filter(product_id=10)
+
+    assert shelf.select("price", "list_price").rows()[-1] == (4.0, 4.0)
+
+
 def test_tie_goes_to_the_higher_price_and_the_lower_list_price(lines, weeks):
     """A coupon lowers the price of a single line."""
     sales = lines(
