@@ -46,7 +46,7 @@ class CutPools:
 
         for n in np.unique(count):
             rows = np.flatnonzero(count == n)
-            own = log_poisson(n, self.cuts.log_rate) - np.log(self.cuts.chance_shown)
+            own = log_poisson(n, self.cuts.log_rate) + np.log(self.cuts.weight)
             fill(rows, is_own, self._by_product, product, own)
             for level in np.unique(step[rows]):
                 rate = level * LEVEL_STEP + self.cuts.slope * self.cuts.cut
@@ -56,9 +56,12 @@ class CutPools:
 
     @cached_property
     def _log_worth(self) -> np.ndarray:
-        """The log of what each cut stands for among those of all products, [R]: each counts as its effective size."""
-        of_product = self.cuts.effective_size / np.maximum(self.cuts.sums(1 / self.cuts.chance_shown), SMALLEST)
-        return np.log(of_product[self.cuts.product] / self.cuts.chance_shown)
+        """The log of what each cut stands for among those of all products, [R].
+
+        A product's periods count as many times as they are expected to show a price if it is the regular one, since the
+        cuts of products that hardly ever show theirs would otherwise stand for most periods.
+        """
+        return np.log(self.cuts.chance_regular_shown[self.cuts.product] / self.cuts.chance_shown)
 
     @cached_property
     def _by_product(self) -> "_Groups":

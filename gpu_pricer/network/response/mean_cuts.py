@@ -31,7 +31,7 @@ class MeanCuts:
         That is what its mean is worth beside that of all by empirical Bayes, as far as its cuts stand for its unseen
         periods.
         """
-        size, everybody = self.cuts.effective_size, np.zeros_like(self.category)
+        size, everybody = self.cuts.expected_size, np.zeros_like(self.category)
         between = _variance_between(self._of_product, size, self._within, everybody)
         stood_for = (self.cuts.stand_for / np.maximum(self.cuts.unseen, 1)).clip(max=1.0)
         return stood_for * between * size / np.maximum(between * size + self._within, SMALLEST)
@@ -42,7 +42,7 @@ class MeanCuts:
         Of each category, and of each product beyond its category. Draws from the cuts of all miss how categories and
         products differ, and the chance in the mean of all; a product's own draws miss the chance in its own mean.
         """
-        size, own, within = self.cuts.effective_size, self.own_share, self._within
+        size, own, within = self.cuts.expected_size, self.own_share, self._within
         total = self._sums(size)
         of_products = _variance_between(self._of_product, size, within, self.category)
         chance = (of_products * self._sums(size**2) / np.maximum(total, SMALLEST) + within) / np.maximum(
@@ -64,16 +64,20 @@ class MeanCuts:
     @cached_property
     def _of_product(self) -> np.ndarray:
         """The mean cut of each product, [P]."""
-        weight = 1 / self.cuts.chance_shown
+        weight = self.cuts.weight
         return self.cuts.sums(weight * self.cuts.cut) / np.maximum(self.cuts.sums(weight), SMALLEST)
 
     @cached_property
     def _within(self) -> float:
-        """The variance of cuts around their product's mean."""
-        cuts, size = self.cuts, self.cuts.effective_size
-        weight = 1 / cuts.chance_shown
+        """The variance of cuts around their product's mean, which takes a degree of freedom from each product's.
+
+        A product's weighted cuts are worth so many equally weighted ones (Kish 1965).
+        """
+        cuts, weight = self.cuts, self.cuts.weight
+        mass, squared = cuts.sums(weight), cuts.sums(weight**2)
+        size = np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
         apart = cuts.sums(weight * (cuts.cut - self._of_product[cuts.product]) ** 2)
-        square = apart / np.maximum(cuts.sums(weight), SMALLEST)
+        square = apart / np.maximum(mass, SMALLEST)
         return float(size @ square / max((size - 1).clip(0).sum(), 1.0))
 
     def _sums(self, values: np.ndarray) -> np.ndarray:

@@ -48,13 +48,32 @@ class SeenCuts:
     @cached_property
     def chance_shown(self) -> np.ndarray:
         """The probability that a period with such expected purchases shows its price, [R]."""
-        return np.maximum(1 - self._chance(self.log_rate) @ self.hidden, LEAST_SHOWN)
+        return self._shown(self.log_rate)
 
     @cached_property
-    def effective_size(self) -> np.ndarray:
-        """How many equally weighted cuts the weighted ones of each product are worth (Kish 1965), [P]."""
-        mass, squared = self.sums(1 / self.chance_shown), self.sums(1 / self.chance_shown**2)
-        return np.divide(mass**2, squared, out=np.zeros_like(mass), where=squared > 0)
+    def weight(self) -> np.ndarray:
+        """What each cut counts for in a mean of its product's, [R]: as many periods as it stands for.
+
+        A ratio of two sums is biased where these have few terms: rare cuts that stand for many periods count for too
+        little. The second factor takes away the first order of that bias (Beale 1962).
+        """
+        stands_for = 1 / self.chance_shown
+        return stands_for * (1 + stands_for / np.maximum(self.sums(stands_for), SMALLEST)[self.product])
+
+    @cached_property
+    def chance_regular_shown(self) -> np.ndarray:
+        """The probability that a period of each product shows its price if that is the regular one, [P]."""
+        return self._shown(self.level)
+
+    @cached_property
+    def expected_size(self) -> np.ndarray:
+        """How many cuts a product's are expected to be worth, [P]; 0 without cuts.
+
+        That is the number of its periods that would show a regular price. If the cuts that do show were counted, a
+        product that happens to show many would count for more than it should, and too many cuts would be drawn.
+        """
+        shown = np.bincount(self.product, None, len(self.level))
+        return np.where(shown > 0, (shown + self.unseen) * self.chance_regular_shown, 0.0)
 
     def counted(self, bought: np.ndarray) -> np.ndarray:
         """Return the purchases [N] of periods without a price, no more than there are numbers of them in `hidden`."""
@@ -93,6 +112,10 @@ class SeenCuts:
         apart = self.cut - centre[self.product]
         score = (bought - mean) @ apart + (PRIOR_SLOPE - self.slope) / PRIOR_SPREAD**2
         return float(score / (variance @ apart**2 + 1 / PRIOR_SPREAD**2))
+
+    def _shown(self, log_rate: np.ndarray) -> np.ndarray:
+        """Return the probability that a period shows its price at the rates [R], [R]."""
+        return np.maximum(1 - self._chance(log_rate) @ self.hidden, LEAST_SHOWN)
 
     def _chance(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability of 0 to K − 1 purchases at the rates [R], [R, K]."""
