@@ -87,9 +87,10 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     cut = (seen["price"].log().cast(pl.Float64) - regular).clip(DEEPEST, 0.0)
     told = rows.select("product_id", told=pl.Series(_explained(rows, cut, causes)))
     explained = told.select(pl.col("told") - pl.col("told").mean().over("product_id")).to_series()
-    donor, information = cut_donors(
-        rows.select("product_id", "category_id", "period", "bought", cut=cut, given=cut - explained)
+    known = rows.select(
+        "product_id", "category_id", "period", "bought", *context, regular=level, cut=cut, given=cut - explained
     )
+    donor, information = cut_donors(known, ("regular", *context))
     drawn = (explained + (cut - explained).gather(donor)).clip(upper_bound=0.0)
     price = rows.select(pl.coalesce(seen["price"], (level + drawn).exp(), "price")).to_series()
     listed = rows.select(pl.when("is_listed").then(pl.coalesce(seen["list_price"], level.exp()))).to_series()

@@ -24,17 +24,19 @@ class CutPools:
     cuts: SeenCuts
     own_share: np.ndarray
 
-    def draw(self, product: np.ndarray, bought: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def draw(self, product: np.ndarray, bought: np.ndarray, moves: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return which of the cuts each of N periods gets that shows none, in D draws, [D, N].
 
-        product, bought [N]: whose the period is, and its purchases. place [D, N]: uniform random numbers. Numbers below
+        product, bought [N]: whose the period is, and its purchases. moves [N]: by how much other causes raise the log
+        of its expected purchases. place [D, N]: uniform random numbers. Numbers below
         own_share choose among the product's own cuts, the others among all products'. The nearer a number is to
         own_share, the shallower is its cut, so that a share that moves from one night to the next changes few draws.
         """
         share, count = self.own_share[product], self.cuts.counted(bought)
         is_own = place < share
         quantile = np.where(is_own, place / np.maximum(share, SMALLEST), (1 - place) / np.maximum(1 - share, SMALLEST))
-        step = np.rint(self.cuts.level.clip(LOWEST_LEVEL) / LEVEL_STEP)[product]
+        moved = np.rint(moves / LEVEL_STEP)
+        step = np.rint((self.cuts.level[product] + moves).clip(LOWEST_LEVEL) / LEVEL_STEP)
         found = np.empty(place.shape, np.int64)
 
         def fill(
@@ -46,8 +48,9 @@ class CutPools:
 
         for n in np.unique(count):
             rows = np.flatnonzero(count == n)
-            own = log_poisson(n, self.cuts.log_rate) + np.log(self.cuts.weight)
-            fill(rows, is_own, self._by_product, product, own)
+            for move in np.unique(moved[rows]):
+                own = log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP) + np.log(self.cuts.weight)
+                fill(rows[moved[rows] == move], is_own, self._by_product, product, own)
             for level in np.unique(step[rows]):
                 rate = level * LEVEL_STEP + self.cuts.slope * self.cuts.cut
                 log_weight = self._log_worth + log_poisson(n, rate)

@@ -16,6 +16,7 @@ LEAST_INFORMATION = 1e-12
 
 def real_information(
     means: MeanCuts,
+    moves: np.ndarray,
     product: np.ndarray,
     bought: np.ndarray,
     cut: np.ndarray,
@@ -24,7 +25,8 @@ def real_information(
 ) -> np.ndarray:
     """Return the share of the information on the slope that is real, [P].
 
-    product, bought, cut [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
+    moves, product, bought, cut [R]: of all periods, with what other causes add to the log of their expected purchases,
+    and with the cuts that are taken. hidden [N]: the periods that show no price.
     others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
     information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
     would have the missing information as noise. Even places leave a share of it, which is measured for products with 1,
@@ -33,16 +35,17 @@ def real_information(
     """
     cuts = means.cuts
     sums = partial(np.bincount, product, minlength=len(cuts.level))
-    rate = np.exp(cuts.level[product] + cuts.slope * cut)
+    usual = cuts.level[product] + moves
+    rate = np.exp(usual + cuts.slope * cut)
     centre = (sums(rate * cut) / np.maximum(sums(rate), SMALLEST))[product]
     total = sums(rate * (cut - centre) ** 2)
-    level, usual, sold = (values[hidden] for values in (cuts.level[product], centre, bought))
-    scores = ((drawn - usual) * (sold - np.exp(level + cuts.slope * drawn)) for drawn in chain([cut[hidden]], others))
+    level, centre, sold = (values[hidden] for values in (usual, centre, bought))
+    scores = ((drawn - centre) * (sold - np.exp(level + cuts.slope * drawn)) for drawn in chain([cut[hidden]], others))
     of_periods, of_products = RunningVariance(), RunningVariance()
     for score in scores:
         of_periods.add(score)
         of_products.add(np.bincount(product[hidden], score, len(cuts.level)))
-    by_cuts = of_products.mean - np.bincount(product[hidden], -usual * (sold - np.exp(level)), len(cuts.level))
+    by_cuts = of_products.mean - np.bincount(product[hidden], -centre * (sold - np.exp(level)), len(cuts.level))
     missing = np.bincount(product[hidden], of_periods.variance, len(cuts.level))
     many = np.log2(np.maximum(np.bincount(product[hidden], None, len(cuts.level)), 1)).astype(np.int64)
     left, of_independent = (np.bincount(many, values)[many] for values in (of_products.variance, missing))

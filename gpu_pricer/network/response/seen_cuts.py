@@ -17,7 +17,8 @@ CONVERGED = 1e-4  # in logs of a rate
 HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 MOST = 20  # purchases from which on every period is taken to show its price
 PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
-STEP = 0.5  # the largest change of the slope in a pass
+EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
+STEP = 0.5  # the largest change of the slope and of the effects in a pass
 LEAST_SHOWN = 1e-6  # probability that a period shows its price
 SMALLEST = 1e-300
 
@@ -27,23 +28,32 @@ class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
     product [R]: 0 to P − 1. cut [R]: log price less log regular price. given [R]: the cut less what context says of it,
-    which a period without a price takes over. level [P], slope: α and ε of log λ. unseen [P]: number of a product's
-    periods that do not show their price.
+    which a period without a price takes over. causes [R, k]: what else moves purchases. level [P], slope, effects [k]:
+    α, ε and δ of log λ. unseen [P]: number of a product's periods that do not show their price. unseen_move [P]: the
+    mean of exp(δ · causes) over these, or 1.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
     product: np.ndarray
     cut: np.ndarray
     given: np.ndarray
+    causes: np.ndarray
     level: np.ndarray
     slope: float
+    effects: np.ndarray
     unseen: np.ndarray
+    unseen_move: np.ndarray
     hidden: np.ndarray
+
+    @cached_property
+    def usual_log_rate(self) -> np.ndarray:
+        """The log of the expected purchases of a period in which nothing but the cut moves them, [R]."""
+        return self.level[self.product] + self.slope * self.cut
 
     @cached_property
     def log_rate(self) -> np.ndarray:
         """The log of the expected purchases, [R]."""
-        return self.level[self.product] + self.slope * self.cut
+        return self.usual_log_rate + self.causes @ self.effects
 
     @cached_property
     def chance_shown(self) -> np.ndarray:
@@ -73,7 +83,7 @@ class SeenCuts:
         product that happens to show many would count for more than it should, and too many cuts would be drawn.
         """
         shown = np.bincount(self.product, None, len(self.level))
-        return np.where(shown > 0, (shown + self.unseen) * self.chance_regular_shown, 0.0)
+        return np.where(shown > 0, self.periods * self.chance_regular_shown, 0.0)
 
     def counted(self, bought: np.ndarray) -> np.ndarray:
         """Return the purchases [N] of periods without a price, no more than there are numbers of them in `hidden`."""
@@ -84,34 +94,45 @@ class SeenCuts:
         """How many unseen periods the cuts of each product stand for, [P], which may be more or fewer than it has."""
         return self.sums((1 - self.chance_shown) / self.chance_shown)
 
-    def expected(self) -> np.ndarray:
-        """Return the expected purchases of a product in all its periods, [P].
+    @cached_property
+    def periods(self) -> np.ndarray:
+        """How many periods each product has, [P]."""
+        return np.bincount(self.product, None, len(self.level)) + self.unseen
 
-        Unseen periods for which no cut stands count as periods without one: a product that sells hardly ever at its
-        regular price shows cuts only, which stand for few periods.
+    @cached_property
+    def happens(self) -> np.ndarray:
+        """In how many of its product's periods each cut happens, [R]: together in no more than there are."""
+        happens = (self.cut < 0) / self.chance_shown
+        return happens * np.minimum(1.0, self.periods / np.maximum(self.sums(happens), SMALLEST))[self.product]
+
+    @cached_property
+    def worth(self) -> np.ndarray:
+        """How many periods without a cut, and with nothing else that moves purchases, all periods are worth, [P].
+
+        That is their expected purchases over those of such a period.
         """
-        rate, weight = np.exp(self.log_rate), (1 - self.chance_shown) / self.chance_shown
-        own = self.sums(weight * rate) / np.maximum(self.stand_for, SMALLEST)
-        stood_for = np.minimum(self.stand_for, self.unseen)
-        return self.sums(rate) + stood_for * own + (self.unseen - stood_for) * np.exp(self.level)
+        seen = self.sums(np.exp(self.causes @ self.effects))
+        return seen + self.unseen_move * self.unseen + self.sums(self.happens * np.expm1(self.slope * self.cut))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums [P] of values [R]."""
         return np.bincount(self.product, values, len(self.level))
 
-    def score_step(self, bought: np.ndarray) -> float:
-        """Return the Newton step of the slope by purchases [R], given that they show a price, and by the prior.
+    def step(self, bought: np.ndarray) -> np.ndarray:
+        """Return the Newton step of slope and effects, [1 + k], by purchases [R], given that they show a price.
 
-        The products' levels are partialled out.
+        Products' levels are those that the totals of all purchases tell, which move with the slope; the periods that
+        show a price alone would tell half as much of it. The priors count too.
         """
         rate, chance, number = np.exp(self.log_rate), self._chance(self.log_rate), np.arange(len(self.hidden))
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
         square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
         variance = np.maximum(square - mean**2, SMALLEST)
-        centre = self.sums(variance * self.cut) / np.maximum(self.sums(variance), SMALLEST)
-        apart = self.cut - centre[self.product]
-        score = (bought - mean) @ apart + (PRIOR_SLOPE - self.slope) / PRIOR_SPREAD**2
-        return float(score / (variance @ apart**2 + 1 / PRIOR_SPREAD**2))
+        mean_cut = self.sums(self.happens * np.exp(self.slope * self.cut) * self.cut) / np.maximum(self.worth, SMALLEST)
+        moved = np.stack([self.cut - mean_cut[self.product], *self.causes.T])
+        precision = np.array([PRIOR_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
+        away = precision * np.array([PRIOR_SLOPE - self.slope, *-self.effects])
+        return np.linalg.solve((variance * moved) @ moved.T + np.diag(precision), moved @ (bought - mean) + away)
 
     def _shown(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability that a period shows its price at the rates [R], [R]."""
@@ -122,28 +143,45 @@ class SeenCuts:
         return np.exp(log_poisson(np.arange(len(self.hidden)), log_rate[:, None]))
 
 
-def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: np.ndarray) -> SeenCuts:
+def seen_cuts(
+    product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: np.ndarray, causes: np.ndarray
+) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut, given [R]: as in cut_donors. The slope is the most probable one, by the purchases of periods
-    given that they show a price, and a wide normal prior around published elasticities, which counts where hardly any
-    period shows a regular price. The levels are such that the expected purchases of all periods are those of the log.
+    product, bought, cut, given [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the
+    periods of each product and standard deviation 1. Slope and effects are the most probable ones, by the purchases of
+    periods given that they show a price, and normal priors: that of the slope is a wide one around published
+    elasticities, which counts where hardly any period shows a regular price. The levels are such that the expected
+    purchases of all periods are those of the log.
     """
     is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
-    periods, unseen = np.bincount(product, None, products), np.bincount(product, ~is_seen, products)
+    unseen = np.bincount(product, ~is_seen, products)
     total = np.maximum(np.bincount(product, bought, products), 0.5)
-    hidden = _hidden(np.minimum(bought, MOST).astype(np.int64), is_seen)
-    level = np.log(total / np.maximum(periods, 1))
-    cuts = SeenCuts(product[is_seen], cut[is_seen], given[is_seen], level, 0.0, unseen, hidden)
-    before, largest = 0.0, STEP
+    cuts = SeenCuts(
+        product=product[is_seen],
+        cut=cut[is_seen],
+        given=given[is_seen],
+        causes=causes[is_seen],
+        level=np.log(total / np.maximum(np.bincount(product, None, products), 1)),
+        slope=0.0,
+        effects=np.zeros(causes.shape[1]),
+        unseen=unseen,
+        unseen_move=np.ones(products),
+        hidden=_hidden(np.minimum(bought, MOST).astype(np.int64), is_seen),
+    )
+    before, largest = np.zeros(1 + causes.shape[1]), STEP
     for _ in range(PASSES):
-        raised = np.where(unseen < periods, np.log(total / np.maximum(cuts.expected(), SMALLEST)), 0.0)
-        step = float(np.clip(cuts.score_step(bought[is_seen]), -largest, largest))
-        if step * before < 0:  # it went too far
+        level = np.log(total / np.maximum(cuts.worth, SMALLEST))
+        step = cuts.step(bought[is_seen])
+        step *= min(1.0, largest / max(np.abs(step).max(), SMALLEST))
+        if step @ before < 0:  # it went too far
             largest /= 2
-        slope = min(cuts.slope + step, 0.0)
-        moved = max(np.average(np.abs(raised), weights=total), abs(slope - cuts.slope))
-        cuts, before = replace(cuts, level=cuts.level + raised, slope=slope), step
+        slope, effects = min(cuts.slope + step[0], 0.0), cuts.effects + step[1:]
+        moved = max(np.average(np.abs(level - cuts.level), weights=total), abs(slope - cuts.slope), *np.abs(step[1:]))
+        moves = np.bincount(product[~is_seen], np.exp(causes[~is_seen] @ effects), products)
+        unseen_move = np.divide(moves, unseen, out=np.ones(products), where=unseen > 0)
+        cuts = replace(cuts, level=level, slope=slope, effects=effects, unseen_move=unseen_move)
+        before = step
         if moved < CONVERGED:
             return cuts
     log.warning(

@@ -20,6 +20,8 @@ of the score over the draws (Louis 1982). Independent draws would add as much no
 (even_places.py) add less.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -31,17 +33,19 @@ from gpu_pricer.network.response.missing_information import real_information
 from gpu_pricer.network.response.seen_cuts import seen_cuts
 
 DRAWS = 8  # by which the noise of a draw is measured
+LEAST_SPREAD = 1e-6  # of a cause within products
 DEEPEST = -1.5  # log of price over regular price; a deeper cut may be an error, and would outweigh all others
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Return whose cut each of R periods has, and what share of its information on the slope is real.
 
     rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
-    regular price, null where no price shows), and given (the cut less what context says of it, which a period without a
-    price takes over). donor [R]: the period itself, or a drawn one where no price shows. Most draws stay from one
-    night's log to the next. information [R]: that share, for the product of each period.
+    regular price, null where no price shows), given (the cut less what context says of it, which a period without a
+    price takes over), and the columns `causes`, which may move purchases too, as the regular price does. donor [R]: the
+    period itself, or a drawn one where no price shows. Most draws stay from one night's log to the next.
+    information [R]: that share, for the product of each period.
     """
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
     bought, cut, given = (
@@ -51,12 +55,25 @@ def cut_donors(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     if is_seen.all() or not is_seen.any():
         return donor, np.ones(rows.height)
     bought, cut, hidden, shown = np.rint(bought), cut.clip(DEEPEST), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
-    cuts = seen_cuts(product, bought, cut, given)
+    driven = _within_products(rows, causes)
+    cuts = seen_cuts(product, bought, cut, given, driven)
+    moves = driven @ cuts.effects
     periods = rows[hidden].select("product_id", "category_id", "period", bought=cuts.counted(bought[hidden]))
     places = np.stack([even_places(periods, number) for number in range(DRAWS)])
     category = (rows["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
     means = MeanCuts(cuts, category[np.searchsorted(product, np.arange(len(cuts.level)))])
-    drawn = shown[CutPools(cuts, means.own_share).draw(product[hidden], bought[hidden], places)]
+    drawn = shown[CutPools(cuts, means.own_share).draw(product[hidden], bought[hidden], moves[hidden], places)]
     donor[hidden] = drawn[0]
     others = (cut[one] for one in drawn[1:])
-    return donor, real_information(means, product, bought, cut[donor], hidden, others)[product]
+    return donor, real_information(means, moves, product, bought, cut[donor], hidden, others)[product]
+
+
+def _within_products(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Return the columns [R, k] less their means over each product's periods, over their standard deviations.
+
+    Where one is not known, it counts as its mean. Columns that do not vary within products are left out.
+    """
+    around = (pl.col(name) - pl.col(name).mean().over("product_id") for name in names)
+    columns = [rows.select(column.fill_null(0.0)).to_series().to_numpy() for column in around]
+    kept = [column / column.std() for column in columns if column.std() > LEAST_SPREAD]
+    return np.stack(kept, axis=1) if kept else np.zeros((rows.height, 0))
