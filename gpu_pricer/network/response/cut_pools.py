@@ -52,9 +52,10 @@ class CutPools:
                 own = log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP) + np.log(self.cuts.weight)
                 fill(rows[moved[rows] == move], is_own, self._by_product, product, own)
             for level in np.unique(step[rows]):
-                rate = level * LEVEL_STEP + self.cuts.slope * self.cuts.cut
+                some = rows[step[rows] == level]
+                rate = level * LEVEL_STEP + self.cuts.slopes[product[some]].mean() * self.cuts.cut
                 log_weight = self._log_worth + log_poisson(n, rate)
-                fill(rows[step[rows] == level], ~is_own, self._together, np.zeros_like(product), log_weight)
+                fill(some, ~is_own, self._together, np.zeros_like(product), log_weight)
         return found
 
     @cached_property

@@ -36,11 +36,11 @@ def real_information(
     cuts = means.cuts
     sums = partial(np.bincount, product, minlength=len(cuts.level))
     usual = cuts.level[product] + moves
-    rate = np.exp(usual + cuts.slope * cut)
+    rate = np.exp(usual + cuts.slopes[product] * cut)
     centre = (sums(rate * cut) / np.maximum(sums(rate), SMALLEST))[product]
     total = sums(rate * (cut - centre) ** 2)
-    level, centre, sold = (values[hidden] for values in (usual, centre, bought))
-    scores = ((drawn - centre) * (sold - np.exp(level + cuts.slope * drawn)) for drawn in chain([cut[hidden]], others))
+    level, slope, centre, sold = (values[hidden] for values in (usual, cuts.slopes[product], centre, bought))
+    scores = ((drawn - centre) * (sold - np.exp(level + slope * drawn)) for drawn in chain([cut[hidden]], others))
     of_periods, of_products = RunningVariance(), RunningVariance()
     for score in scores:
         of_periods.add(score)

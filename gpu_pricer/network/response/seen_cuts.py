@@ -17,6 +17,7 @@ CONVERGED = 1e-4  # in logs of a rate
 HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 MOST = 20  # purchases from which on every period is taken to show its price
 PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
+TILT_SPREAD = 0.3  # change of the slope per log of purchases
 EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
 STEP = 0.5  # the largest change of the slope and of the effects in a pass
 LEAST_SHOWN = 1e-6  # probability that a period shows its price
@@ -40,15 +41,27 @@ class SeenCuts:
     causes: np.ndarray
     level: np.ndarray
     slope: float
+    tilt: float
+    popularity: np.ndarray
     effects: np.ndarray
     unseen: np.ndarray
     unseen_move: np.ndarray
     hidden: np.ndarray
 
     @cached_property
+    def slopes(self) -> np.ndarray:
+        """The slope of log purchases on the cut, of each product, [P]."""
+        return np.minimum(self.slope + self.tilt * self.popularity, 0.0)
+
+    @cached_property
     def usual_log_rate(self) -> np.ndarray:
         """The log of the expected purchases of a period in which nothing but the cut moves them, [R]."""
-        return self.level[self.product] + self.slope * self.cut
+        return self.level[self.product] + self._raised
+
+    @cached_property
+    def _raised(self) -> np.ndarray:
+        """What the cuts add to the log of expected purchases, [R]."""
+        return self.slopes[self.product] * self.cut
 
     @cached_property
     def log_rate(self) -> np.ndarray:
@@ -112,14 +125,14 @@ class SeenCuts:
         That is their expected purchases over those of such a period.
         """
         seen = self.sums(np.exp(self.causes @ self.effects))
-        return seen + self.unseen_move * self.unseen + self.sums(self.happens * np.expm1(self.slope * self.cut))
+        return seen + self.unseen_move * self.unseen + self.sums(self.happens * np.expm1(self._raised))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums [P] of values [R]."""
         return np.bincount(self.product, values, len(self.level))
 
     def step(self, bought: np.ndarray) -> np.ndarray:
-        """Return the Newton step of slope and effects, [1 + k], by purchases [R], given that they show a price.
+        """Return the Newton step of slope, tilt and effects, [2 + k], by purchases [R], given that they show a price.
 
         Products' levels are those that the totals of all purchases tell, which move with the slope; the periods that
         show a price alone would tell half as much of it. The priors count too.
@@ -128,10 +141,11 @@ class SeenCuts:
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
         square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
         variance = np.maximum(square - mean**2, SMALLEST)
-        mean_cut = self.sums(self.happens * np.exp(self.slope * self.cut) * self.cut) / np.maximum(self.worth, SMALLEST)
-        moved = np.stack([self.cut - mean_cut[self.product], *self.causes.T])
-        precision = np.array([PRIOR_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
-        away = precision * np.array([PRIOR_SLOPE - self.slope, *-self.effects])
+        mean_cut = self.sums(self.happens * np.exp(self._raised) * self.cut) / np.maximum(self.worth, SMALLEST)
+        apart = self.cut - mean_cut[self.product]
+        moved = np.stack([apart, apart * self.popularity[self.product], *self.causes.T])
+        precision = np.array([PRIOR_SPREAD**-2, TILT_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
+        away = precision * np.array([PRIOR_SLOPE - self.slope, -self.tilt, *-self.effects])
         return np.linalg.solve((variance * moved) @ moved.T + np.diag(precision), moved @ (bought - mean) + away)
 
     def _shown(self, log_rate: np.ndarray) -> np.ndarray:
@@ -157,30 +171,34 @@ def seen_cuts(
     is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
     unseen = np.bincount(product, ~is_seen, products)
     total = np.maximum(np.bincount(product, bought, products), 0.5)
+    level = np.log(total / np.maximum(np.bincount(product, None, products), 1))
     cuts = SeenCuts(
         product=product[is_seen],
         cut=cut[is_seen],
         given=given[is_seen],
         causes=causes[is_seen],
-        level=np.log(total / np.maximum(np.bincount(product, None, products), 1)),
+        level=level,
         slope=0.0,
+        tilt=0.0,
+        popularity=level - np.average(level, weights=total),
         effects=np.zeros(causes.shape[1]),
         unseen=unseen,
         unseen_move=np.ones(products),
         hidden=_hidden(np.minimum(bought, MOST).astype(np.int64), is_seen),
     )
-    before, largest = np.zeros(1 + causes.shape[1]), STEP
+    before, largest = np.zeros(2 + causes.shape[1]), STEP
     for _ in range(PASSES):
         level = np.log(total / np.maximum(cuts.worth, SMALLEST))
         step = cuts.step(bought[is_seen])
         step *= min(1.0, largest / max(np.abs(step).max(), SMALLEST))
-        if step @ before < 0:  # it went too far
-            largest /= 2
-        slope, effects = min(cuts.slope + step[0], 0.0), cuts.effects + step[1:]
+        largest = largest / 2 if step @ before < 0 else min(1.2 * largest, STEP)  # less after a step too far
+        slope, effects = min(cuts.slope + step[0], 0.0), cuts.effects + step[2:]
         moved = max(np.average(np.abs(level - cuts.level), weights=total), abs(slope - cuts.slope), *np.abs(step[1:]))
         moves = np.bincount(product[~is_seen], np.exp(causes[~is_seen] @ effects), products)
         unseen_move = np.divide(moves, unseen, out=np.ones(products), where=unseen > 0)
-        cuts = replace(cuts, level=level, slope=slope, effects=effects, unseen_move=unseen_move)
+        cuts = replace(
+            cuts, level=level, slope=slope, tilt=cuts.tilt + step[1], effects=effects, unseen_move=unseen_move
+        )
         before = step
         if moved < CONVERGED:
             return cuts

@@ -57,7 +57,7 @@ def pools_of(cuts):
 def known_cuts(product, cut, level, unseen, hidden):
     """Cuts whose rates are the true ones, where nothing else moves purchases."""
     none = np.zeros((len(cut), 0))
-    return SeenCuts(product, cut, cut, none, level, SLOPE, none[0], unseen, np.ones(len(level)), hidden)
+    return SeenCuts(product, cut, cut, none, level, SLOPE, 0.0, 0 * level, none[0], unseen, np.ones(len(level)), hidden)
 
 
 @pytest.fixture
@@ -364,8 +364,8 @@ def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
 
 def test_a_product_with_a_lasting_cut_draws_its_own():
     rng = np.random.default_rng(6)
-    product, bought, cut, _ = a_log(rng)
-    cut = np.where(product % 2 == 0, DEPTH, 0.0)
+    product, cut = np.repeat(np.arange(1000), 60), np.repeat(np.where(np.arange(1000) % 2 == 0, DEPTH, 0.0), 60)
+    bought = rng.poisson(np.exp(rng.normal(-0.5, 0.8, 1000))[product] * np.exp(SLOPE * cut)).astype(float)
     shown = np.where(bought >= 2, cut, np.nan)
 
     found = completed(product, bought, shown)
