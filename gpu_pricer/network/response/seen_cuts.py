@@ -29,9 +29,10 @@ class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
     product [R]: 0 to P − 1. cut [R]: log price less log regular price. given [R]: the cut less what context says of it,
-    which a period without a price takes over. causes [R, k]: what else moves purchases. level [P], slope, effects [k]:
-    α, ε and δ of log λ. unseen [P]: number of a product's periods that do not show their price. unseen_move [P]: the
-    mean of exp(δ · causes) over these, or 1.
+    which a period without a price takes over. causes [R, k]: what else moves purchases. level [P], effects [k]: α and δ
+    of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where popularity [P] is the log of its purchases
+    per period, with the mean 0 over purchases. unseen [P]: number of a product's periods that do not show their price.
+    unseen_move [P]: the mean of exp(δ · causes) over these, or 1.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 

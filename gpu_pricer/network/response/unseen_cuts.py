@@ -6,10 +6,11 @@ without a price gets the regular one, cuts seem to be rare and to sell whenever 
 comes out too strong. If it gets the mean of the prices seen, or one between those of the periods before and after, the
 response comes out too weak.
 
-Purchases N are therefore taken as Poisson counts, log λ = α + ε · cut, with a level α for each product, and a period
-with n purchases shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of
-periods with n purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse
-probability (Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights
+Purchases N are therefore taken as Poisson counts, log λ = α + ε · cut + δ · causes, with a level α for each product, a
+slope ε that depends on how popular the product is, and causes such as the regular price; a period with n purchases
+shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of periods with n
+purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse probability (Horvitz
+& Thompson 1952). Such a period gets a random draw from the product's cuts with these weights
 (stochastic imputation, Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are
 convex in the cut, and the response would come out too strong. Products with few cuts also draw from those of all
 products, as often as empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their

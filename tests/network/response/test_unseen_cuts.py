@@ -152,6 +152,42 @@ def test_slope_and_levels_are_those_of_the_truth():
     assert np.exp(cuts.level[often]).sum() == pytest.approx(mean[often].sum() / (0.85 + 0.15 * np.exp(0.9)), rel=0.03)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_else_moves_purchases_is_no_response_to_cuts(seed):
+    """A display, which mostly goes with a cut, and a regular price that moves."""
+    rng = np.random.default_rng(seed)
+    product, _, cut, _ = a_log(rng)
+    display = rng.random(len(cut)) < np.where(cut < 0, 0.6, 0.05)
+    regular = rng.normal(0, 0.1, len(cut))
+    rate = np.exp(rng.normal(-0.5, 0.8, 1000))[product] * np.exp(SLOPE * (cut + regular) + 0.7 * display)
+    bought = rng.poisson(rate).astype(float)
+    shown, causes = np.where(bought >= 2, cut, np.nan), np.stack([display, regular], axis=1).astype(float)
+    causes -= causes.reshape(1000, 60, 2).mean(axis=1)[product]
+    spread = causes.std(axis=0)
+
+    cuts, without = seen_cuts(product, bought, shown, shown, causes / spread), seen_alone(product, bought, shown, shown)
+
+    assert cuts.slope == pytest.approx(SLOPE, abs=0.2)
+    assert cuts.effects / spread == pytest.approx([0.7, SLOPE], abs=0.3)
+    assert without.slope < SLOPE - 0.5
+
+
+def test_popular_products_may_respond_less():
+    rng = np.random.default_rng(18)
+    product, _, cut, _ = a_log(rng, products=2000)
+    is_popular = product % 2 == 0
+    rate = np.where(is_popular, 3.0, 0.5) * np.exp(np.where(is_popular, -2.0, -4.0) * cut)
+    bought = rng.poisson(rate).astype(float)
+    shown = np.where(bought >= 2, cut, np.nan)
+
+    slopes = seen_alone(product, bought, shown, shown).slopes[product]
+    found = completed(product, bought, shown)
+
+    for some, slope in ((is_popular, -2.0), (~is_popular, -4.0)):
+        assert slopes[some].mean() == pytest.approx(slope, abs=0.25)
+        assert poisson_slope(product[some] // 2, bought[some], found[some]) == pytest.approx(slope, abs=0.25)
+
+
 @pytest.mark.parametrize("depth", [(-0.7,), (-0.1, -0.3, -0.7)])
 @pytest.mark.parametrize("slope", [-1.0, -3.0, -5.0])
 def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
