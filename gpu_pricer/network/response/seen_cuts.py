@@ -65,9 +65,14 @@ class SeenCuts:
         return self.slopes[self.product] * self.cut
 
     @cached_property
+    def _moved(self) -> np.ndarray:
+        """The factor by which causes move the expected purchases, [R]."""
+        return np.exp(self.causes @ self.effects)
+
+    @cached_property
     def log_rate(self) -> np.ndarray:
         """The log of the expected purchases, [R]."""
-        return self.usual_log_rate + self.causes @ self.effects
+        return self.usual_log_rate + np.log(self._moved)
 
     @cached_property
     def chance_shown(self) -> np.ndarray:
@@ -125,8 +130,8 @@ class SeenCuts:
 
         That is their expected purchases over those of such a period.
         """
-        seen = self.sums(np.exp(self.causes @ self.effects))
-        return seen + self.unseen_move * self.unseen + self.sums(self.happens * np.expm1(self._raised))
+        seen, more = self.sums(self._moved), self.sums(self.happens * self._moved * np.expm1(self._raised))
+        return seen + self.unseen_move * self.unseen + more
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums [P] of values [R]."""
@@ -142,7 +147,8 @@ class SeenCuts:
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
         square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
         variance = np.maximum(square - mean**2, SMALLEST)
-        mean_cut = self.sums(self.happens * np.exp(self._raised) * self.cut) / np.maximum(self.worth, SMALLEST)
+        on_cut = self.happens * self._moved * np.exp(self._raised)
+        mean_cut = self.sums(on_cut * self.cut) / np.maximum(self.worth, SMALLEST)
         apart = self.cut - mean_cut[self.product]
         moved = np.stack([apart, apart * self.popularity[self.product], *self.causes.T])
         precision = np.array([PRIOR_SPREAD**-2, TILT_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
