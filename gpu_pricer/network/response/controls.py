@@ -68,8 +68,8 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     rows: also bought, the purchases, and is_listed, whether the product has a list price (see list_prices.py), which
     may be null in some periods. Other products have the price in its place.
     price_information: the share of the information on the response to prices that is real, for the product of each row.
-    Where too few purchases show the price, the regular price is interpolated between the periods before and after, and
-    the cut below it is drawn (see unseen_cuts.py); both in logs, and beside what instruments and context say of them.
+    Where too few purchases show the price, the regular price is interpolated between the periods before and after,
+    beside what instruments and context say of it, and the cut below it is drawn (see unseen_cuts.py); both in logs.
     The shelf's usual price comes from before; but a product goes unsold when it is dear, so that old prices look like
     low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
     InputError where an instrument is missing or not positive.
@@ -85,14 +85,10 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     regular = _log_regular_price(seen, causes)
     level = _interpolated(rows, regular, causes)
     cut = (seen["price"].log().cast(pl.Float64) - regular).clip(DEEPEST, 0.0)
-    told = rows.select("product_id", told=pl.Series(_explained(rows, cut, causes)))
-    explained = told.select(pl.col("told") - pl.col("told").mean().over("product_id")).to_series()
-    known = rows.select(
-        "product_id", "category_id", "period", "bought", *context, regular=level, cut=cut, given=cut - explained
-    )
+    told = pl.Series(_explained(rows, cut, causes))
+    known = rows.select("product_id", "category_id", "period", "bought", *context, regular=level, cut=cut, told=told)
     donor, information = cut_donors(known, ("regular", *context))
-    drawn = (explained + (cut - explained).gather(donor)).clip(upper_bound=0.0)
-    price = rows.select(pl.coalesce(seen["price"], (level + drawn).exp(), "price")).to_series()
+    price = rows.select(pl.coalesce(seen["price"], (level + cut.gather(donor)).exp(), "price")).to_series()
     listed = rows.select(pl.when("is_listed").then(pl.coalesce(seen["list_price"], level.exp()))).to_series()
     return rows.with_columns(
         price=price,

@@ -69,11 +69,11 @@ class CutPools:
 
     @cached_property
     def _by_product(self) -> "_Groups":
-        return _Groups.of(self.cuts.product, self.cuts.given, len(self.cuts.level))
+        return _Groups.of(self.cuts.product, self.cuts.cut, len(self.cuts.level))
 
     @cached_property
     def _together(self) -> "_Groups":
-        return _Groups.of(np.zeros_like(self.cuts.product), self.cuts.given, 1)
+        return _Groups.of(np.zeros_like(self.cuts.product), self.cuts.cut, 1)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class _Groups:
     start: np.ndarray
 
     @classmethod
-    def of(cls, group: np.ndarray, given: np.ndarray, groups: int) -> "_Groups":
-        order = np.lexsort((given, group))
+    def of(cls, group: np.ndarray, cut: np.ndarray, groups: int) -> "_Groups":
+        order = np.lexsort((cut, group))
         return cls(order, group[order], np.searchsorted(group[order], np.arange(groups + 1)))
 
     def at(self, quantile: np.ndarray, group: np.ndarray, log_weight: np.ndarray) -> np.ndarray:

@@ -6,25 +6,25 @@ import numpy as np
 import polars as pl
 
 ODD = np.uint64(0xD1342543DE82EF95)  # no small multiple of it is near one of SplitMix64's increment
-LEVELS = {"category": ("bought",), "product": ("bought", "category_id"), "row": ("bought", "product_id")}
+LEVELS = {"category": ("kind",), "product": ("kind", "category_id"), "row": ("kind", "product_id")}
 
 
 def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
     """Return a number from 0 to 1 for each of N periods of products, [N].
 
-    Among periods with the same number of purchases, they are evenly spread over the periods of a product, and their
+    Among periods of the same kind, they are evenly spread over the periods of a product, and their
     starts over the products of a category, and over the categories (nested systematic sampling, Madow & Madow 1944). So
     sums over products and categories vary less than with independent numbers. They follow from hashes of the
     identifiers and the day: they look random from shop to shop, and hardly change when periods are added to a shop.
-    periods: product_id, category_id, period and bought, none of them null. number: of the draw; other numbers give
-    other draws.
+    periods: product_id, category_id, period and kind (a number from 0), none of them null. number: of the draw; other
+    numbers give other draws.
     """
     product = _digests(periods["product_id"])
     day = periods["period"].cast(pl.Date).to_physical().to_numpy().astype(np.uint64)
     bits = {"category": _digests(periods["category_id"]), "product": product, "row": product + day * ODD}
-    sold = _mixed(periods["bought"].to_numpy().astype(np.uint64), number)
-    keyed = periods.with_columns(pl.Series(name, _mixed(of + sold, number)) for name, of in bits.items())
-    place: pl.Expr = pl.lit(pl.Series(_mixed(bits["category"].min(initial=2**64 - 1) + sold, number) / 2.0**64))
+    kind = _mixed(periods["kind"].to_numpy().astype(np.uint64), number)
+    keyed = periods.with_columns(pl.Series(name, _mixed(of + kind, number)) for name, of in bits.items())
+    place: pl.Expr = pl.lit(pl.Series(_mixed(bits["category"].min(initial=2**64 - 1) + kind, number) / 2.0**64))
     for name, among in LEVELS.items():
         rank = pl.col(name).rank("dense").over(among)
         place = (rank - 1 + place) / pl.col(name).n_unique().over(among)

@@ -28,17 +28,15 @@ SMALLEST = 1e-300
 class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
-    product [R]: 0 to P − 1. cut [R]: log price less log regular price. given [R]: the cut less what context says of it,
-    which a period without a price takes over. causes [R, k]: what else moves purchases. level [P], effects [k]: α and δ
-    of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where popularity [P] is the log of its purchases
-    per period, with the mean 0 over purchases. unseen [P]: number of a product's periods that do not show their price.
-    unseen_move [P]: the mean of exp(δ · causes) over these, or 1.
+    product [R]: 0 to P − 1. cut [R]: log price less log regular price. causes [R, k]: what else moves purchases.
+    level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where
+    popularity [P] is the log of its purchases per period, with the mean 0 over purchases. unseen [P]: number of a
+    product's periods that do not show their price. unseen_move [P]: the mean of exp(δ · causes) over these, or 1.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
     product: np.ndarray
     cut: np.ndarray
-    given: np.ndarray
     causes: np.ndarray
     level: np.ndarray
     slope: float
@@ -133,6 +131,13 @@ class SeenCuts:
         seen, more = self.sums(self._moved), self.sums(self.happens * self._moved * np.expm1(self._raised))
         return seen + self.unseen_move * self.unseen + more
 
+    def among(self, some: np.ndarray, unseen: np.ndarray) -> "SeenCuts":
+        """Return the cuts of some [R, bool] of the periods.
+
+        unseen [P]: of each product, the number of the periods in question that do not show their price.
+        """
+        return replace(self, product=self.product[some], cut=self.cut[some], causes=self.causes[some], unseen=unseen)
+
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums [P] of values [R]."""
         return np.bincount(self.product, values, len(self.level))
@@ -164,12 +169,10 @@ class SeenCuts:
         return np.exp(log_poisson(np.arange(len(self.hidden)), log_rate[:, None]))
 
 
-def seen_cuts(
-    product: np.ndarray, bought: np.ndarray, cut: np.ndarray, given: np.ndarray, causes: np.ndarray
-) -> SeenCuts:
+def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, causes: np.ndarray) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut, given [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the
+    product, bought, cut [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the
     periods of each product and standard deviation 1. Slope and effects are the most probable ones, by the purchases of
     periods given that they show a price, and normal priors: that of the slope is a wide one around published
     elasticities, which counts where hardly any period shows a regular price. The levels are such that the expected
@@ -182,7 +185,6 @@ def seen_cuts(
     cuts = SeenCuts(
         product=product[is_seen],
         cut=cut[is_seen],
-        given=given[is_seen],
         causes=causes[is_seen],
         level=level,
         slope=0.0,

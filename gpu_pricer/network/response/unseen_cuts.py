@@ -14,7 +14,8 @@ purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ)
 (stochastic imputation, Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are
 convex in the cut, and the response would come out too strong. Products with few cuts also draw from those of all
 products, as often as empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their
-periods without a price.
+periods without a price. A period draws from those of which context, such as a display, tells about the same cut
+(strata, Cochran 1968).
 
 A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance
 of the score over the draws (Louis 1982). Independent draws would add as much noise; draws at even places
@@ -34,6 +35,8 @@ from gpu_pricer.network.response.missing_information import real_information
 from gpu_pricer.network.response.seen_cuts import seen_cuts
 
 DRAWS = 8  # by which the noise of a draw is measured
+STRATUM = 0.05  # difference of the cuts, in logs, that context tells of periods which may draw from each other
+LEAST_DONORS = 100  # periods that show their price, of those which others draw from
 LEAST_SPREAD = 1e-6  # of a cause within products
 DEEPEST = -1.5  # log of price over regular price; a deeper cut may be an error, and would outweigh all others
 
@@ -43,30 +46,48 @@ def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarr
     """Return whose cut each of R periods has, and what share of its information on the slope is real.
 
     rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
-    regular price, null where no price shows), given (the cut less what context says of it, which a period without a
-    price takes over), and the columns `causes`, which may move purchases too, as the regular price does. donor [R]: the
-    period itself, or a drawn one where no price shows. Most draws stay from one night's log to the next.
-    information [R]: that share, for the product of each period.
+    regular price, null where no price shows), told (what context says of the cut), and the columns `causes`, which may
+    move purchases too, as the regular price does. donor [R]: the period itself, or where no price shows, a drawn one of
+    which context tells about the same cut. Most draws stay from one night's log to the next. information [R]: that
+    share, for the product of each period.
     """
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
-    bought, cut, given = (
-        rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("bought", "cut", "given")
-    )
+    bought, cut = (rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("bought", "cut"))
     is_seen, donor = ~np.isnan(cut), np.arange(rows.height)
     if is_seen.all() or not is_seen.any():
         return donor, np.ones(rows.height)
     bought, cut, hidden, shown = np.rint(bought), cut.clip(DEEPEST), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
     driven = _within_products(rows, causes)
-    cuts = seen_cuts(product, bought, cut, given, driven)
-    moves = driven @ cuts.effects
-    periods = rows[hidden].select("product_id", "category_id", "period", bought=cuts.counted(bought[hidden]))
+    cuts = seen_cuts(product, bought, cut, driven)
+    moves, stratum = driven @ cuts.effects, _strata(rows["told"].to_numpy(), is_seen)
+    kind = cuts.counted(bought[hidden]) + len(cuts.hidden) * stratum[hidden]
+    periods = rows[hidden].select("product_id", "category_id", "period", kind=kind)
     places = np.stack([even_places(periods, number) for number in range(DRAWS)])
     category = (rows["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
-    means = MeanCuts(cuts, category[np.searchsorted(product, np.arange(len(cuts.level)))])
-    drawn = shown[CutPools(cuts, means.own_share).draw(product[hidden], bought[hidden], moves[hidden], places)]
+    category = category[np.searchsorted(product, np.arange(len(cuts.level)))]
+    drawn = np.empty(places.shape, np.int64)
+    for number in np.unique(stratum[hidden]):
+        here, seen_here = stratum[hidden] == number, stratum[shown] == number
+        some = hidden[here]
+        alike = cuts.among(seen_here, np.bincount(product[some], None, len(cuts.level)))
+        pools = CutPools(alike, MeanCuts(alike, category).own_share)
+        found = pools.draw(product[some], bought[some], moves[some], places[:, here])
+        drawn[:, here] = shown[seen_here][found]
     donor[hidden] = drawn[0]
     others = (cut[one] for one in drawn[1:])
+    means = MeanCuts(cuts, category)
     return donor, real_information(means, moves, product, bought, cut[donor], hidden, others)[product]
+
+
+def _strata(told: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
+    """Return numbers [R], from 0, of classes of periods of which context tells about the same cut [R].
+
+    Classes in which hardly any period shows its price are joined to the nearest other one.
+    """
+    place, stratum = np.unique(np.rint(told / STRATUM), return_inverse=True)
+    shown = np.bincount(stratum, is_seen, len(place))
+    kept = np.flatnonzero(shown >= min(LEAST_DONORS, shown.max()))
+    return np.abs(place[:, None] - place[kept]).argmin(axis=1)[stratum]
 
 
 def _within_products(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:

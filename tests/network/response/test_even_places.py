@@ -20,7 +20,7 @@ def periods(rng, products=200, share=0.5):
             "product_id": product,
             "category_id": pl.Series(product // 5).cast(pl.String),
             "period": pl.Series([WEEKS[number] for number in week]),
-            "bought": rng.integers(2, size=len(week)).astype(float),
+            "kind": rng.integers(2, size=len(week)).astype(float),
         }
     )
 
@@ -41,7 +41,7 @@ def test_first_places_of_one_period_each_are_evenly_spread(products_of_category,
     """Of a few hundred products with one period, as many in each category, and in all, are below a limit."""
     product = np.arange(400)
     rows = pl.DataFrame({"product_id": product, "category_id": product // products_of_category, "period": WEEKS[0]})
-    rows = rows.with_columns(bought=0.0).with_columns(place=even_places(rows.with_columns(bought=0.0), 3))
+    rows = rows.with_columns(kind=0.0).with_columns(place=even_places(rows.with_columns(kind=0.0), 3))
 
     below = rows.group_by("category_id").agg(count=(pl.col("place") < share).sum())["count"]
 
@@ -49,12 +49,12 @@ def test_first_places_of_one_period_each_are_evenly_spread(products_of_category,
     assert abs(below.sum() - share * 400) <= 1
 
 
-@pytest.mark.parametrize("bought", [0.0, 1.0])
+@pytest.mark.parametrize("kind", [0.0, 1.0])
 @pytest.mark.parametrize("among", ["product_id", "category_id"])
-def test_alike_periods_are_evenly_spread(among, bought):
+def test_alike_periods_are_evenly_spread(among, kind):
     """As many numbers lie below any limit as their share says, up to one for a product; in a category up to two."""
     rows = periods(np.random.default_rng(1))
-    rows = rows.with_columns(place=even_places(rows, 0)).filter(bought=bought)
+    rows = rows.with_columns(place=even_places(rows, 0)).filter(kind=kind)
 
     for limit in (0.03, 0.3, 0.8):
         share = (pl.col("place") < limit) - limit
@@ -74,7 +74,7 @@ def test_numbers_are_the_same_for_any_order_and_width_of_the_identifiers():
 
 
 def test_another_release_has_the_same_numbers():
-    rows = pl.DataFrame({"product_id": ["A", "A", "B"], "category_id": "C", "period": WEEKS[:3], "bought": [0, 0, 1]})
+    rows = pl.DataFrame({"product_id": ["A", "A", "B"], "category_id": "C", "period": WEEKS[:3], "kind": [0, 0, 1]})
 
     np.testing.assert_allclose(even_places(rows, 0), [0.9016142462, 0.4016142462, 0.4860546406])
 

@@ -39,7 +39,7 @@ def periods_of(product, bought, cut, shop=0):
     )
     week = pl.int_range(pl.len()).over("product_id")
     return rows.with_columns(
-        given="cut",
+        told=0.0,
         category_id=(pl.col("product_id") // 4).cast(pl.String),
         period=pl.date(2024, 1, 1) + pl.duration(weeks=week),
     )
@@ -57,7 +57,7 @@ def pools_of(cuts):
 def known_cuts(product, cut, level, unseen, hidden):
     """Cuts whose rates are the true ones, where nothing else moves purchases."""
     none = np.zeros((len(cut), 0))
-    return SeenCuts(product, cut, cut, none, level, SLOPE, 0.0, 0 * level, none[0], unseen, np.ones(len(level)), hidden)
+    return SeenCuts(product, cut, none, level, SLOPE, 0.0, 0 * level, none[0], unseen, np.ones(len(level)), hidden)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def known_frequency(monkeypatch):
     monkeypatch.setattr(MeanCuts, "unknown", lambda means: (0.0, 0.0))
 
 
-def seen_alone(product, bought, shown, given):
+def seen_alone(product, bought, shown):
     """The cuts of a log in which nothing else moves purchases."""
-    return seen_cuts(product, bought, shown, given, np.zeros((len(product), 0)))
+    return seen_cuts(product, bought, shown, np.zeros((len(product), 0)))
 
 
 def completed(product, bought, shown):
@@ -143,7 +143,7 @@ def test_products_that_show_few_prices_have_as_many_cuts_as_in_truth(periods, sp
 def test_slope_and_levels_are_those_of_the_truth():
     product, bought, _, shown = a_log(np.random.default_rng(3))
 
-    cuts = seen_alone(product, bought, shown, shown)
+    cuts = seen_alone(product, bought, shown)
 
     assert cuts.slope == pytest.approx(SLOPE, abs=0.15)
     assert cuts.hidden.tolist() == [1.0, 1.0]
@@ -165,11 +165,31 @@ def test_what_else_moves_purchases_is_no_response_to_cuts(seed):
     causes -= causes.reshape(1000, 60, 2).mean(axis=1)[product]
     spread = causes.std(axis=0)
 
-    cuts, without = seen_cuts(product, bought, shown, shown, causes / spread), seen_alone(product, bought, shown, shown)
+    cuts, without = seen_cuts(product, bought, shown, causes / spread), seen_alone(product, bought, shown)
 
     assert cuts.slope == pytest.approx(SLOPE, abs=0.2)
     assert cuts.effects / spread == pytest.approx([0.7, SLOPE], abs=0.3)
     assert without.slope < SLOPE - 0.5
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_periods_draw_from_those_of_which_context_tells_as_much(told):
+    """In a log in which a display mostly goes with a cut; if context told nothing, all would get the same cuts."""
+    rng = np.random.default_rng(19)
+    product, _, cut, _ = a_log(rng)
+    display = (rng.random(len(cut)) < np.where(cut < 0, 0.6, 0.05)).astype(float)
+    rate = np.exp(rng.normal(-0.5, 0.8, 1000))[product] * np.exp(SLOPE * cut + 0.7 * display)
+    bought = rng.poisson(rate).astype(float)
+    shown = np.where(bought >= 2, cut, np.nan)
+    rows = periods_of(product, bought, shown).with_columns(display=display)
+
+    donor, _ = cut_donors(rows.with_columns(told=DEPTH * display / 2 * told), ("display",))
+
+    hidden = np.isnan(shown)
+    for shows in (0, 1):
+        some = hidden & (display == shows)
+        ratio = shown[donor][some].mean() / cut[some].mean()
+        assert ratio == pytest.approx(1.0, abs=0.12) if told else abs(ratio - 1) > 0.3
 
 
 def test_popular_products_may_respond_less():
@@ -180,7 +200,7 @@ def test_popular_products_may_respond_less():
     bought = rng.poisson(rate).astype(float)
     shown = np.where(bought >= 2, cut, np.nan)
 
-    slopes = seen_alone(product, bought, shown, shown).slopes[product]
+    slopes = seen_alone(product, bought, shown).slopes[product]
     found = completed(product, bought, shown)
 
     for some, slope in ((is_popular, -2.0), (~is_popular, -4.0)):
@@ -195,7 +215,7 @@ def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
     product, bought, cut, shown = log
     hidden = np.isnan(shown)
 
-    assert seen_alone(product, bought, shown, shown).slope == pytest.approx(slope, abs=0.25)
+    assert seen_alone(product, bought, shown).slope == pytest.approx(slope, abs=0.25)
     assert caplog.messages == []
     assert completed(product, bought, shown)[hidden].mean() == pytest.approx(cut[hidden].mean(), abs=0.012)
 
@@ -206,32 +226,32 @@ def test_slope_stays_near_published_ones_where_only_cuts_show(seed):
     rng = np.random.default_rng(seed)
     product, bought, _, shown = a_log(rng, rate=np.full(100, 0.05), slope=-6.0, depth=(-0.5,))
 
-    cuts = seen_alone(product, bought, shown, shown)
+    cuts = seen_alone(product, bought, shown)
 
     assert (cuts.cut < 0).mean() > 0.95
     assert -8 < cuts.slope < -2
 
 
-def test_draws_are_in_the_order_of_what_periods_are_given():
+def test_draws_are_in_the_order_of_the_cuts():
     """The product's own from the deepest up, then all products' back down; half of these always have a cut, so that
     both count.
     """
     rng = np.random.default_rng(14)
     product, bought, _, _ = a_log(rng, products=20)
     shown = np.where(bought >= 2, np.where(product % 2 == 0, DEPTH, 0.0), np.nan)
-    given = shown + rng.normal(0, 0.1, len(shown))
-    pools, is_seen = pools_of(seen_alone(product, bought, shown, given)), ~np.isnan(shown)
+    shown += rng.normal(0, 0.1, len(shown))
+    pools, is_seen = pools_of(seen_alone(product, bought, shown)), ~np.isnan(shown)
 
     own = pools.own_share[0]
     places = np.linspace(0, 1, 400, endpoint=False)
-    [drawn] = given[is_seen][pools.draw(np.zeros(400, np.int64), *np.zeros((2, 400)), places[None])]
+    [drawn] = shown[is_seen][pools.draw(np.zeros(400, np.int64), *np.zeros((2, 400)), places[None])]
 
     assert 0.1 < own < 0.9
     for some, direction in ((drawn[places < own], 1), (drawn[places >= own], -1)):
         assert (direction * np.diff(some) >= 0).all()
         assert len(np.unique(some)) > 3
-    [[first, last]] = given[is_seen][pools.draw(np.zeros(2, np.int64), *np.zeros((2, 2)), np.array([[own, 1 - 1e-12]]))]
-    assert (first, last) == (np.nanmax(given), np.nanmin(given))
+    [[first, last]] = shown[is_seen][pools.draw(np.zeros(2, np.int64), *np.zeros((2, 2)), np.array([[own, 1 - 1e-12]]))]
+    assert (first, last) == (np.nanmax(shown), np.nanmin(shown))
 
 
 def test_periods_keep_their_draws_when_a_week_is_added():
@@ -249,7 +269,7 @@ def test_a_share_of_own_cuts_that_moves_changes_hardly_any_draw():
     """Both kinds of cuts end at the regular price where they meet; only places next to the deepest draw anew."""
     rng = np.random.default_rng(12)
     product, bought, _, shown = a_log(rng, share=rng.uniform(0, 0.5, (1000, 1)))
-    cuts, places = seen_alone(product, bought, shown, shown), np.linspace(0, 1, 1000, endpoint=False)
+    cuts, places = seen_alone(product, bought, shown), np.linspace(0, 1, 1000, endpoint=False)
     pools = pools_of(cuts)
     other = replace(pools, own_share=pools.own_share + 0.05)
 
@@ -326,7 +346,7 @@ def test_real_information_is_that_of_what_the_log_shows(known_frequency, rate, l
 def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_leave(known_frequency, periods, share):
     """Both by 40 draws for alike products; share: of the noise of independent draws, less where periods are many."""
     product, bought, _, shown = a_log(np.random.default_rng(15), rate=np.full(200, 0.6), periods=periods)
-    cuts = seen_alone(product, bought, shown, shown)
+    cuts = seen_alone(product, bought, shown)
     drawn = [cut_donors(periods_of(product, bought, shown, shop)) for shop in range(40)]
     cut = np.array([shown[donor] for donor, _ in drawn])
     rate = np.exp(cuts.level[product] + cuts.slope * cut)
@@ -371,7 +391,7 @@ def test_evenly_spread_draws_add_less_noise_than_independent_ones():
     """To the slope in products with few periods, of which four are in a category; other identifiers draw anew."""
     rng = np.random.default_rng(13)
     product, bought, _, shown = a_log(rng, rate=np.full(40, 0.6), periods=40)
-    cuts, hidden, seen = seen_alone(product, bought, shown, shown), np.isnan(shown), shown[~np.isnan(shown)]
+    cuts, hidden, seen = seen_alone(product, bought, shown), np.isnan(shown), shown[~np.isnan(shown)]
     even, independent = [], []
     for number in range(12):
         donor, _ = cut_donors(periods_of(product, bought, shown, number))
@@ -392,7 +412,7 @@ def test_products_that_are_seen_rarely_draw_from_all_where_cuts_are_alike():
     product, bought, cut, shown = a_log(np.random.default_rng(5))
     rare = np.bincount(product, ~np.isnan(shown)) < 5
 
-    share = pools_of(seen_alone(product, bought, shown, shown)).own_share
+    share = pools_of(seen_alone(product, bought, shown)).own_share
 
     assert share[rare].max() < 0.3
     assert completed(product, bought, shown)[rare[product]].mean() == pytest.approx(cut[rare[product]].mean(), rel=0.3)
