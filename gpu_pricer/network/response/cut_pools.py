@@ -49,8 +49,9 @@ class CutPools:
         for n in np.unique(count):
             rows = np.flatnonzero(count == n)
             for move in np.unique(moved[rows]):
-                own = log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP) + np.log(self.cuts.weight)
-                fill(rows[moved[rows] == move], is_own, self._by_product, product, own)
+                chance = np.exp(log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP))
+                own = self.cuts.unbiased(np.maximum(chance, SMALLEST) / self.cuts.chance_shown)
+                fill(rows[moved[rows] == move], is_own, self._by_product, product, np.log(own))
             for level in np.unique(step[rows]):
                 some = rows[step[rows] == level]
                 rate = level * LEVEL_STEP + self.cuts.slopes[product[some]].mean() * self.cuts.cut

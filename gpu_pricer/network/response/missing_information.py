@@ -25,8 +25,8 @@ def real_information(
 ) -> np.ndarray:
     """Return the share of the information on the slope that is real, [P].
 
-    moves, product, bought, cut [R]: of all periods, with what other causes add to the log of their expected purchases,
-    and with the cuts that are taken. hidden [N]: the periods that show no price.
+    moves [R]: what other causes than the cut add to the log of each period's expected purchases. product, bought, cut
+    [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
     others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
     information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
     would have the missing information as noise. Even places leave a share of it, which is measured for products with 1,

@@ -17,6 +17,7 @@ CONVERGED = 1e-4  # in logs of a rate
 HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 MOST = 20  # purchases from which on every period is taken to show its price
 PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
+TELLING = 10  # periods that show the price of a product which tells how the response depends on popularity
 TILT_SPREAD = 0.3  # change of the slope per log of purchases
 EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
 STEP = 0.5  # the largest change of the slope and of the effects in a pass
@@ -28,8 +29,8 @@ SMALLEST = 1e-300
 class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
-    product [R]: 0 to P − 1. cut [R]: log price less log regular price. causes [R, k]: what else moves purchases.
-    level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where
+    product [R]: 0 to P − 1. cut [R]: log price less log regular price, at most 0. causes [R, k]: what else moves
+    purchases. level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where
     popularity [P] is the log of its purchases per period, with the mean 0 over purchases. unseen [P]: number of a
     product's periods that do not show their price. unseen_move [P]: the mean of exp(δ · causes) over these, or 1.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
@@ -77,15 +78,18 @@ class SeenCuts:
         """The probability that a period with such expected purchases shows its price, [R]."""
         return self._shown(self.log_rate)
 
-    @cached_property
-    def weight(self) -> np.ndarray:
-        """What each cut counts for in a mean of its product's, [R]: as many periods as it stands for.
+    def unbiased(self, weight: np.ndarray) -> np.ndarray:
+        """Return weights [R] for a mean over each product's cuts, from those that are proportional to periods.
 
         A ratio of two sums is biased where these have few terms: rare cuts that stand for many periods count for too
         little. The second factor takes away the first order of that bias (Beale 1962).
         """
-        stands_for = 1 / self.chance_shown
-        return stands_for * (1 + stands_for / np.maximum(self.sums(stands_for), SMALLEST)[self.product])
+        return weight * (1 + weight / np.maximum(self.sums(weight), SMALLEST)[self.product])
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """What each cut counts for in the mean of its product's cuts, [R]."""
+        return self.unbiased(1 / self.chance_shown)
 
     @cached_property
     def chance_regular_shown(self) -> np.ndarray:
@@ -94,10 +98,11 @@ class SeenCuts:
 
     @cached_property
     def expected_size(self) -> np.ndarray:
-        """How many cuts a product's are expected to be worth, [P]; 0 without cuts.
+        """How many equally weighted cuts those of each product are expected to be worth, [P]; 0 without cuts.
 
-        That is the number of its periods that would show a regular price. If the cuts that do show were counted, a
-        product that happens to show many would count for more than it should, and too many cuts would be drawn.
+        That is the number of its periods that would show a regular price, too few for a product whose cuts last. If the
+        cuts that do show were counted, a product that happens to show many would count for more than it should, and too
+        many cuts would be drawn.
         """
         shown = np.bincount(self.product, None, len(self.level))
         return np.where(shown > 0, self.periods * self.chance_regular_shown, 0.0)
@@ -145,20 +150,23 @@ class SeenCuts:
     def step(self, bought: np.ndarray) -> np.ndarray:
         """Return the Newton step of slope, tilt and effects, [2 + k], by purchases [R], given that they show a price.
 
-        Products' levels are those that the totals of all purchases tell, which move with the slope; the periods that
-        show a price alone would tell half as much of it. The priors count too.
+        The products' levels are partialled out, so that demand which varies more than a Poisson count, and is high
+        wherever a price shows, does not look like a response. The priors count too. A slope of 0 that would rise stays.
         """
         rate, chance, number = np.exp(self.log_rate), self._chance(self.log_rate), np.arange(len(self.hidden))
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
         square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
         variance = np.maximum(square - mean**2, SMALLEST)
-        on_cut = self.happens * self._moved * np.exp(self._raised)
-        mean_cut = self.sums(on_cut * self.cut) / np.maximum(self.worth, SMALLEST)
-        apart = self.cut - mean_cut[self.product]
-        moved = np.stack([apart, apart * self.popularity[self.product], *self.causes.T])
+        columns = np.stack([self.cut, self.cut * self.popularity[self.product], *self.causes.T])
+        total = np.maximum(self.sums(variance), SMALLEST)
+        moved = np.stack([each - (self.sums(variance * each) / total)[self.product] for each in columns])
         precision = np.array([PRIOR_SPREAD**-2, TILT_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
         away = precision * np.array([PRIOR_SLOPE - self.slope, -self.tilt, *-self.effects])
-        return np.linalg.solve((variance * moved) @ moved.T + np.diag(precision), moved @ (bought - mean) + away)
+        information, score = (variance * moved) @ moved.T + np.diag(precision), moved @ (bought - mean) + away
+        free = np.arange(len(score)) >= (2 if self.slope == 0 and score[0] > 0 else 0)
+        step = np.zeros(len(score))
+        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
+        return step
 
     def _shown(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability that a period shows its price at the rates [R], [R]."""
@@ -172,11 +180,11 @@ class SeenCuts:
 def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, causes: np.ndarray) -> SeenCuts:
     """Return the cuts that a log shows.
 
-    product, bought, cut [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the
-    periods of each product and standard deviation 1. Slope and effects are the most probable ones, by the purchases of
-    periods given that they show a price, and normal priors: that of the slope is a wide one around published
-    elasticities, which counts where hardly any period shows a regular price. The levels are such that the expected
-    purchases of all periods are those of the log.
+    product, bought, cut [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the periods
+    of each product and standard deviation 1. Slope, tilt and effects follow from the purchases of periods given that
+    they show a price, and from normal priors: that of the slope is a wide one around published elasticities, which
+    counts where hardly any period shows a regular price. The levels are such that the expected purchases of all periods
+    are those of the log.
     """
     is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
     unseen = np.bincount(product, ~is_seen, products)
@@ -187,9 +195,9 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, causes: 
         cut=cut[is_seen],
         causes=causes[is_seen],
         level=level,
-        slope=0.0,
+        slope=PRIOR_SLOPE,
         tilt=0.0,
-        popularity=level - np.average(level, weights=total),
+        popularity=_popularity(level, total, np.bincount(product, is_seen, products)),
         effects=np.zeros(causes.shape[1]),
         unseen=unseen,
         unseen_move=np.ones(products),
@@ -198,23 +206,30 @@ def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, causes: 
     before, largest = np.zeros(2 + causes.shape[1]), STEP
     for _ in range(PASSES):
         level = np.log(total / np.maximum(cuts.worth, SMALLEST))
+        raised, cuts = np.average(np.abs(level - cuts.level), weights=total), replace(cuts, level=level)
         step = cuts.step(bought[is_seen])
-        step *= min(1.0, largest / max(np.abs(step).max(), SMALLEST))
+        if max(raised, *np.abs(step)) < CONVERGED:
+            return cuts
         largest = largest / 2 if step @ before < 0 else min(1.2 * largest, STEP)  # less after a step too far
+        step *= min(1.0, largest / max(np.abs(step).max(), SMALLEST))
         slope, effects = min(cuts.slope + step[0], 0.0), cuts.effects + step[2:]
-        moved = max(np.average(np.abs(level - cuts.level), weights=total), abs(slope - cuts.slope), *np.abs(step[1:]))
         moves = np.bincount(product[~is_seen], np.exp(causes[~is_seen] @ effects), products)
         unseen_move = np.divide(moves, unseen, out=np.ones(products), where=unseen > 0)
-        cuts = replace(
-            cuts, level=level, slope=slope, tilt=cuts.tilt + step[1], effects=effects, unseen_move=unseen_move
-        )
+        cuts = replace(cuts, slope=slope, tilt=cuts.tilt + step[1], effects=effects, unseen_move=unseen_move)
         before = step
-        if moved < CONVERGED:
-            return cuts
     log.warning(
         "the response of purchases to cuts has not converged: cuts drawn for periods without a price are less certain"
     )
     return cuts
+
+
+def _popularity(level: np.ndarray, total: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return the log purchases per period [P] less their mean over purchases.
+
+    Those that hardly show a price count as the least popular that do, since a tilt says nothing beyond these.
+    """
+    tells = shown >= min(TELLING, shown.max(initial=0))
+    return level.clip(level[tells].min(), level[tells].max()) - np.average(level, weights=total)
 
 
 def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ from gpu_pricer.network.response.seen_cuts import seen_cuts
 DRAWS = 8  # by which the noise of a draw is measured
 STRATUM = 0.05  # difference of the cuts, in logs, that context tells of periods which may draw from each other
 LEAST_DONORS = 100  # periods that show their price, of those which others draw from
+FARTHEST = 4.0  # standard deviations of a cause from its mean
 LEAST_SPREAD = 1e-6  # of a cause within products
 DEEPEST = -1.5  # log of price over regular price; a deeper cut may be an error, and would outweigh all others
 
@@ -46,10 +47,10 @@ def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarr
     """Return whose cut each of R periods has, and what share of its information on the slope is real.
 
     rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
-    regular price, null where no price shows), told (what context says of the cut), and the columns `causes`, which may
-    move purchases too, as the regular price does. donor [R]: the period itself, or where no price shows, a drawn one of
-    which context tells about the same cut. Most draws stay from one night's log to the next. information [R]: that
-    share, for the product of each period.
+    regular price, at most 0, null where no price shows), told (what context says of the cut), and the columns `causes`,
+    which may move purchases too, as the regular price does. donor [R]: the period itself, or where no price shows, a
+    drawn one of which context tells about the same cut. Most draws stay from one night's log to the next.
+    information [R]: that share, for the product of each period.
     """
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
     bought, cut = (rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("bought", "cut"))
@@ -93,9 +94,13 @@ def _strata(told: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
 def _within_products(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
     """Return the columns [R, k] less their means over each product's periods, over their standard deviations.
 
-    Where one is not known, it counts as its mean. Columns that do not vary within products are left out.
+    Where one is not known, it counts as its mean, and one that is farther away than FARTHEST, which may be an error, as
+    that far. Columns that do not vary within products are left out.
     """
-    around = (pl.col(name) - pl.col(name).mean().over("product_id") for name in names)
+    around = (
+        known - known.mean().over("product_id")
+        for known in (pl.col(name).cast(pl.Float64).fill_nan(None) for name in names)
+    )
     columns = [rows.select(column.fill_null(0.0)).to_series().to_numpy() for column in around]
-    kept = [column / column.std() for column in columns if column.std() > LEAST_SPREAD]
+    kept = [(column / column.std()).clip(-FARTHEST, FARTHEST) for column in columns if column.std() > LEAST_SPREAD]
     return np.stack(kept, axis=1) if kept else np.zeros((rows.height, 0))
