@@ -133,11 +133,15 @@ def test_a_price_nobody_saw_after_a_cut_is_the_regular_one(listed):
         np.testing.assert_allclose(known.filter(product_id=product)["price"], price)
 
 
-def rarely_bought(rng, cost_of_cut, products=60, periods=50):
-    """Rows of listed products with unlike costs, of which some are cut at a lower cost, and the true prices."""
+def rarely_bought(rng, cost_of_cut, products=60, periods=50, display_effect=0.0):
+    """Rows of listed products with unlike costs, of which some are cut at a lower cost, and the true prices.
+
+    A display mostly goes with a cut.
+    """
     base = np.exp(rng.normal(1, 1, products))[:, None] * np.ones(periods)
     cut = np.where(rng.random(base.shape) < 0.2, -0.3, 0.0)
-    bought = rng.poisson(0.9 * np.exp(-3 * cut)).astype(float)
+    display = rng.random(base.shape) < np.where(cut < 0, 0.6, 0.05)
+    bought = rng.poisson(0.9 * np.exp(-3 * cut + display_effect * display)).astype(float)
     product, week = np.indices(base.shape)
     is_seen, price, listed = (pl.Series(values.ravel()) for values in (bought >= 2, base * np.exp(cut), base))
     rows = pl.DataFrame(
@@ -149,6 +153,7 @@ def rarely_bought(rng, cost_of_cut, products=60, periods=50):
             "is_listed": True,
             "cost": (base * np.exp(cost_of_cut * cut)).ravel() / 2,
             "bought": bought.ravel(),
+            "display": display.ravel().astype(float),
         }
     )
     seen = rows.select(price=pl.when(is_seen).then(price), list_price=pl.when(is_seen).then(listed))
@@ -166,6 +171,24 @@ def test_drawn_prices_lie_between_the_deepest_cut_and_the_list_price(config):
     assert cut.max() < 1e-9
     assert cut.min() > -0.7
     assert cut.mean() == pytest.approx(true.mean(), abs=0.01)
+
+
+def test_drawn_cuts_are_as_frequent_as_the_display_says():
+    """Where the display sells too: what it sells is no response to the cut. Sums over four logs."""
+    drawn, expected = np.zeros(2), np.zeros(2)
+    for seed in range(4):
+        rng = np.random.default_rng(20 + seed)
+        rows, price, listed = rarely_bought(rng, cost_of_cut=0.0, products=1000, display_effect=1.0)
+
+        known = with_known_prices(rows, ["display"], PLANNED)
+
+        hidden = rows["price_age"].to_numpy() > 0
+        cut, true = (np.log(values / listed).to_numpy()[hidden] for values in (known["price"], price))
+        shows = rows["display"].to_numpy()[hidden].astype(np.int64)
+        drawn += np.bincount(shows, cut)
+        expected += np.bincount(shows, true)
+
+    assert drawn / expected == pytest.approx([1.0, 1.0], abs=0.1)
 
 
 def test_list_prices_stay_where_others_have_none():

@@ -88,17 +88,20 @@ def poisson_slope(product, bought, cut):
     return slope
 
 
+@pytest.mark.parametrize("move", [0.0, 1.0])
 @pytest.mark.parametrize("purchases", [0, 1])
-def test_draws_follow_bayes_rule(purchases):
+@pytest.mark.parametrize("own_share", [0.0, 1.0])
+def test_draws_follow_bayes_rule(purchases, move, own_share):
+    """Other causes raise the purchases of the periods without a price by `move`, in logs."""
     level, hidden, cut = -0.5, np.array([1.0, 0.4]), np.tile([0.0, DEPTH, 0.0, 0.0], 500)
     cuts = known_cuts(np.zeros(2000, np.int64), cut, np.array([level]), np.array([50]), hidden)
     rates = np.exp(level + SLOPE * cuts.cut)
-    weight = poisson.pmf(purchases, rates) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
+    weight = poisson.pmf(purchases, rates * np.exp(move)) / (1 - hidden @ poisson.pmf(np.arange(2)[:, None], rates))
 
     places = np.random.default_rng(1).random((1, 40_000))
 
-    [drawn] = CutPools(cuts, np.ones(1)).draw(
-        np.zeros(40_000, np.int64), np.full(40_000, purchases), np.zeros(40_000), places
+    [drawn] = CutPools(cuts, np.full(1, own_share)).draw(
+        np.zeros(40_000, np.int64), np.full(40_000, purchases), np.full(40_000, move), places
     )
 
     assert (cut[drawn] < 0).mean() == pytest.approx(weight[cut < 0].sum() / weight.sum(), abs=0.01)
