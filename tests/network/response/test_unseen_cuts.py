@@ -162,10 +162,11 @@ def test_what_else_moves_purchases_is_no_response_to_cuts(seed):
     product, _, cut, _ = a_log(rng)
     display = rng.random(len(cut)) < np.where(cut < 0, 0.6, 0.05)
     regular = rng.normal(0, 0.1, len(cut))
-    rate = np.exp(rng.normal(-0.5, 0.8, 1000))[product] * np.exp(SLOPE * (cut + regular) + 0.7 * display)
-    bought = rng.poisson(rate).astype(float)
+    level = rng.normal(-0.5, 0.8, 1000)
+    bought = rng.poisson(np.exp(level[product] + SLOPE * (cut + regular) + 0.7 * display)).astype(float)
     shown, causes = np.where(bought >= 2, cut, np.nan), np.stack([display, regular], axis=1).astype(float)
-    causes -= causes.reshape(1000, 60, 2).mean(axis=1)[product]
+    usual = causes.reshape(1000, 60, 2).mean(axis=1)
+    causes -= usual[product]
     spread = causes.std(axis=0)
 
     cuts, without = seen_cuts(product, bought, shown, causes / spread), seen_alone(product, bought, shown)
@@ -173,6 +174,9 @@ def test_what_else_moves_purchases_is_no_response_to_cuts(seed):
     assert cuts.slope == pytest.approx(SLOPE, abs=0.2)
     assert cuts.effects / spread == pytest.approx([0.7, SLOPE], abs=0.3)
     assert without.slope < SLOPE - 0.5
+    often = np.bincount(product, bought) > 60
+    expected = (level + usual @ [0.7, SLOPE])[often]
+    assert (cuts.level[often] - expected).mean() == pytest.approx(0, abs=0.05)
 
 
 @pytest.mark.parametrize("told", [True, False])
