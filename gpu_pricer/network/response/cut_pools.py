@@ -28,9 +28,9 @@ class CutPools:
         """Return which of the cuts each of N periods gets that shows none, in D draws, [D, N].
 
         product, bought [N]: whose the period is, and its purchases. moves [N]: by how much other causes raise the log
-        of its expected purchases. place [D, N]: uniform random numbers. Numbers below
-        own_share choose among the product's own cuts, the others among all products'. The nearer a number is to
-        own_share, the shallower is its cut, so that a share that moves from one night to the next changes few draws.
+        of its expected purchases. place [D, N]: uniform random numbers. Numbers below own_share choose among the
+        product's own cuts, the others among all products'. The nearer a number is to own_share, the shallower is its
+        cut, so that a share that moves from one night to the next changes few draws.
         """
         share, count = self.own_share[product], self.cuts.counted(bought)
         is_own = place < share
@@ -53,10 +53,10 @@ class CutPools:
                 own = self.cuts.unbiased(np.maximum(chance, SMALLEST) / self.cuts.chance_shown)
                 fill(rows[moved[rows] == move], is_own, self._by_product, product, np.log(own))
             for level in np.unique(step[rows]):
-                some = rows[step[rows] == level]
-                rate = level * LEVEL_STEP + self.cuts.slopes[product[some]].mean() * self.cuts.cut
-                log_weight = self._log_worth + log_poisson(n, rate)
-                fill(some, ~is_own, self._together, np.zeros_like(product), log_weight)
+                alike = rows[step[rows] == level]
+                log_rate = level * LEVEL_STEP + self.cuts.slopes[product[alike]].mean() * self.cuts.cut
+                log_weight = self._log_worth + log_poisson(n, log_rate)
+                fill(alike, ~is_own, self._together, np.zeros_like(product), log_weight)
         return found
 
     @cached_property

@@ -12,10 +12,10 @@ LEVELS = {"category": ("kind",), "product": ("kind", "category_id"), "row": ("ki
 def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
     """Return a number from 0 to 1 for each of N periods of products, [N].
 
-    Among periods of the same kind, they are evenly spread over the periods of a product, and their
-    starts over the products of a category, and over the categories (nested systematic sampling, Madow & Madow 1944). So
-    sums over products and categories vary less than with independent numbers. They follow from hashes of the
-    identifiers and the day: they look random from shop to shop, and hardly change when periods are added to a shop.
+    Among periods of the same kind, they are evenly spread over the periods of a product, and their starts over the
+    products of a category, and over the categories (nested systematic sampling, Madow & Madow 1944). So sums over
+    products and categories vary less than with independent numbers. They follow from hashes of the identifiers and the
+    day: they look random from shop to shop, and hardly change when periods are added to a shop.
     periods: product_id, category_id, period and kind (a number from 0), none of them null. number: of the draw; other
     numbers give other draws.
     """

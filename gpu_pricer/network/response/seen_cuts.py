@@ -30,9 +30,9 @@ class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
     product [R]: 0 to P − 1. cut [R]: log price less log regular price, at most 0. causes [R, k]: what else moves
-    purchases. level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, where
-    popularity [P] is the log of its purchases per period, with the mean 0 over purchases. unseen [P]: number of a
-    product's periods that do not show their price. unseen_move [P]: the mean of exp(δ · causes) over these, or 1.
+    purchases. level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, and 0
+    where that is above 0. popularity [P]: see _popularity. unseen [P]: number of a product's periods that do not show
+    their price. unseen_move [P]: the mean of exp(δ · causes) over these, 1 without any.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
@@ -64,14 +64,14 @@ class SeenCuts:
         return self.slopes[self.product] * self.cut
 
     @cached_property
-    def _moved(self) -> np.ndarray:
-        """The factor by which causes move the expected purchases, [R]."""
-        return np.exp(self.causes @ self.effects)
+    def _moves(self) -> np.ndarray:
+        """What the causes add to the log of expected purchases, [R]."""
+        return self.causes @ self.effects
 
     @cached_property
     def log_rate(self) -> np.ndarray:
         """The log of the expected purchases, [R]."""
-        return self.usual_log_rate + np.log(self._moved)
+        return self.usual_log_rate + self._moves
 
     @cached_property
     def chance_shown(self) -> np.ndarray:
@@ -129,12 +129,13 @@ class SeenCuts:
 
     @cached_property
     def worth(self) -> np.ndarray:
-        """How many periods without a cut, and with nothing else that moves purchases, all periods are worth, [P].
+        """The expected purchases of each product in all its periods, over those in a usual one, [P].
 
-        That is their expected purchases over those of such a period.
+        In a usual period there is no cut, and nothing else moves purchases.
         """
-        seen, more = self.sums(self._moved), self.sums(self.happens * self._moved * np.expm1(self._raised))
-        return seen + self.unseen_move * self.unseen + more
+        moved = np.exp(self._moves)
+        more = self.sums(self.happens * moved * np.expm1(self._raised))
+        return self.sums(moved) + self.unseen_move * self.unseen + more
 
     def among(self, some: np.ndarray, unseen: np.ndarray) -> "SeenCuts":
         """Return the cuts of some [R, bool] of the periods.
@@ -151,7 +152,8 @@ class SeenCuts:
         """Return the Newton step of slope, tilt and effects, [2 + k], by purchases [R], given that they show a price.
 
         The products' levels are partialled out, so that demand which varies more than a Poisson count, and is high
-        wherever a price shows, does not look like a response. The priors count too. A slope of 0 that would rise stays.
+        wherever a price shows, does not look like a response. The priors count too. A slope of 0 that would rise stays,
+        and the tilt with it.
         """
         rate, chance, number = np.exp(self.log_rate), self._chance(self.log_rate), np.arange(len(self.hidden))
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
