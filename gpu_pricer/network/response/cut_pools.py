@@ -3,14 +3,18 @@
 See unseen_cuts.py for the model.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from gpu_pricer.network.response.seen_cuts import SMALLEST, SeenCuts, log_poisson
 
-LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
+LEVEL_STEP = 0.25  # in logs of a rate, between products that share draws
+SLOPE_STEP = 0.25  # of log purchases on the cut, between products that share draws
+CUT_STEP = 0.005  # in logs of a price, between cuts of all products that count as equally deep
 LOWEST_LEVEL = -7.0  # log of a rate
 
 
@@ -35,70 +39,102 @@ class CutPools:
         share, count = self.own_share[product], self.cuts.counted(bought)
         is_own = place < share
         quantile = np.where(is_own, place / np.maximum(share, SMALLEST), (1 - place) / np.maximum(1 - share, SMALLEST))
-        moved = np.rint(moves / LEVEL_STEP)
-        step = np.rint((self.cuts.level[product] + moves).clip(LOWEST_LEVEL) / LEVEL_STEP)
         found = np.empty(place.shape, np.int64)
-
-        def fill(
-            rows: np.ndarray, some: np.ndarray, groups: _Groups, group: np.ndarray, log_weight: np.ndarray
-        ) -> None:
-            draws, places = np.nonzero(some[:, rows])
-            chosen = rows[places]
-            found[draws, chosen] = groups.at(quantile[draws, chosen], group[chosen], log_weight)
-
-        for n in np.unique(count):
-            rows = np.flatnonzero(count == n)
-            for move in np.unique(moved[rows]):
-                chance = np.exp(log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP))
-                own = self.cuts.unbiased(np.maximum(chance, SMALLEST) / self.cuts.chance_shown)
-                fill(rows[moved[rows] == move], is_own, self._by_product, product, np.log(own))
-            for level in np.unique(step[rows]):
-                alike = rows[step[rows] == level]
-                log_rate = level * LEVEL_STEP + self.cuts.slopes[product[alike]].mean() * self.cuts.cut
-                log_weight = self._log_worth + log_poisson(n, log_rate)
-                fill(alike, ~is_own, self._together, np.zeros_like(product), log_weight)
+        for (n, move), alike in _alike(count, moves / LEVEL_STEP):
+            draw, period = _chosen(is_own, alike)
+            chance = np.exp(log_poisson(n, self.cuts.usual_log_rate + move * LEVEL_STEP))
+            weight = self.cuts.unbiased(np.maximum(chance, SMALLEST) / self.cuts.chance_shown)
+            found[draw, period] = self._by_product.at(quantile[draw, period], product[period], weight)
+        level = (self.cuts.level[product] + moves).clip(LOWEST_LEVEL) / LEVEL_STEP
+        for (n, usual, slope), alike in _alike(count, level, self.cuts.slopes[product] / SLOPE_STEP):
+            draw, period = _chosen(~is_own, alike)
+            log_chance = log_poisson(n, usual * LEVEL_STEP + slope * SLOPE_STEP * self._together.depth)
+            found[draw, period] = self._together.at(quantile[draw, period], log_chance)
         return found
 
     @cached_property
-    def _log_worth(self) -> np.ndarray:
-        """The log of what each cut stands for among those of all products, [R].
+    def _by_product(self) -> "_OfProducts":
+        return _OfProducts.of(self.cuts.product, self.cuts.cut, len(self.cuts.level))
+
+    @cached_property
+    def _together(self) -> "_Together":
+        """The cuts of all products.
 
         A product's periods count as many times as they are expected to show a price if it is the regular one, since the
         cuts of products that hardly ever show theirs would otherwise stand for most periods.
         """
-        return np.log(self.cuts.chance_regular_shown[self.cuts.product] / self.cuts.chance_shown)
+        cuts = self.cuts
+        return _Together.of(cuts.cut, cuts.chance_regular_shown[cuts.product] / cuts.chance_shown)
 
-    @cached_property
-    def _by_product(self) -> "_Groups":
-        return _Groups.of(self.cuts.product, self.cuts.cut, len(self.cuts.level))
 
-    @cached_property
-    def _together(self) -> "_Groups":
-        return _Groups.of(np.zeros_like(self.cuts.product), self.cuts.cut, 1)
+def _alike(*numbers: np.ndarray) -> Iterator[tuple[tuple[float, ...], np.ndarray]]:
+    """Yield the combinations of numbers [N], rounded to whole ones, and which of N periods have each."""
+    frame = pl.DataFrame({str(place): np.rint(each) for place, each in enumerate(numbers)})
+    groups = frame.with_row_index("period").group_by(frame.columns, maintain_order=True).agg("period")
+    for row, period in zip(groups.drop("period").iter_rows(), groups["period"], strict=True):
+        yield row, period.to_numpy()
+
+
+def _chosen(some: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the draws and the periods where `some` [D, N, bool] holds, of these periods."""
+    draw, place = np.nonzero(some[:, periods])
+    return draw, periods[place]
 
 
 @dataclass(frozen=True)
-class _Groups:
-    """R cuts in G groups, each from the deepest up.
+class _OfProducts:
+    """R cuts of P products, each product's from the deepest up.
 
-    order [R]: the cuts, group by group. group [R]: of each in this order. start [G + 1]: where each group begins, and
-    the last one ends.
+    order [R]: the cuts, product by product. product [R]: of each in this order. start [P + 1]: where each product
+    begins, and the last one ends.
     """
 
     order: np.ndarray
-    group: np.ndarray
+    product: np.ndarray
     start: np.ndarray
 
     @classmethod
-    def of(cls, group: np.ndarray, cut: np.ndarray, groups: int) -> "_Groups":
-        order = np.lexsort((cut, group))
-        return cls(order, group[order], np.searchsorted(group[order], np.arange(groups + 1)))
+    def of(cls, product: np.ndarray, cut: np.ndarray, products: int) -> "_OfProducts":
+        order = np.lexsort((cut, product))
+        return cls(order, product[order], np.searchsorted(product[order], np.arange(products + 1)))
 
-    def at(self, quantile: np.ndarray, group: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
-        """Return which cuts are at the quantiles [N] of the groups [N], by weights [R]."""
-        ordered, largest = log_weight[self.order], np.full(len(self.start) - 1, -np.inf)
-        np.maximum.at(largest, self.group, ordered)
-        total = np.concatenate([[0.0], np.cumsum(np.exp(ordered - largest[self.group]))])
-        first, end = self.start[group], self.start[group + 1]
+    def at(self, quantile: np.ndarray, product: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Return which cuts are at the quantiles [N] of the products [N], by weights [R] above 0."""
+        ordered, largest = weight[self.order], np.full(len(self.start) - 1, SMALLEST)
+        np.maximum.at(largest, self.product, ordered)
+        total = np.concatenate([[0.0], np.cumsum(ordered / largest[self.product])])
+        first, end = self.start[product], self.start[product + 1]
         place = np.searchsorted(total, total[first] + (total[end] - total[first]) * quantile, side="right") - 1
         return self.order[np.clip(place, first, end - 1)]
+
+
+@dataclass(frozen=True)
+class _Together:
+    """R cuts from the deepest up, in B classes of nearly equal depth.
+
+    order [R]: the cuts. worth [R + 1]: what the cuts before each of these and before the end are worth. start [B + 1]:
+    where each class begins, and the last one ends. depth [B]: the cut of each class.
+    """
+
+    order: np.ndarray
+    worth: np.ndarray
+    start: np.ndarray
+    depth: np.ndarray
+
+    @classmethod
+    def of(cls, cut: np.ndarray, worth: np.ndarray) -> "_Together":
+        order = np.argsort(cut, kind="stable")
+        depth, start = np.unique(np.rint(cut[order] / CUT_STEP), return_index=True)
+        total = np.concatenate([[0.0], np.cumsum(worth[order])])
+        return cls(order, total, np.append(start, len(cut)), depth * CUT_STEP)
+
+    def at(self, quantile: np.ndarray, log_chance: np.ndarray) -> np.ndarray:
+        """Return which cuts are at the quantiles [N], where those of a class count exp(log_chance) [B] times."""
+        worth = np.diff(self.worth[self.start])
+        weight = worth * np.exp(log_chance - log_chance.max())
+        total = np.concatenate([[0.0], np.cumsum(weight)])
+        aim = quantile * total[-1]
+        found = (np.searchsorted(total, aim, side="right") - 1).clip(0, len(weight) - 1)
+        within = ((aim - total[found]) / np.maximum(weight[found], SMALLEST)).clip(0.0, 1.0)
+        place = np.searchsorted(self.worth, self.worth[self.start[found]] + within * worth[found], side="right") - 1
+        return self.order[place.clip(self.start[found], self.start[found + 1] - 1)]

@@ -3,24 +3,13 @@
 See unseen_cuts.py for the model.
 """
 
-import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln
 
-log = logging.getLogger(__name__)
-
-PASSES = 100
-CONVERGED = 1e-4  # in logs of a rate
-HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 MOST = 20  # purchases from which on every period is taken to show its price
-PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
-TELLING = 10  # periods that show the price of a product which tells how the response depends on popularity
-TILT_SPREAD = 0.3  # change of the slope per log of purchases
-EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
-STEP = 0.5  # the largest change of the slope and of the effects in a pass
 LEAST_SHOWN = 1e-6  # probability that a period shows its price
 SMALLEST = 1e-300
 
@@ -30,9 +19,8 @@ class SeenCuts:
     """The cuts of P products in the R periods that show them, sorted by product.
 
     product [R]: 0 to P − 1. cut [R]: log price less log regular price, at most 0. causes [R, k]: what else moves
-    purchases. level [P], effects [k]: α and δ of log λ. slope, tilt: ε of a product is slope + tilt · popularity, and 0
-    where that is above 0. popularity [P]: see _popularity. unseen [P]: number of a product's periods that do not show
-    their price. unseen_move [P]: the mean of exp(δ · causes) over these, 1 without any.
+    purchases. level, slopes [P], effects [k]: α, ε and δ of log λ. unseen [P]: number of a product's periods that do
+    not show their price. unseen_move [P]: the mean of exp(δ · causes) over these, 1 without any.
     hidden [K]: 1 − v(n), the share of the periods with n purchases that do not show their price; 0 from K on.
     """
 
@@ -40,18 +28,11 @@ class SeenCuts:
     cut: np.ndarray
     causes: np.ndarray
     level: np.ndarray
-    slope: float
-    tilt: float
-    popularity: np.ndarray
+    slopes: np.ndarray
     effects: np.ndarray
     unseen: np.ndarray
     unseen_move: np.ndarray
     hidden: np.ndarray
-
-    @cached_property
-    def slopes(self) -> np.ndarray:
-        """The slope of log purchases on the cut, of each product, [P]."""
-        return np.minimum(self.slope + self.tilt * self.popularity, 0.0)
 
     @cached_property
     def usual_log_rate(self) -> np.ndarray:
@@ -148,27 +129,13 @@ class SeenCuts:
         """Return the sums [P] of values [R]."""
         return np.bincount(self.product, values, len(self.level))
 
-    def step(self, bought: np.ndarray) -> np.ndarray:
-        """Return the Newton step of slope, tilt and effects, [2 + k], by purchases [R], given that they show a price.
-
-        The products' levels are partialled out, so that demand which varies more than a Poisson count, and is high
-        wherever a price shows, does not look like a response. The priors count too. A slope of 0 that would rise stays,
-        and the tilt with it.
-        """
+    @property
+    def shown_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mean and the variance of the purchases of each period, given that they show its price, [R] each."""
         rate, chance, number = np.exp(self.log_rate), self._chance(self.log_rate), np.arange(len(self.hidden))
         mean = (rate - chance @ (self.hidden * number)) / self.chance_shown
         square = (rate + rate**2 - chance @ (self.hidden * number**2)) / self.chance_shown
-        variance = np.maximum(square - mean**2, SMALLEST)
-        columns = np.stack([self.cut, self.cut * self.popularity[self.product], *self.causes.T])
-        total = np.maximum(self.sums(variance), SMALLEST)
-        moved = np.stack([each - (self.sums(variance * each) / total)[self.product] for each in columns])
-        precision = np.array([PRIOR_SPREAD**-2, TILT_SPREAD**-2, *(EFFECT_SPREAD**-2 for _ in self.effects)])
-        away = precision * np.array([PRIOR_SLOPE - self.slope, -self.tilt, *-self.effects])
-        information, score = (variance * moved) @ moved.T + np.diag(precision), moved @ (bought - mean) + away
-        free = np.arange(len(score)) >= (2 if self.slope == 0 and score[0] > 0 else 0)
-        step = np.zeros(len(score))
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
-        return step
+        return mean, np.maximum(square - mean**2, SMALLEST)
 
     def _shown(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability that a period shows its price at the rates [R], [R]."""
@@ -177,68 +144,6 @@ class SeenCuts:
     def _chance(self, log_rate: np.ndarray) -> np.ndarray:
         """Return the probability of 0 to K − 1 purchases at the rates [R], [R, K]."""
         return np.exp(log_poisson(np.arange(len(self.hidden)), log_rate[:, None]))
-
-
-def seen_cuts(product: np.ndarray, bought: np.ndarray, cut: np.ndarray, causes: np.ndarray) -> SeenCuts:
-    """Return the cuts that a log shows.
-
-    product, bought, cut [R]: as in cut_donors. causes [R, k]: what else moves purchases, with mean 0 over the periods
-    of each product and standard deviation 1. Slope, tilt and effects follow from the purchases of periods given that
-    they show a price, and from normal priors: that of the slope is a wide one around published elasticities, which
-    counts where hardly any period shows a regular price. The levels are such that the expected purchases of all periods
-    are those of the log.
-    """
-    is_seen, products, bought = ~np.isnan(cut), int(product.max(initial=-1)) + 1, np.rint(bought)
-    unseen = np.bincount(product, ~is_seen, products)
-    total = np.maximum(np.bincount(product, bought, products), 0.5)
-    level = np.log(total / np.maximum(np.bincount(product, None, products), 1))
-    cuts = SeenCuts(
-        product=product[is_seen],
-        cut=cut[is_seen],
-        causes=causes[is_seen],
-        level=level,
-        slope=PRIOR_SLOPE,
-        tilt=0.0,
-        popularity=_popularity(level, total, np.bincount(product, is_seen, products)),
-        effects=np.zeros(causes.shape[1]),
-        unseen=unseen,
-        unseen_move=np.ones(products),
-        hidden=_hidden(np.minimum(bought, MOST).astype(np.int64), is_seen),
-    )
-    before, largest = np.zeros(2 + causes.shape[1]), STEP
-    for _ in range(PASSES):
-        level = np.log(total / np.maximum(cuts.worth, SMALLEST))
-        raised, cuts = np.average(np.abs(level - cuts.level), weights=total), replace(cuts, level=level)
-        step = cuts.step(bought[is_seen])
-        if max(raised, *np.abs(step)) < CONVERGED:
-            return cuts
-        largest = largest / 2 if step @ before < 0 else min(1.2 * largest, STEP)  # less after a step too far
-        step *= min(1.0, largest / max(np.abs(step).max(), SMALLEST))
-        slope, effects = min(cuts.slope + step[0], 0.0), cuts.effects + step[2:]
-        moves = np.bincount(product[~is_seen], np.exp(causes[~is_seen] @ effects), products)
-        unseen_move = np.divide(moves, unseen, out=np.ones(products), where=unseen > 0)
-        cuts = replace(cuts, slope=slope, tilt=cuts.tilt + step[1], effects=effects, unseen_move=unseen_move)
-        before = step
-    log.warning(
-        "the response of purchases to cuts has not converged: cuts drawn for periods without a price are less certain"
-    )
-    return cuts
-
-
-def _popularity(level: np.ndarray, total: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Return the log purchases per period [P] less their mean over purchases.
-
-    Those that hardly show a price count as the least popular that do, since a tilt says nothing beyond these.
-    """
-    tells = shown >= min(TELLING, shown.max(initial=0))
-    return level.clip(level[tells].min(), level[tells].max()) - np.average(level, weights=total)
-
-
-def _hidden(bought: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
-    """Return the share of the periods with n purchases that do not show their price, [K], with one number at least."""
-    share = np.bincount(bought, ~is_seen, MOST + 1) / np.maximum(np.bincount(bought, None, MOST + 1), 1)
-    often = np.flatnonzero(share[:MOST] > HARDLY_HIDDEN)
-    return share[: max(1, int(often.max(initial=0)) + 1)]
 
 
 def log_poisson(count: np.ndarray | float, log_rate: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ comes out too strong. If it gets the mean of the prices seen, or one between tho
 response comes out too weak.
 
 Purchases N are therefore taken as Poisson counts, log λ = α + ε · cut + δ · causes, with a level α for each product, a
-slope ε that depends on how popular the product is, and causes such as the regular price; a period with n purchases
-shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of periods with n
-purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse probability (Horvitz
-& Thompson 1952). Such a period gets a random draw from the product's cuts with these weights (stochastic imputation,
+slope ε that depends on its category and on how popular it is, and causes such as the regular price; a period with n
+purchases shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of periods with
+n purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse probability
+(Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights (stochastic imputation,
 Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are convex in the cut, and
 the response would come out too strong. Products with few cuts also draw from those of all products, as often as
 empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their periods without a
@@ -28,10 +28,10 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from gpu_pricer.network.response.cut_pools import CutPools
+from gpu_pricer.network.response.cut_response import seen_cuts
 from gpu_pricer.network.response.even_places import even_places
 from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.missing_information import real_information
-from gpu_pricer.network.response.seen_cuts import seen_cuts
 
 DRAWS = 8  # by which the noise of a draw is measured
 STRATUM = 0.05  # difference of the cuts, in logs, that context tells of periods which may draw from each other
@@ -58,13 +58,13 @@ def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarr
         return donor, np.ones(rows.height)
     bought, cut, hidden, shown = np.rint(bought), cut.clip(DEEPEST), np.flatnonzero(~is_seen), np.flatnonzero(is_seen)
     driven = _within_products(rows, causes)
-    cuts = seen_cuts(product, bought, cut, driven)
+    category = (rows["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
+    category = category[np.flatnonzero(np.diff(product, prepend=-1))]
+    cuts = seen_cuts(product, category, bought, cut, driven)
     moves, stratum = driven @ cuts.effects, _strata(rows["told"].to_numpy(), is_seen)
     kind = cuts.counted(bought[hidden]) + len(cuts.hidden) * stratum[hidden]
     periods = rows[hidden].select("product_id", "category_id", "period", kind=kind)
     places = np.stack([even_places(periods, number) for number in range(DRAWS)])
-    category = (rows["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
-    category = category[np.searchsorted(product, np.arange(len(cuts.level)))]
     drawn = np.empty(places.shape, np.int64)
     for number in np.unique(stratum[hidden]):
         here, seen_here = stratum[hidden] == number, stratum[shown] == number

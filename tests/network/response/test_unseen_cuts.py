@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from gpu_pricer.network.response.cut_pools import CutPools
+from gpu_pricer.network.response.cut_response import seen_cuts
 from gpu_pricer.network.response.mean_cuts import MeanCuts
-from gpu_pricer.network.response.seen_cuts import SeenCuts, seen_cuts
+from gpu_pricer.network.response.seen_cuts import SeenCuts
 from gpu_pricer.network.response.unseen_cuts import cut_donors
 
 SLOPE = -3.0
@@ -57,7 +58,8 @@ def pools_of(cuts):
 def known_cuts(product, cut, level, unseen, hidden):
     """Cuts whose rates are the true ones, where nothing else moves purchases."""
     none = np.zeros((len(cut), 0))
-    return SeenCuts(product, cut, none, level, SLOPE, 0.0, 0 * level, none[0], unseen, np.ones(len(level)), hidden)
+    usual = np.ones(len(level))
+    return SeenCuts(product, cut, none, level, SLOPE * usual, none[0], unseen, usual, hidden)
 
 
 @pytest.fixture
@@ -66,9 +68,13 @@ def known_frequency(monkeypatch):
     monkeypatch.setattr(MeanCuts, "unknown", lambda means: (0.0, 0.0))
 
 
+def one_category(product):
+    return np.zeros(product.max() + 1, np.int64)
+
+
 def seen_alone(product, bought, shown):
     """The cuts of a log in which nothing else moves purchases."""
-    return seen_cuts(product, bought, shown, np.zeros((len(product), 0)))
+    return seen_cuts(product, one_category(product), bought, shown, np.zeros((len(product), 0)))
 
 
 def completed(product, bought, shown):
@@ -148,7 +154,7 @@ def test_slope_and_levels_are_those_of_the_truth():
 
     cuts = seen_alone(product, bought, shown)
 
-    assert cuts.slope == pytest.approx(SLOPE, abs=0.15)
+    assert cuts.slopes.mean() == pytest.approx(SLOPE, abs=0.15)
     assert cuts.hidden.tolist() == [1.0, 1.0]
     mean = np.bincount(product, bought) / 60
     often = mean > 1  # whose level is that of the purchases less what 15 % of cuts add
@@ -169,11 +175,14 @@ def test_what_else_moves_purchases_is_no_response_to_cuts(seed):
     causes -= usual[product]
     spread = causes.std(axis=0)
 
-    cuts, without = seen_cuts(product, bought, shown, causes / spread), seen_alone(product, bought, shown)
+    cuts, without = (
+        seen_cuts(product, one_category(product), bought, shown, causes / spread),
+        seen_alone(product, bought, shown),
+    )
 
-    assert cuts.slope == pytest.approx(SLOPE, abs=0.2)
+    assert cuts.slopes.mean() == pytest.approx(SLOPE, abs=0.2)
     assert cuts.effects / spread == pytest.approx([0.7, SLOPE], abs=0.3)
-    assert without.slope < SLOPE - 0.5
+    assert without.slopes.mean() < SLOPE - 0.5
     often = np.bincount(product, bought) > 60
     expected = (level + usual @ [0.7, SLOPE])[often]
     assert (cuts.level[often] - expected).mean() == pytest.approx(0, abs=0.05)
@@ -215,6 +224,27 @@ def test_popular_products_may_respond_less():
         assert poisson_slope(product[some] // 2, bought[some], found[some]) == pytest.approx(slope, abs=0.25)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_categories_may_respond_unlike_each_other(seed):
+    """Half of them hardly, half strongly; drawn by a slope of all, the former would seem twice as elastic."""
+    rng = np.random.default_rng(seed)
+    slope = np.where(np.arange(1200) < 600, -1.0, -4.0)
+    product, bought, _, shown = a_log(rng, rate=np.full(1200, 0.7), slope=slope[:, None])
+    rows = periods_of(product, bought, shown)
+
+    found, alike = (
+        shown[cut_donors(rows.with_columns(category_id=category))[0]] for category in (pl.col("product_id") // 60, 0)
+    )
+
+    def slope_of(true, cut):
+        some = slope[product] == true
+        return poisson_slope(product[some] % 600, bought[some], cut[some])
+
+    assert slope_of(-1.0, found) == pytest.approx(-1.0, abs=0.25)
+    assert slope_of(-4.0, found) == pytest.approx(-4.0, abs=0.25)
+    assert slope_of(-1.0, alike) < -1.7
+
+
 @pytest.mark.parametrize("depth", [(-0.7,), (-0.1, -0.3, -0.7)])
 @pytest.mark.parametrize("slope", [-1.0, -3.0, -5.0])
 def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
@@ -222,7 +252,7 @@ def test_slope_is_found_for_cuts_of_every_depth(depth, slope, caplog):
     product, bought, cut, shown = log
     hidden = np.isnan(shown)
 
-    assert seen_alone(product, bought, shown).slope == pytest.approx(slope, abs=0.25)
+    assert seen_alone(product, bought, shown).slopes.mean() == pytest.approx(slope, abs=0.25)
     assert caplog.messages == []
     assert completed(product, bought, shown)[hidden].mean() == pytest.approx(cut[hidden].mean(), abs=0.012)
 
@@ -236,7 +266,7 @@ def test_slope_stays_near_published_ones_where_only_cuts_show(seed):
     cuts = seen_alone(product, bought, shown)
 
     assert (cuts.cut < 0).mean() > 0.95
-    assert -8 < cuts.slope < -2
+    assert -8 < cuts.slopes.mean() < -2
 
 
 def test_draws_are_in_the_order_of_the_cuts():
@@ -356,7 +386,7 @@ def test_real_information_counts_what_is_missing_and_the_noise_that_even_places_
     cuts = seen_alone(product, bought, shown)
     drawn = [cut_donors(periods_of(product, bought, shown, shop)) for shop in range(40)]
     cut = np.array([shown[donor] for donor, _ in drawn])
-    rate = np.exp(cuts.level[product] + cuts.slope * cut)
+    rate = np.exp(cuts.level[product] + cuts.slopes[product] * cut)
     centre = (np.bincount(product, rate[0] * cut[0]) / np.bincount(product, rate[0]))[product]
     scores = (cut - centre) * (bought - rate) * np.isnan(shown)
     totals = [np.bincount(product, each) for each in rate * (cut - centre) ** 2]
