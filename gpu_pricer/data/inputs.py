@@ -11,6 +11,7 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.checks import require_number
+from gpu_pricer.data.guests import shared_user_report, with_guests
 from gpu_pricer.data.logged_list_prices import LIST_PRICE_IS_PLAUSIBLE, ListPriceRule
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.short_ids import (
@@ -63,13 +64,15 @@ class Validation:
 
     on_invalid: what happens to rows that break a rule. most_invalid: the largest share of the lines that may be set
     aside for other reasons than a product that is not in the products table. outliers: by name, further rules that
-    plausible sales keep. list_prices: which list prices are plausible.
+    plausible sales keep. list_prices: which list prices are plausible. guests: the user ids that many buyers share, or
+    None where nothing is said of them.
     """
 
     on_invalid: Literal["quarantine", "refuse"]
     most_invalid: float
     outliers: dict[str, OutlierRule]
     list_prices: ListPriceRule
+    guests: list[int | str] | None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Validation":
@@ -88,6 +91,9 @@ class Validation:
                 f"data.list_prices must be a rule with a _target_, found {self.list_prices!r}: mend it, or set "
                 "data.list_prices.most_implausible=1 to accept any list price"
             )
+        guests = self.guests or []
+        if not isinstance(guests, list) or not all(isinstance(user, int | str) for user in guests):
+            raise InputError(f"data.guests must be a list of user ids, or null, found {guests!r}: mend that key")
         for name, rule in self.outliers.items():
             if not hasattr(rule, "holds"):
                 raise InputError(
@@ -103,9 +109,10 @@ class Inputs:
     tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
     broken rules, with examples. kept_reports: a line on each kind of rows with a value that is none, which are among
-    the valid rows without that value, and how they stay. unread_rates: a line on the products whose VAT rate cannot be
-    read, "" without any. left_out: by table, the lines that are no sales by their status; they are not among the valid
-    rows. left_out_reports: a line on each of these tables.
+    the valid rows without that value, and how they stay. guests: how many transactions are of guests. shared_users: a
+    line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the products whose VAT
+    rate cannot be read, "" without any. left_out: by table, the lines that are no sales by their status; they are not
+    among the valid rows. left_out_reports: a line on each of these tables.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -113,6 +120,8 @@ class Inputs:
     broken: dict[str, dict[str, int]]
     reports: list[str]
     kept_reports: list[tuple[str, str]]
+    guests: int
+    shared_users: str
     unread_rates: str
     left_out: dict[str, pl.DataFrame]
     left_out_reports: list[str]
@@ -167,7 +176,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
-    frames = _with_equal_ids(frames, raw)
+    frames, guests = _with_equal_ids(frames, raw), 0
+    if "transactions" in frames:
+        frames, guests = with_guests(frames, validation.guests or [], raw["transactions"].origin)
     for name, cells in unread.items():
         _require_readable_list_prices(frames[name], cells, raw[name].origin, validation.list_prices)
     kept = [_kept_cells(name, column, rows, raw[name].origin) for name, rows in unread.items() for column in STAY]
@@ -204,6 +215,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
         kept_reports=[(rows.report, rows.how) for rows in kept],
+        guests=guests,
+        shared_users=shared_user_report(valid["offers" if "offers" in valid else "transactions"], validation.guests),
         unread_rates="".join(rows.report for rows in kept if rows.rule == STAY["vat_rate"][0]),
         left_out=left_out,
         left_out_reports=[f"{raw[name].origin} {_left_out_report(rows)}" for name, rows in left_out.items()],

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 from gpu_pricer.data.context_rows import context_reports
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
-from gpu_pricer.data.shared_users import shared_user_report
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
@@ -78,8 +77,10 @@ def main(config: DictConfig) -> dict[str, object]:
     for report in inputs.left_out_reports:
         log.info("left out: %s", report)
     told = context_reports(inputs.tables, period, config.train.response.endogeneity.instruments or [])
-    for report in filter(None, [shared_user_report(inputs.sales), *told]):
+    for report in filter(None, [inputs.shared_users, *told]):
         log.warning(report)
+    if inputs.guests:
+        log.info("%s transactions are of guests: each counts as a visit of another user", f"{inputs.guests:,}")
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     for report, how in inputs.kept_reports:
         log.warning("kept, %s: %s", how, report)

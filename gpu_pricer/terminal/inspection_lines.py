@@ -11,7 +11,6 @@ from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
-from gpu_pricer.data.shared_users import shared_user_report
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
 from gpu_pricer.tables.periods import Period
 
@@ -97,7 +96,8 @@ def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
     lines = ["", f"{inputs.sales.height:,} lines of sales pass every rule, from {first} to {last}"]
     lines += [f"  {report}; a run leaves them out" for report in inputs.left_out_reports]
-    others = [shared_user_report(inputs.sales), unused_report(inputs.tables, period)]
+    guests = f"{inputs.guests:,} transactions are of guests: each counts as a visit of another user"
+    others = [guests if inputs.guests else "", inputs.shared_users, unused_report(inputs.tables, period)]
     lines += [f"  {report}" for report in others if report]
     for report, how in inputs.kept_reports:
         lines += [f"  {report}", f"  These rows stay, {how}"]

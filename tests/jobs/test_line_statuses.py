@@ -175,21 +175,30 @@ def test_answers_that_no_file_fits_are_one_line(refused, own_files, answer, said
     assert said in refused("inspect", "shop", ANSWER, f"inspect.{answer}")
 
 
-def test_an_id_that_many_buyers_share_is_told(gpu_pricer, own_files):
+def test_an_id_that_many_buyers_share_must_be_named(gpu_pricer, refused, own_files):
     others = [f"x{place % 60}" for place in range(LINES.height * 3)]
     own_files(customer=["GAST"] * LINES.height, qty=[1] * LINES.height)
     for number in range(3):
         part = others[number * LINES.height : (number + 1) * LINES.height]
         own_files(file=f"sales_{number}", customer=part, qty=[number + 2] * LINES.height)
-    ended = gpu_pricer("inspect", "shop", ANSWER)
-    prepared = gpu_pricer(*PREPARE)
 
-    assert (ended.status, prepared.status) == (0, 0), ended.said
-    told = "user_id GAST has 25% of all 480 lines, the median user has 6 lines: if many buyers share the id"
-    assert told not in ended.out
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    assert gpu_pricer(*PREPARE).status == 0
 
     own_files(file="sales_0", customer=["GAST"] * LINES.height, qty=[2] * LINES.height)
 
     told = "user_id GAST has 50% of all 480 lines, the median user has 4 lines: if many buyers share the id"
-    assert told in gpu_pricer("inspect", "shop", ANSWER).out
-    assert any(told in line for line in gpu_pricer(*PREPARE).log)
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+    assert asked.status == 2
+    assert told in asked.said[0]
+    assert told in refused(*PREPARE)
+    assert told not in gpu_pricer("inspect", "shop", ANSWER, "data.guests=[]").out
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "data.guests=[GAST]")
+
+    counted = "240 transactions are of guests: each counts as a visit of another user"
+    assert ended.status == 0
+    assert counted in ended.out
+    assert any(counted in line for line in gpu_pricer(*PREPARE).log)
+    users = pl.read_parquet("work/data/users.parquet")
+    assert users["user_id"].str.starts_with("guest ").sum() == 240

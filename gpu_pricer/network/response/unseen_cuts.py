@@ -10,10 +10,10 @@ Purchases N are therefore taken as Poisson counts, log λ = α + ε · cut + δ 
 slope ε that depends on its category and on how popular it is, and causes such as the regular price; a period with n
 purchases shows its price with the probability v(n). By Bayes' rule a cut that was seen stands for cuts of periods with
 n purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | λ), a weight of inverse probability
-(Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights (stochastic imputation,
-Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are convex in the cut, and
-the response would come out too strong. Products with few cuts also draw from those of all products, as often as
-empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their periods without a
+(Horvitz & Thompson 1952). Such a period gets a random draw from the product's cuts with these weights (stochastic
+imputation, Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are convex in the
+cut, and the response would come out too strong. Products with few cuts also draw from those of all products, as often
+as empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their periods without a
 price. A period draws from those of which context, such as a display, tells about the same cut (strata, Cochran 1968).
 
 A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance

@@ -23,7 +23,7 @@ from gpu_pricer.tables.schemas.columns import (
 class Transactions(dy.Schema):
     """One row per line of a receipt."""
 
-    user_id = id_column("who bought")
+    user_id = id_column("who bought; null: a guest")
     product_id = id_column("what was bought")
     time = time_column("when: Date or Datetime, on the clock of the store")
     quantity = number_column("units, above 0")
@@ -34,7 +34,6 @@ class Transactions(dy.Schema):
     )
     price_group = group_column()
 
-    user_is_given = is_given("user_id")
     product_is_given = is_given("product_id")
     time_is_given = is_given("time")
     quantity_is_positive = is_positive("quantity")

@@ -1,0 +1,119 @@
+"""Guests: lines without a user id of their own count as visits of other users; an id that many share is asked about."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from gpu_pricer.data.guests import with_guests
+from gpu_pricer.data.inputs import read_inputs
+from gpu_pricer.data.sources.source import RawTable
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period
+from tests.shops import validation
+
+PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
+
+
+class Shop:
+    def __init__(self, **frames):
+        self.frames = {"products": PRODUCTS} | frames
+
+    def tables(self):
+        return {name: RawTable(frame.lazy(), f"{name}.parquet") for name, frame in self.frames.items()}
+
+
+def read(guests, **frames):
+    return read_inputs(Shop(**frames), replace(validation("refuse"), guests=guests), Period("1w"), None)
+
+
+def lines_of(users, dtype=pl.String):
+    """Lines of these users in turn, one a day."""
+    days = [date(2024, 1, 1) + timedelta(days=day) for day in range(len(users))]
+    return pl.DataFrame(
+        {"user_id": users, "product_id": 10, "time": days, "quantity": 1.0, "price": 2.0},
+        schema_overrides={"user_id": dtype},
+    )
+
+
+def users_of(inputs):
+    return inputs.tables["transactions"]["user_id"].cast(pl.String).to_list()
+
+
+@pytest.mark.parametrize("guests", [None, [], ["G"]])
+def test_lines_without_an_id_or_with_a_shared_one_are_of_other_users(guests):
+    inputs = read(guests, transactions=lines_of(["ann", None, "G", "ann", " "]))
+
+    expected = ["ann", "guest 1", "guest 2", "ann", "guest 3"] if guests else ["ann", "guest 1", "G", "ann", "guest 2"]
+    assert users_of(inputs) == expected
+    assert inputs.guests == expected.count("ann") + bool(guests)
+    assert inputs.broken["transactions"] == {}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "others"), [(pl.Int64, [7, -5]), (pl.Int16, None), (pl.UInt32, [7, 1]), (pl.UInt32, None)]
+)
+def test_guests_have_numbers_below_all_others_where_ids_are_numbers(dtype, others):
+    tables = {"transactions": lines_of([7, None, 0, 7], dtype)}
+    if others:
+        tables["users"] = pl.DataFrame({"user_id": others, "area": ["a", "b"]}, schema_overrides={"user_id": dtype})
+
+    inputs = read(["0"], **tables)
+
+    lowest = min(*(others or [0]), 0)
+    assert users_of(inputs) == ["7", str(lowest - 1), str(lowest - 2), "7"]
+    assert {table.schema["user_id"] for table in inputs.tables.values() if "user_id" in table.columns} == {pl.Int64}
+
+
+def test_a_log_without_guests_stays_as_it_is():
+    frames = {"transactions": lines_of(["ann", "bob"])}
+
+    found, count = with_guests(frames, ["G"], "transactions.parquet")
+
+    assert count == 0
+    assert_frame_equal(found["transactions"], frames["transactions"])
+
+
+def test_guests_have_names_that_nobody_else_has():
+    assert users_of(read([], transactions=lines_of(["guest 1", None]))) == ["guest 1", "unknown guest 1"]
+
+
+def test_a_log_whose_lines_have_no_ids_is_one_of_guests():
+    inputs = read(None, transactions=lines_of([None, None, None]))
+
+    assert users_of(inputs) == ["guest 1", "guest 2", "guest 3"]
+
+
+def test_ids_that_cannot_be_signed_are_refused():
+    with pytest.raises(InputError, match=r"transactions.parquet: user_id must be below 2\^63 .*; convert"):
+        read([], transactions=lines_of([2**64 - 1, None], pl.UInt64))
+
+
+@pytest.mark.parametrize("guests", ["G", [1.5], {"G": 1}])
+def test_guests_must_be_a_list_of_ids(guests):
+    with pytest.raises(InputError, match=r"data\.guests must be a list of user ids, or null, found"):
+        replace(validation("refuse"), guests=guests)
+
+
+@pytest.mark.parametrize(("shared", "is_refused"), [(150, False), (400, True)])
+def test_an_id_with_many_of_the_lines_is_told_and_one_with_a_fifth_refused(shared, is_refused):
+    transactions = lines_of([*(f"user {number % 450}" for number in range(900)), *["G"] * shared])
+    told = rf"user_id G has {shared / (900 + shared):.0%} of all .* lines: .*set data.guests=\[G\], .*data.guests=\[\]"
+
+    if is_refused:
+        with pytest.raises(InputError, match=told):
+            read(None, transactions=transactions)
+    else:
+        assert read(None, transactions=transactions).shared_users.startswith("user_id G has 14% of all 1,050 lines")
+    assert read(["G"], transactions=transactions).guests == shared
+    one_buyer = read([], transactions=transactions)
+    assert (one_buyer.guests, one_buyer.shared_users) == (0, "")
+
+
+def test_offers_of_a_shared_id_are_told_with_another_remedy():
+    offers = lines_of([*(f"user {number % 450}" for number in range(900)), *["G"] * 400])
+    offers = offers.with_columns(occasion_id=pl.int_range(pl.len()))
+
+    assert "give each of them an id of its own" in read(None, offers=offers).shared_users
