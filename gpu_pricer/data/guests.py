@@ -21,9 +21,9 @@ def with_guests(
 ) -> tuple[dict[str, pl.DataFrame], int]:
     """Return the tables, the guests' transactions with ids that nobody else has, and how many these are.
 
-    A transaction is a guest's where its user_id is null, blank or one of `guests`. The new ids are `guest 1`, `guest 2` and so
-    on, or where ids are numbers, those below the smallest one and below 0. frames: tables with ids of one type, as
-    short ids or as given. origin: the transactions', for the InputError where ids are too large to be signed.
+    A transaction is a guest's where its user_id is null, blank or one of `guests`. The new ids are `guest 1`, `guest 2`
+    and so on, or where ids are numbers, those below the smallest one and below 0. frames: tables with ids of one type,
+    as short ids or as given. origin: the transactions', for the InputError where ids are too large to be signed.
     """
     lines = frames["transactions"]
     user = pl.col("user_id").cast(pl.String)

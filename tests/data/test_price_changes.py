@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.price_changes import COUNTS, day_pairs, share_changed, warn_of_changes
+from gpu_pricer.data.price_changes import COUNTS, day_pairs, share_changed, share_unlike, warn_of_changes
 
 USERS = 40
 
@@ -58,6 +58,19 @@ def test_prices_of_stores_that_differ_on_every_day_are_no_change(lines):
     assert share_changed(pairs) < 0.05
 
 
+@pytest.mark.parametrize(("chance", "is_told"), [(0.05, False), (0.12, True)])
+def test_discounts_that_only_some_buyers_have_are_told(lines, caplog, chance, is_told):
+    """The coupons of one buyer in eight make successive sales differ in 2 · .12 · .88 of all pairs."""
+    has_coupon = np.random.default_rng(0).random((2, 7, USERS)) < chance
+
+    pairs = pairs_of(lines, lambda week, day, user: 2.0 - 0.4 * has_coupon[week, day, user])
+    warn_of_changes(pairs)
+
+    assert share_unlike(pairs) == pytest.approx(2 * chance * (1 - chance), abs=0.03)
+    assert is_told == any("pay different prices on the same day" in text for text in caplog.messages)
+    assert len(caplog.messages) == is_told
+
+
 def test_lines_of_price_groups_are_not_compared_with_each_other(lines):
     rows = lines(*({"user_id": user, "price": 2.0 + user, "day": day} for user in (0, 1) for day in (0, 1)))
 
@@ -71,6 +84,7 @@ def test_few_pairs_tell_nothing(lines):
     few = pairs.with_columns((pl.col(name) / pl.col("between").sum() * 99).cast(pl.Int64) for name in COUNTS)
 
     assert share_changed(few) is None
+    assert share_unlike(few.with_columns(within=pl.lit(20))) is None
     assert share_changed(pairs) == 1.0
 
 
