@@ -23,6 +23,10 @@ UNLIKE, MOST_UNLIKE = 0.1, 0.05
 PRICES = ("list_price", "price")
 SHOWN = ("product_id", "price", "list_price")
 BELOW = "below the price (without VAT, or of a later day?)"
+EXCHANGED = "below the price, and none above it (are the two exchanged?)"
+LEAST_EXCHANGED = 0.01
+"""Share of the list prices that are below the price, from which they and the prices seem to be exchanged if no list
+price is above the price."""
 ABOVE = "more than {:g} times the price (in cents, or of packs?)"
 LIST_PRICE_IS_PLAUSIBLE = "list_price_is_plausible"
 """The rule that rows break whose list price is none: they stay, without it."""
@@ -49,16 +53,20 @@ class ListPriceRule:
         rows: product_id, price, list_price, and quantity of lines, of the table `name`; price may be null. A list price
         of 0 or below is none, as many programs write it where there was no discount. Rows whose price is none do not
         count. InputError if more than most_implausible of the other list prices are implausible, or if those of lines
-        with several units are of all units together.
+        with several units are of all units together, or if some are below the price and none is above.
         """
         if rows["list_price"].null_count() == rows.height:
             return rows, (0, "")
         listed, price = (pl.when(pl.col(name).is_finite() & (pl.col(name) > 0)).then(name) for name in PRICES)
         ratio = listed / price
         is_below, is_above = (ratio < 1 - ROUNDING).fill_null(False), (ratio > self.most_ratio).fill_null(False)
-        compared, below, above = rows.select(ratio.count(), is_below.sum().alias("b"), is_above.sum().alias("a")).row(0)
-        if self.is_too_much(below + above, compared):
-            told = ((below, BELOW), (above, ABOVE.format(self.most_ratio)))
+        compared, below, above, cuts = rows.select(
+            ratio.count(), below=is_below.sum(), above=is_above.sum(), cuts=(ratio > 1 + ROUNDING).sum()
+        ).row(0)
+        is_too_much = self.is_too_much(below + above, compared)
+        is_exchanged = self.most_implausible < 1 and not cuts and below > max(LEAST_EXCHANGED * compared, FEW)
+        if is_too_much or is_exchanged:
+            told = ((below, BELOW if is_too_much else EXCHANGED), (above, ABOVE.format(self.most_ratio)))
             found = " and ".join(f"{count:,} of {compared:,} {what}" for count, what in told if count)
             wrong = rows.lazy().filter(is_below if below >= above else is_above).head(FEW).collect()
             raise InputError(self._refusal(name, origin, found, wrong))

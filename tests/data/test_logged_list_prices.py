@@ -57,6 +57,17 @@ def test_list_prices_in_another_unit_than_the_price_are_refused_with_the_likely_
     assert ListPriceRule(most_ratio=5, most_implausible=1).applied(lines, "transactions", "log.csv")[0].height == LINES
 
 
+@pytest.mark.parametrize("cut", [0.02, 0.2])
+def test_list_prices_that_are_exchanged_with_the_prices_are_refused(cut):
+    lines = log(np.random.default_rng(3), cut).rename({"price": "list_price", "list_price": "price"})
+
+    with pytest.raises(InputError, match=r"\d of 400 below the price, and none above it \(are the two exchanged\?\)"):
+        ListPriceRule(most_ratio=5, most_implausible=0.5).applied(lines, "transactions", "log.csv")
+
+    accepted = ListPriceRule(most_ratio=5, most_implausible=1)
+    assert accepted.applied(lines, "transactions", "log.csv")[1][0] == (lines["list_price"] < lines["price"]).sum()
+
+
 @pytest.mark.parametrize("units", [2, 6])
 @pytest.mark.parametrize("several", [0.3, 1.0])
 def test_prices_cut_for_several_units_are_no_list_prices_of_the_line(units, several):
