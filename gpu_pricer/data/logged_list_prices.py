@@ -28,6 +28,11 @@ LEAST_EXCHANGED = 0.01
 """Share of the list prices that are below the price, from which they and the prices seem to be exchanged if no list
 price is above the price."""
 ABOVE = "more than {:g} times the price (in cents, or of packs?)"
+ACCEPT_SHARE = (
+    "those of deep sales with a higher data.list_prices.most_ratio, others with a higher data.list_prices."
+    "most_implausible"
+)
+ACCEPT_ANY = "them all with data.list_prices.most_implausible=1"
 LIST_PRICE_IS_PLAUSIBLE = "list_price_is_plausible"
 """The rule that rows break whose list price is none: they stay, without it."""
 
@@ -69,7 +74,8 @@ class ListPriceRule:
             told = ((below, BELOW if is_too_much else EXCHANGED), (above, ABOVE.format(self.most_ratio)))
             found = " and ".join(f"{count:,} of {compared:,} {what}" for count, what in told if count)
             wrong = rows.lazy().filter(is_below if below >= above else is_above).head(FEW).collect()
-            raise InputError(self._refusal(name, origin, found, wrong))
+            accepted = ACCEPT_SHARE if is_too_much else ACCEPT_ANY
+            raise InputError(_refusal(name, origin, found, wrong, accepted))
         if self.most_implausible < 1 and "quantity" in rows.columns:
             self._require_of_one_unit(rows, name, origin)
         is_left = pl.col("list_price").is_not_null() & (listed.is_null() | is_below | is_above)
@@ -84,15 +90,6 @@ class ListPriceRule:
     def is_too_much(self, wrong: int, count: int) -> bool:
         """Return whether so many of a number of list prices may not be wrong."""
         return wrong > max(self.most_implausible * count, FEW)
-
-    def _refusal(self, name: str, origin: str, found: str, rows: pl.DataFrame) -> str:
-        """Return what to say of list prices that cannot be right; rows: examples, with the columns SHOWN."""
-        return (
-            f"list prices in {origin} must be prices of one unit before discounts, found {found}, such as "
-            f"{examples(rows, SHOWN)}: mend them, or leave the column out (gpu-pricer inspect does with "
-            f"inspect.{name}.list_price=none), or accept them: those of deep sales with a higher "
-            "data.list_prices.most_ratio, others with a higher data.list_prices.most_implausible"
-        )
 
     def _require_of_one_unit(self, lines: pl.DataFrame, name: str, origin: str) -> None:
         """Raise InputError if the list prices of lines with several units are of all units together.
@@ -109,7 +106,16 @@ class ListPriceRule:
         if count < LEAST_LINES or middle < OF_ALL_UNITS:
             return
         found = f"those of {count:,} lines with several units to be of all units together"
-        raise InputError(self._refusal(name, origin, found, several.head(FEW).collect()))
+        raise InputError(_refusal(name, origin, found, several.head(FEW).collect(), ACCEPT_ANY))
+
+
+def _refusal(name: str, origin: str, found: str, rows: pl.DataFrame, accepted: str) -> str:
+    """Return what to say of list prices that cannot be right; rows: examples, with the columns SHOWN."""
+    return (
+        f"list prices in {origin} must be prices of one unit before discounts, found {found}, such as "
+        f"{examples(rows, SHOWN)}: mend them, or leave the column out (gpu-pricer inspect does with "
+        f"inspect.{name}.list_price=none), or accept {accepted}"
+    )
 
 
 def warn_of_unlike_list_prices(lines: pl.DataFrame) -> None:
