@@ -91,6 +91,16 @@ def with_posterior(artefact: DemandArtefact, spread: float, draws: int = 20, see
     return replace(artefact, posterior=rows.with_columns(log_deviation=pl.Series(deviation, dtype=pl.Float32)))
 
 
+def with_stand_ins(artefact: DemandArtefact, taught: list[str], count: int, spread: float) -> DemandArtefact:
+    """The artefact with the draws of these categories alone, and so many stand-ins for the others."""
+    own = artefact.posterior.filter(pl.col("category_id").is_in(taught))
+    draws, segments = own["draw"].unique().sort(), artefact.segments["segment_id"]
+    rows = pl.DataFrame({"stand_in": np.arange(count)}).join(segments.to_frame(), how="cross")
+    rows = rows.join(draws.to_frame(), how="cross")
+    deviation = pl.Series(np.random.default_rng(1).normal(0, spread, rows.height), dtype=pl.Float32)
+    return replace(artefact, posterior=pl.concat([own, rows.with_columns(log_deviation=deviation)], how="diagonal"))
+
+
 def with_dissimilarity(artefact: DemandArtefact, dissimilarity: dict[str, float]) -> DemandArtefact:
     """The artefact with these dissimilarities of categories."""
     table = pl.DataFrame({"category_id": [*dissimilarity], "dissimilarity": [*dissimilarity.values()]})

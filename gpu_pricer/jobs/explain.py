@@ -56,9 +56,12 @@ class PricedFrom(NamedTuple):
     lagrangian: RecordedLagrangian | None
 
     def draws(self, cell: CellPosition) -> Draws | None:
-        """Return the draws of the segment's sensitivity in the product's category, None where the artefact has none."""
+        """Return the draws of the segment's sensitivity in the product's category, None where it has none."""
         posterior, category_id = self.artefact.posterior, self.category_id[cell.product : cell.product + 1]
-        if posterior is None or not posterior["category_id"].is_in(category_id.implode()).any():
+        if posterior is None:
+            return None
+        drawn = posterior["category_id"]
+        if not drawn.null_count() and not drawn.is_in(category_id.implode()).any():
             return None
         return posterior_draws(self.artefact, category_id).of_segment(cell.segment)
 

@@ -298,8 +298,8 @@ def _advice(outlook: Outlook | None) -> list[str]:
     if outlook.untaught >= MUCH_UNTAUGHT:
         lines.append(
             f"  {outlook.untaught:.0%} of the units expected at today's prices are in categories that taught no price "
-            "response, because too few periods show the prices of their products: they have the average response, "
-            "and an interval takes it as known; let more products teach (data.shelf.min_lines, "
+            "response, because too few periods show the prices of their products: they have the average response; "
+            "let more products teach (data.shelf.min_lines, "
             "data.occasion_period, train.encoding.teaching)"
         )
     return lines

@@ -11,7 +11,7 @@ import polars as pl
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
 from gpu_pricer.pricing.drawn_outcomes import drawn_profit, interval, profit_of
-from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_draws
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.artefact.demand_tables import is_from_log
@@ -56,8 +56,8 @@ class Outlook:
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
     published elasticities tell more of it than the log does. inelastic: how many of them as a whole hardly answer
-    prices. untaught: the share of the units expected at today's prices that is in categories without posterior draws,
-    whose price response the log did not teach and the draws take as known; 0 without a posterior.
+    prices. untaught: the share of the units expected at today's prices that is in categories whose price response the
+    log did not teach; 0 without a posterior.
     """
 
     gain: Gain | None
@@ -87,11 +87,12 @@ def outlook_of(
     gain, vague, untaught, price = None, 0, 0.0, read_prices(folder, problem)
     is_rationed = has_rationed(problem, read_unit_limits(folder / RECORD), price)
     if artefact.posterior is not None:
-        draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
+        category_id = matched.products["category_id"].rle().struct.field("value")
+        draws, is_taught = posterior_draws(artefact, category_id), has_own_draws(artefact, category_id)
         if not is_rationed:
             gains = gain_of_draws(problem, draws, price)
             gain = Gain(float(gains.mean()), *interval(gains))
-        vague, untaught = int(vague_categories(problem, draws).sum()), untaught_share(problem, draws)
+        vague, untaught = int(vague_categories(problem, draws, is_taught).sum()), untaught_share(problem, is_taught)
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
@@ -131,13 +132,14 @@ def count_published(artefact: DemandArtefact, category_id: pl.Series) -> int:
     return found.filter(~is_from_log().fill_null(False)).height
 
 
-def vague_categories(problem: PricingProblem, draws: Draws) -> np.ndarray:
+def vague_categories(problem: PricingProblem, draws: Draws, is_taught: np.ndarray) -> np.ndarray:
     """Return which categories do not identify a price response, bool [G], see HARDLY.
 
-    None with fewer than LEAST_DRAWS draws; a category without draws has no response of its own, and is none of them.
-    The variance of the prior is estimated as that between the categories' estimates plus the mean posterior variance.
+    None with fewer than LEAST_DRAWS draws; a category that did not teach [G] has no response of its own, and is none of
+    them. The variance of the prior is estimated as that between the categories' estimates plus the mean posterior
+    variance.
     """
-    if draws.factor.shape[2] < LEAST_DRAWS or not len(draws.factor):
+    if draws.factor.shape[2] < LEAST_DRAWS or not is_taught.any():
         return np.zeros(problem.category_count, np.bool_)
     visits = problem.segments.visits / problem.segments.visits.sum()
     everything = (0, problem.category_count)
@@ -145,17 +147,18 @@ def vague_categories(problem: PricingProblem, draws: Draws) -> np.ndarray:
     sensitivity = np.log(slope * problem.products.reference_price[:, None]) @ visits
     starts = problem.products.category_start
     estimate = np.add.reduceat(sensitivity, starts[:-1]) / np.diff(starts)
-    variance = np.einsum("hsd,s->hd", np.log(draws.factor), visits).var(axis=1)
-    prior = estimate[draws.row >= 0].var() + variance.mean()
-    found = np.append((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2), False)
-    return found[draws.row]
+    variance = np.einsum("hsd,s->hd", np.log(draws.factor[draws.row[is_taught]]), visits).var(axis=1)
+    prior = estimate[is_taught].var() + variance.mean()
+    found = np.zeros(len(is_taught), np.bool_)
+    found[is_taught] = (variance >= HARDLY**2 * prior) & (variance >= VAGUE**2)
+    return found
 
 
-def untaught_share(problem: PricingProblem, draws: Draws) -> float:
-    """Return the share of the units expected at today's prices that is in categories without draws, see Outlook."""
+def untaught_share(problem: PricingProblem, is_taught: np.ndarray) -> float:
+    """Return the share of the units expected at today's prices that is in categories [G] that did not teach."""
     units = _by_category(problem, problem.products.units_per_choice * _chosen(problem, problem.products.today))
     total = float(units.sum())
-    return float(units[draws.row < 0].sum()) / total if total > 0 else 0.0
+    return float(units[~is_taught].sum()) / total if total > 0 else 0.0
 
 
 def count_inelastic(problem: PricingProblem) -> int:

@@ -19,7 +19,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.conditions import columns_in, evaluate_condition, require_condition
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.matching import Matched
-from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import ranges_of
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -99,8 +99,9 @@ def chosen_products(
             "pricetest.where must choose products where the demand has no posterior draws, found null: set it, "
             "such as pricetest.where='price < 5'"
         )
-    draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
-    return is_on_shelf & np.repeat(vague_categories(problem, draws), np.diff(problem.products.category_start))
+    category_id = matched.products["category_id"].rle().struct.field("value")
+    is_vague = vague_categories(problem, posterior_draws(artefact, category_id), has_own_draws(artefact, category_id))
+    return is_on_shelf & np.repeat(is_vague, np.diff(problem.products.category_start))
 
 
 def planned_test(

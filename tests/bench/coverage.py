@@ -107,7 +107,7 @@ def cells_of(work: Path) -> Cells:
     category = grid.category.numpy()
     means = [mean_by_category(values, category) for values in (true_sensitivity(truth, products), learned)]
     none_untaught = [torch.zeros(0, dtype=torch.float64)] * grid.categories
-    draws = draw_deviations(fit, none_untaught, DRAWS, SEED)
+    draws = draw_deviations(fit, none_untaught, DRAWS, SEED).taught
     return Cells(
         apart=np.log(means[0] / means[1]).ravel(),
         draws=draws.reshape(DRAWS, -1),

@@ -8,7 +8,7 @@ import pytest
 
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing import Tiling, pricing_problem
-from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_draws
 from gpu_pricer.versions.outlook import (
     count_inelastic,
     count_published,
@@ -21,7 +21,7 @@ from gpu_pricer.versions.outlook import (
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
-from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior, with_stand_ins
 
 ARTEFACT = with_posterior(small_artefact(7, form="dense"), 0.2)
 CATALOG = catalog_of(ARTEFACT).with_columns(availability=pl.lit(1.0))
@@ -167,7 +167,8 @@ def test_a_category_is_vague_where_its_draws_are_as_wide_as_all_categories_toget
     artefact = with_posterior(small_artefact(7, form="dense", segments=1), spread, draws)
     problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
 
-    assert vague_categories(problem, draws_of(artefact)).sum() == pytest.approx(vague, abs=2 if vague else 0)
+    found = vague_categories(problem, draws_of(artefact), np.ones(6, np.bool_))
+    assert found.sum() == pytest.approx(vague, abs=2 if vague else 0)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_prior_is_as_wide_as_categories_differ_and_their_draws_together(between,
     )  # fmt: skip
 
     problem = pricing_problem(certain, catalog_of(certain), a_policy())
-    assert vague_categories(problem, draws_of(certain)).sum() == vague
+    assert vague_categories(problem, draws_of(certain), np.ones(6, np.bool_)).sum() == vague
 
 
 @pytest.mark.parametrize(("prior", "expected"), [(2.62, 2), (None, 0)])
@@ -223,10 +224,21 @@ def test_goods_of_a_few_cents_are_not_inelastic_because_no_whole_cent_is_a_tenth
     assert count_inelastic(pricing_problem(artefact, catalog, a_policy())) == 0
 
 
+def test_a_category_that_did_not_teach_is_not_vague():
+    is_taught = np.arange(6) < 4
+    artefact = with_posterior(small_artefact(7, form="dense", segments=1), 2.0, 40)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
+
+    assert vague_categories(problem, draws_of(artefact), is_taught)[4:].tolist() == [False, False]
+    assert not vague_categories(problem, draws_of(artefact), np.zeros(6, np.bool_)).any()
+
+
 def test_categories_without_draws_are_untaught_by_their_share_of_the_units(tmp_path):
-    """The less the log taught, the narrower is the interval of the gain, which these categories do not enter."""
+    """The interval of the gain knows of them only by stand-ins."""
     taught = ARTEFACT.posterior.filter(pl.col("category_id").is_in(["c0", "c1"]))
     few = replace(ARTEFACT, posterior=taught)
+    names, is_taught = pl.Series([f"c{k}" for k in range(6)]), np.arange(6) < 2
+    assert has_own_draws(few, names).tolist() == is_taught.tolist()
     today = PROBLEM.products.today[:, None]
     chosen = PROBLEM.totals(PROBLEM.demand.tile(0, len(today)), 0, PROBLEM.category_count, today).chosen[:, 0]
     units = pl.DataFrame(
@@ -235,10 +247,14 @@ def test_categories_without_draws_are_untaught_by_their_share_of_the_units(tmp_p
     of_category = units.join(CATALOG, on="product_id").group_by("category_id").agg(pl.col("units").sum())
     known = of_category.filter(pl.col("category_id").is_in(["c0", "c1"]))["units"].sum()
 
-    assert untaught_share(PROBLEM, draws_of(few)) == pytest.approx(1 - known / of_category["units"].sum())
-    assert untaught_share(PROBLEM, draws_of(ARTEFACT)) == 0
+    assert untaught_share(PROBLEM, is_taught) == pytest.approx(1 - known / of_category["units"].sum())
+    assert untaught_share(PROBLEM, has_own_draws(ARTEFACT, names)) == 0
     version, found = scored(tmp_path / "own", a_policy())
     assert found.untaught == 0
     less = outlook_of(version, tmp_path / "own", few, tmp_path / "catalog.parquet", a_policy())
-    assert less.untaught == pytest.approx(untaught_share(PROBLEM, draws_of(few)))
+    assert less.untaught == pytest.approx(untaught_share(PROBLEM, is_taught))
     assert less.gain.high - less.gain.low < found.gain.high - found.gain.low
+    unlike = with_stand_ins(ARTEFACT, ["c0", "c1"], 5, 1.0)
+    more = outlook_of(version, tmp_path / "own", unlike, tmp_path / "catalog.parquet", a_policy())
+    assert more.untaught == less.untaught
+    assert more.gain.high - more.gain.low > less.gain.high - less.gain.low

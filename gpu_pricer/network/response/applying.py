@@ -75,7 +75,8 @@ def with_response(
     appeal[:, row] = fit.next_appeal(context).numpy()
     posterior = None
     if config.draws:
-        drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
+        silent, size = _untaught(fit, artefact.products, taught), _size_of_others(artefact.products, taught)
+        drawn = draw_deviations(fit, silent, config.draws, seed, quantities, size)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
     categories = category_outlook(fit, taught)
     learned = replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
@@ -166,6 +167,12 @@ def _untaught(fit: Fit, products: pl.DataFrame, taught: list[str]) -> list[torch
     of_category = silent.group_by("category_id", maintain_order=True).agg("told")
     found = dict(of_category.iter_rows())
     return [torch.tensor(found.get(name, []), dtype=FLOAT) for name in taught]
+
+
+def _size_of_others(products: pl.DataFrame, taught: list[str]) -> float:
+    """Return how many products the categories that taught nothing have on average; 0 without any."""
+    others = products.filter(pl.col("product_id").is_not_null(), ~pl.col("category_id").is_in(taught))
+    return others.height / max(others["category_id"].n_unique(), 1)
 
 
 def require_dense(form: str) -> None:

@@ -1,9 +1,9 @@
 """Random numbers that are uniform one by one, and evenly spread among periods that are alike."""
 
-import hashlib
-
 import numpy as np
 import polars as pl
+
+from gpu_pricer.tables.digests import digests
 
 ODD = np.uint64(0xD1342543DE82EF95)  # no small multiple of it is near one of SplitMix64's increment
 LEVELS = {"category": ("kind",), "product": ("kind", "category_id"), "row": ("kind", "product_id")}
@@ -19,9 +19,9 @@ def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
     periods: product_id, category_id, period and kind (a number from 0), none of them null. number: of the draw; other
     numbers give other draws.
     """
-    product = _digests(periods["product_id"])
+    product = digests(periods["product_id"])
     day = periods["period"].cast(pl.Date).to_physical().to_numpy().astype(np.uint64)
-    bits = {"category": _digests(periods["category_id"]), "product": product, "row": product + day * ODD}
+    bits = {"category": digests(periods["category_id"]), "product": product, "row": product + day * ODD}
     kind = _mixed(periods["kind"].to_numpy().astype(np.uint64), number)
     keyed = periods.with_columns(pl.Series(name, _mixed(of + kind, number)) for name, of in bits.items())
     place: pl.Expr = pl.lit(pl.Series(_mixed(bits["category"].min(initial=2**64 - 1) + kind, number) / 2.0**64))
@@ -29,14 +29,6 @@ def even_places(periods: pl.DataFrame, number: int) -> np.ndarray:
         rank = pl.col(name).rank("dense").over(among)
         place = (rank - 1 + place) / pl.col(name).n_unique().over(among)
     return keyed.select(place.alias("place"))["place"].to_numpy()
-
-
-def _digests(identifier: pl.Series) -> np.ndarray:
-    """Return random bits of each identifier, uint64 [N], by its digits or letters."""
-    names = identifier.unique()
-    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.cast(pl.String))
-    bits = [int.from_bytes(digest, "little") for digest in digests]
-    return identifier.replace_strict(names, pl.Series(bits, dtype=pl.UInt64)).to_numpy()
 
 
 def _mixed(bits: np.ndarray, number: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What the log leaves open about the sensitivities: draws from the Gaussian approximation of their posterior."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -17,13 +18,26 @@ from gpu_pricer.network.response.threads import threads_of_one
 
 SEEDS = 2**32  # as many as a generator of PyTorch tells apart
 SILENT_CELLS = 1 << 19  # draws × products that taught nothing × segments at once, in 4 MB
+STAND_INS = 100  # draws of their own for categories that taught nothing, which share them
+MOST_ALIKE = 8  # products of such a category whose sensitivities are drawn one by one
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
+@dataclass(frozen=True)
+class Deviations:
+    """Deviations of the log of a segment's mean sensitivity in a category from that of the artefact.
+
+    taught [draws, S, G]: of the categories that taught. others [draws, S, K]: of K categories that taught nothing.
+    """
+
+    taught: np.ndarray
+    others: np.ndarray
+
+
 def draw_deviations(
-    fit: Fit, untaught: list[Tensor], draws: int, seed: int, quantities: Fit | None = None
-) -> np.ndarray:
-    """Return deviations [draws, S, G] of the log of a segment's mean sensitivity in a category.
+    fit: Fit, untaught: list[Tensor], draws: int, seed: int, quantities: Fit | None = None, size: float = 1.0
+) -> Deviations:
+    """Return deviations of log sensitivities by draws from the posterior.
 
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
     posterior means. untaught: of each category what attributes say of the log sensitivities of the products that taught
@@ -34,15 +48,24 @@ def draw_deviations(
     bounds.
     quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
+    size: how many products a category that taught nothing has on average. Its coefficients are drawn from the prior
+    around what all categories share, and its draws are divided by their mean.
     """
     generator = torch.Generator().manual_seed(seed)
     with threads_of_one() as run:
-        total, settled = _draw_totals(fit, untaught, draws, generator, run)
-        if quantities is not None:
+        total, settled, common = _draw_totals(fit, untaught, draws, generator, run)
+        if quantities is None:
+            others = _draw_others(fit, common, size, generator)
+        else:
             silent = [torch.zeros_like(told) for told in untaught]
-            further, settled_further = _draw_totals(quantities, silent, draws, generator, run)
+            further, settled_further, common_further = _draw_totals(quantities, silent, draws, generator, run)
             total, settled = total + further, settled + settled_further
-        return torch.log(total / settled).transpose(1, 2).numpy()
+            others = _draw_others(fit, common, size, generator)
+            others = others + _draw_others(quantities, common_further, size, generator)
+        return Deviations(
+            torch.log(total / settled).transpose(1, 2).numpy(),
+            torch.log(others / others.mean((0, 1))).transpose(1, 2).numpy(),
+        )
 
 
 def _draw_totals(
@@ -51,8 +74,10 @@ def _draw_totals(
     draws: int,
     generator: torch.Generator,
     run: Callable[..., Iterable[tuple[Tensor, Tensor]]],
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return draws [draws, G, S] of the sums of the sensitivities in a category, and the sums at the posterior means.
+
+    The third result is the draws [draws, D] of how far what all categories share lies from its mean.
 
     untaught: as in draw_deviations. run: a map over blocks, each of which has random numbers of its own, so that draws
     are the same with any number of threads.
@@ -92,19 +117,51 @@ def _draw_totals(
         beat("draws of the posterior: category %d of %d", categories.stop, grid.categories)
         found.append(sums)
     totals, settled = zip(*found, strict=True)
-    return torch.cat(totals, dim=1), torch.cat(settled)
+    return torch.cat(totals, dim=1), torch.cat(settled), common
 
 
-def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:
-    """Return the artefact's posterior: drawn [draws, S, G] as rows segment_id, category_id, draw, log_deviation."""
-    draw, segment, category = (index.ravel() for index in np.indices(drawn.shape))
-    return pl.DataFrame(
-        {
-            "segment_id": segment_id.gather(segment),
-            "category_id": pl.Series(category_id, dtype=pl.String).gather(category),
-            "draw": draw,
-            "log_deviation": drawn.ravel().clip(-LARGEST, LARGEST).astype(np.float32),
-        }
+def _draw_others(fit: Fit, common: Tensor, size: float, generator: torch.Generator) -> Tensor:
+    """Return draws [draws, K, S] of the mean sensitivity in categories that taught nothing; see draw_deviations.
+
+    common [draws, D]: drawn distances of what all categories share from its mean.
+    """
+    beta, draws, products = fit.layout.log_sensitivity, len(common), round(min(max(size, 1), MOST_ALIKE))
+    mean, prior = fit.widths.category_prior(fit.state.mu, fit.layout)
+    follows = prior @ torch.linalg.inv(fit.widths.category)  # how the coefficients of a category follow μ
+    apart = _drawn(prior[beta, beta].expand(STAND_INS, -1, -1), draws, generator)
+    theta = mean[beta] + (common @ follows.T)[:, None, beta] + apart
+    total = torch.zeros_like(theta)
+    for _ in range(products):
+        total += torch.exp(theta + _drawn(fit.widths.product[beta, beta].expand(STAND_INS, -1, -1), draws, generator))
+    return total / products
+
+
+def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: Deviations) -> pl.DataFrame:
+    """Return the artefact's posterior: category_id of the categories that taught; see tables/artefact/demand_tables.py.
+
+    Rows of the others have no category_id, and the number of a stand-in.
+    """
+    kinds = (
+        (drawn.taught, pl.Series(category_id, dtype=pl.String), pl.repeat(None, len(category_id), dtype=pl.Int64)),
+        (drawn.others, pl.repeat(None, STAND_INS, dtype=pl.String), pl.int_range(STAND_INS)),
+    )
+    return pl.concat(
+        [
+            _rows(segment_id, pl.select(category_id=category, stand_in=stand_in), values)
+            for values, category, stand_in in kinds
+        ]
+    )
+
+
+def _rows(segment_id: pl.Series, names: pl.DataFrame, drawn: np.ndarray) -> pl.DataFrame:
+    """Return deviations [draws, S, n] as rows, with the names of the n columns."""
+    draw, segment, column = (index.ravel() for index in np.indices(drawn.shape))
+    return names[column].select(
+        pl.Series("segment_id", segment_id.gather(segment)),
+        "category_id",
+        "stand_in",
+        draw=pl.Series(draw),
+        log_deviation=pl.Series(drawn.ravel().clip(-LARGEST, LARGEST).astype(np.float32)),
     )
 
 

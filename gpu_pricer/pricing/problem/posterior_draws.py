@@ -7,6 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.digests import digests
 from kernels import Draws
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,9 @@ LARGEST = 20.0  # the largest log deviation; e**20 is a factor of half a billion
 def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
     """Return the artefact's posterior draws of the sensitivities for categories [G] and for segments sorted by id.
 
-    A category without draws keeps the demand's sensitivity, and the log says so. Raises InputError where the artefact
-    has no posterior, or where a category has other draws in one segment than in another.
+    A category without draws of its own has those of one of the stand-ins, which its id decides. In an artefact without
+    stand-ins it keeps the demand's sensitivity, and the log says so. Raises InputError where the artefact has no
+    posterior, or where a category has other draws in one segment than in another.
     """
     if artefact.posterior is None:
         raise InputError(
@@ -28,25 +30,39 @@ def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
             "train.response.draws=100, or set uncertainty=point"
         )
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
-    known = artefact.posterior["category_id"].unique()
-    kept = category_id.filter(category_id.is_in(known.implode()))
-    categories = pl.DataFrame({"category_id": kept}).with_row_index("category")
-    if len(kept) < len(category_id):
+    is_own = has_own_draws(artefact, category_id)
+    row = np.where(is_own, np.cumsum(is_own) - 1, -1)
+    own = category_id.filter(is_own).to_frame("category_id")
+    deviation = _deviations(artefact.posterior, segments, own.with_row_index("category"))
+    stand_ins = artefact.posterior.filter(pl.col("category_id").is_null())
+    if not is_own.all() and not stand_ins.is_empty():
+        numbers = stand_ins.select(pl.col("stand_in").unique().sort()).with_row_index("category")
+        row[~is_own] = len(own) + digests(category_id.filter(~is_own)) % numbers.height
+        others = _deviations(stand_ins, segments, numbers)
+        deviation = np.concatenate([deviation, others]) if len(own) else others
+    elif not is_own.all():
         log.warning(
             "%d of %d categories have no draws in posterior.parquet: their price sensitivity is treated as known",
-            len(category_id) - len(kept), len(category_id),
+            len(category_id) - len(own), len(category_id),
         )  # fmt: skip
-    deviation = _deviations(artefact.posterior, segments, categories)
-    row = np.full(len(category_id), -1, np.int64)
-    row[category_id.is_in(known.implode()).to_numpy()] = np.arange(len(kept))
     return Draws(np.exp(deviation), row)
 
 
+def has_own_draws(artefact: DemandArtefact, category_id: pl.Series) -> np.ndarray:
+    """Return which of the categories [G] taught the price response, so that they have draws of their own; bool [G]."""
+    if artefact.posterior is None:
+        return np.zeros(len(category_id), np.bool_)
+    return category_id.is_in(artefact.posterior["category_id"].drop_nulls().unique().implode()).to_numpy()
+
+
 def _deviations(posterior: pl.DataFrame, segments: pl.DataFrame, categories: pl.DataFrame) -> np.ndarray:
-    """Return log_deviation float64 [H, S, D] of the H categories that have draws."""
+    """Return log_deviation float64 [H, S, D] of H categories or stand-ins.
+
+    categories: category, from 0, and the column that names them.
+    """
     if posterior.schema["segment_id"] != segments.schema["segment_id"]:
         _refuse(f"segment_id as in segments.parquet, found {posterior.schema['segment_id']}")
-    rows = posterior.join(categories, on="category_id").join(segments, on="segment_id")
+    rows = posterior.join(categories, on=categories.columns[1:]).join(segments, on="segment_id")
     rows = rows.sort("category", "segment", "draw").select("category", "segment", "draw", "log_deviation")
     shape = (categories.height, segments.height, rows["draw"].n_unique())
     draw = rows["draw"].to_numpy()

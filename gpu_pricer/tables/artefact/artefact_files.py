@@ -74,8 +74,10 @@ def read_artefact(directory: Path, rows: slice = EVERY) -> DemandArtefact:
             products=products,
             offsets=_read_offsets(directory / "offsets.parquet", None if rows == EVERY else products["product_id"]),
             user_segments=_read_optional(directory / "user_segments.parquet"),
-            posterior=_read_checked(directory / "posterior.parquet", Posterior),
-            categories=_read_categories(directory / "categories.parquet"),
+            posterior=_read_checked(directory / "posterior.parquet", Posterior, {"stand_in": None}),
+            categories=_read_checked(
+                directory / "categories.parquet", DemandCategories, {"dissimilarity": 1.0, "prior_elasticity": None}
+            ),
         )
     except ValueError as error:
         raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
@@ -161,17 +163,12 @@ def _read_optional(path: Path) -> pl.DataFrame | None:
     return _read_table(path) if path.exists() else None
 
 
-def _read_checked(path: Path, schema: type[dy.Schema]) -> pl.DataFrame | None:
-    """Return an optional table in the schema's types, None without the file; ValueError if it breaks a rule."""
-    return _checked(schema, _read_table(path)) if path.exists() else None
+def _read_checked(path: Path, schema: type[dy.Schema], defaults: Mapping[str, float | None]) -> pl.DataFrame | None:
+    """Return an optional table in the schema's types, None without the file; ValueError if it breaks a rule.
 
-
-def _read_categories(path: Path) -> pl.DataFrame | None:
-    """Return the optional table of the categories, None without the file; ValueError if it breaks a rule."""
-    if not path.exists():
-        return None
-    defaults = {"dissimilarity": 1.0, "prior_elasticity": None}
-    return _checked(DemandCategories, _with_defaults(_read_table(path), defaults))
+    defaults: of columns that it may lack.
+    """
+    return _checked(schema, _with_defaults(_read_table(path), defaults)) if path.exists() else None
 
 
 def _with_defaults(table: pl.DataFrame, defaults: Mapping[str, float | None]) -> pl.DataFrame:

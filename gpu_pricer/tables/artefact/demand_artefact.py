@@ -76,10 +76,16 @@ class DemandArtefact:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.factors[name]).data)
         priced = self.products.drop("quantity_sensitivity", strict=False)
-        for table in (self.segments, priced, self.offsets, self.posterior, self._nested()):
+        for table in (self.segments, priced, self.offsets, self._drawn(), self._nested()):
             if table is not None:
                 add_rows(digest, table)
         return digest.hexdigest()[:16]
+
+    def _drawn(self) -> pl.DataFrame | None:
+        """Return the posterior, without the column of stand-ins where it has none, as artefacts once had it."""
+        if self.posterior is None or "stand_in" not in self.posterior.columns or self.posterior["stand_in"].count():
+            return self.posterior
+        return self.posterior.drop("stand_in")
 
     def _nested(self) -> pl.DataFrame | None:
         """Return category_id and dissimilarity of the categories whose dissimilarity is below 1; None without any."""

@@ -61,13 +61,19 @@ class Posterior(dy.Schema):
     """One row per segment, category and draw from the posterior of price sensitivity.
 
     log_deviation is log b in the draw minus log b in the artefact. Rows with equal `draw` are one joint draw over all
-    segments and categories.
+    segments and categories. Rows without a category_id are of stand-ins, numbered from 0: every category without rows
+    of its own, of whose price response the log says nothing, has the draws of one of these.
     """
 
     segment_id = dy.Any()
-    category_id = dy.String()
+    category_id = dy.String(nullable=True)
+    stand_in = dy.Int64(nullable=True, min=0)
     draw = dy.Int64(min=0)
     log_deviation = dy.Float32()
+
+    @dy.rule()
+    def either_category_or_stand_in_is_given(cls) -> pl.Expr:
+        return pl.col("category_id").is_null() != pl.col("stand_in").is_null()
 
 
 class DemandCategories(dy.Schema):

@@ -12,14 +12,14 @@ from gpu_pricer.constraints.rule_costs import rule_costs
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
-from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR
+from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR, posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
-from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior, with_stand_ins
 from tests.pricing.logit import category_value, dense_demand
 from tests.pricing.test_guardrails import with_families
 from tests.pricing.tile_file import rows_of
@@ -175,6 +175,38 @@ def test_category_without_draws_is_priced_for_certain_and_said(caplog):
     plain = priced(artefact, a_policy(), POINT)
     assert table.filter(others)["price"].equals(plain.filter(others)["price"])
     assert not table["price"].equals(plain["price"])
+
+
+def test_categories_without_draws_of_their_own_have_those_of_stand_ins(caplog):
+    """They share few of them, by their ids, and have the same ones beside other categories."""
+    artefact = with_stand_ins(with_posterior(small_artefact(28), 0.8), ["c0", "c3"], 3, 0.8)
+    names = pl.Series([f"c{k}" for k in range(6)])
+
+    draws = posterior_draws(artefact, names)
+    fewer = posterior_draws(artefact, names[1:3])
+
+    assert draws.row[[0, 3]].tolist() == [0, 1]
+    others = draws.row[[1, 2, 4, 5]]
+    assert ((others >= 2) & (others < 5)).all()
+    assert len(np.unique(others)) > 1
+    assert caplog.messages == []
+    by_name = artefact.posterior.sort("segment_id", "draw")
+    for category, row in zip(names, draws.row, strict=True):
+        key = {"category_id": category} if row < 2 else {"stand_in": row - 2}
+        expected = by_name.filter(**key)["log_deviation"].exp().to_numpy().reshape(draws.factor.shape[1:])
+        np.testing.assert_allclose(draws.factor[row], expected, rtol=1e-6)
+    np.testing.assert_array_equal(fewer.factor[fewer.row], draws.factor[draws.row[1:3]])
+
+
+def test_stand_ins_change_prices_where_the_log_taught_nothing():
+    artefact = with_posterior(small_artefact(27), 0.8)
+    alone = replace(artefact, posterior=artefact.posterior.filter(pl.col("category_id") == "c0"))
+
+    known, unlike = (priced(one, a_policy()) for one in (alone, with_stand_ins(artefact, ["c0"], 3, 0.8)))
+
+    others = pl.col("product_id").str.slice(1).cast(pl.Int32) % 6 != 0
+    assert known.filter(~others)["price"].equals(unlike.filter(~others)["price"])
+    assert not known.filter(others)["price"].equals(unlike.filter(others)["price"])
 
 
 def test_rules_cost_what_they_cost_on_average():
