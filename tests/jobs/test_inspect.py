@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from gpu_pricer.data.inputs import SCHEMAS
 from gpu_pricer.data.intake.vocabulary import GROSS, NET
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.sources.cells import values
 from tests.docs.pages import ROOT
 
 SALES = {
@@ -653,6 +654,42 @@ def test_prices_of_several_currencies_are_refused(refused, shop):
     said = refused("inspect", "shop", ANSWER)
 
     assert "price of shop/sales.csv must be in one currency, found cells such as '1.50 €' and '$2.50': convert" in said
+
+
+@pytest.mark.parametrize(
+    ("marked", "currency"),
+    [("EUR 1.50", "EUR"), ("1.50 eur", "EUR"), ("US$1.50", "USD"), ("$ 1.50", "USD"), ("CHF\u00a01.50", "CHF")],
+)
+def test_amounts_may_be_marked_by_a_sign_or_a_code_before_or_after_them(gpu_pricer, shop, tmp_path, marked, currency):
+    shop(sales={"price": [marked] * 4})
+
+    assert gpu_pricer("inspect", "shop").status == 0
+    assert written(tmp_path)["currency"] == currency
+    assert pl.select(values(pl.lit(marked), "decimal_point")).item() == 1.5
+
+
+@pytest.mark.parametrize(
+    ("price", "said", "is_refused"),
+    [("$1.50", "EUR", True), ("$1.50", "CAD", False), ("$1.50", "HKD", False), ("EUR 1.50", "USD", True),
+     ("1.50 EUR", "eur", False)],
+)  # fmt: skip
+def test_a_currency_that_the_amounts_are_not_marked_with_is_refused(gpu_pricer, shop, price, said, is_refused):
+    shop(sales={"price": [price] * 4})
+
+    ended = gpu_pricer("inspect", "shop", f"inspect.currency={said}")
+
+    assert ended.status == 2 * is_refused
+    told = f"all amounts must be in one currency, found inspect.currency={said} and price of shop/sales.csv in"
+    assert is_refused == any(told in line for line in ended.said)
+
+
+def test_columns_in_several_currencies_are_refused(gpu_pricer, shop):
+    shop(sales={"price": ["1.50 €"] * 4}, catalog={"competitor_price": ["$1", "$2"]})
+
+    ended = gpu_pricer("inspect", "shop")
+
+    assert "found price of shop/sales.csv in € and competitor_price of shop/catalog.csv in $: convert" in ended.said[0]
+    assert gpu_pricer("inspect", "shop", "inspect.products.competitor_price=none").status == 0
 
 
 def test_a_line_of_too_many_cells_is_named_by_its_number(refused, shop, tmp_path):

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, EPOCH, FLAG, PERCENT, stripped, values
+from gpu_pricer.data.sources.cells import DECIMAL, EPOCH, FLAG, PERCENT, stripped, values
 from gpu_pricer.data.sources.csv import require_utf8, scan_text
+from gpu_pricer.data.sources.currency_marks import currency_of, mark_of
 from gpu_pricer.data.sources.parquet import cell_text
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
@@ -44,8 +45,8 @@ class FoundColumn:
     """A column of a file.
 
     filled: cells that hold something. distinct: different ones among them. readable: for each plausible kind, how many
-    cells it reads; empty: the column is text. has_decimals: whether a cell has decimals. currency: what its cells
-    are marked with. examples: the first cells.
+    cells it reads; empty: the column is text. has_decimals: whether a cell has decimals. mark: of a currency, if all
+    cells have it. examples: the first cells.
     """
 
     name: str
@@ -53,7 +54,7 @@ class FoundColumn:
     distinct: int
     readable: dict[str, int]
     has_decimals: bool
-    currency: str | None
+    mark: str | None
     examples: list[str]
 
 
@@ -190,9 +191,10 @@ def _first_long_line(path: Path, separator: str, width: int) -> str:
 
 
 def _require_one_currency(path: Path, amounts: pl.Series) -> None:
-    """Raise InputError if the cells of a column of numbers are marked with the signs of several currencies."""
-    marked = [amounts.filter(amounts.str.contains(sign, literal=True)).head(1) for sign in CURRENCY_SIGNS]
-    first = [repr(cell) for cells in marked for cell in cells]
+    """Raise InputError if the cells of a column of numbers are marked with several currencies."""
+    cells = amounts.to_frame("cell").with_columns(mark=mark_of(pl.col("cell"))).drop_nulls("mark")
+    currencies = cells.with_columns(currency=pl.col("mark").map_elements(currency_of, return_dtype=pl.String))
+    first = [repr(cell) for cell in currencies.unique("currency", keep="first", maintain_order=True)["cell"]]
     if len(first) > 1:
         raise InputError(
             f"{amounts.name} of {path} must be in one currency, found cells such as {' and '.join(first)}: convert "
@@ -248,14 +250,14 @@ def _counts(cells: pl.LazyFrame, plausible: dict[str, list[str]]) -> list[dict[s
 def _column(sample: pl.DataFrame, name: str, plausible: list[str], counts: dict[str, int]) -> FoundColumn:
     """Return a column; sample: its first rows. counts: from _counts."""
     cells = sample.select(cs.by_name(name)).to_series().drop_nulls()
-    marked = [sign for sign in CURRENCY_SIGNS if len(cells) and cells.str.contains(sign, literal=True).all()]
+    marks = cells.to_frame("cell").select(mark_of(pl.col("cell"))).to_series().unique()
     return FoundColumn(
         name=name,
         filled=counts["filled"],
         distinct=counts["distinct"],
         readable={kind: counts[kind] for kind in plausible},
         has_decimals=counts["decimals"] > 0,
-        currency=CURRENCY_SIGNS[marked[0]] if marked else None,
+        mark=marks[0] if len(marks) == 1 else None,
         examples=cells.unique(maintain_order=True).head(EXAMPLES).to_list(),
     )
 
@@ -273,6 +275,6 @@ def _typed(table: pl.LazyFrame, name: str) -> FoundColumn:
         distinct=distinct,
         readable={kind: count for kind, is_so in kinds.items() if is_so},
         has_decimals=dtype.is_float() or dtype.is_decimal(),
-        currency=None,
+        mark=None,
         examples=[str(cell) for cell in first],
     )

@@ -19,6 +19,7 @@ from gpu_pricer.data.intake.matching import (
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
 from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.sources.currency_marks import currency_of, may_mean
 from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
 
@@ -147,11 +148,28 @@ def _ids_of_others(file: TakenFile, taken: list[TakenFile]) -> dict:
 
 
 def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
-    """Return the currency: what the user said, or what all amounts that are marked are marked with."""
-    if answers.currency is not None:
-        return answers.currency
-    marks = {column.currency for file in taken for column in file.found.columns.values() if column.currency}
-    return marks.pop() if len(marks) == 1 else None
+    """Return the currency: what the user said, or what all amounts that are marked are marked with; None: it is open.
+
+    Raise InputError where amounts that are read are in several currencies, or in another one than the user said.
+    """
+    said = answers.currency
+    marked = {
+        mark: f"{reading.column} of {file.found.path} in {mark}"
+        for file in taken
+        for reading in file.readings.values()
+        if reading.column is not None and (mark := file.found.columns[reading.column].mark)
+    }
+    if said is None:
+        found = {currency_of(mark): where for mark, where in marked.items()}
+    else:
+        others = {currency_of(mark): where for mark, where in marked.items() if not may_mean(mark, said)}
+        found = {said: f"inspect.currency={said}"} | others
+    if len(found) > 1:
+        raise InputError(
+            f"all amounts must be in one currency, found {' and '.join(found.values())}: convert them, or leave a "
+            "column out, as by inspect.products.competitor_price=none"
+        )
+    return next(iter(found), None)
 
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:

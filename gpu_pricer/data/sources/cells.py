@@ -11,6 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.clock import UTC, on_clock
+from gpu_pricer.data.sources.currency_marks import without_mark
 from gpu_pricer.errors import InputError
 
 TEXT = "text"
@@ -23,8 +24,6 @@ HUNDRED = 100.0
 THOUSANDS = {"decimal_point": ",", "decimal_comma": "."}
 SPACES = "'’\u00a0\u202f "
 """Signs that group thousands under either kind."""
-CURRENCY_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
-"""Signs that may stand before or after an amount, and the currency that most users of the sign have."""
 FIRST_YEAR = 1900
 """An earlier year is one of two digits that a format with four has read."""
 EPOCH = "%s"
@@ -112,8 +111,7 @@ def is_percent(number: pl.Expr) -> pl.Expr:
 
 def _numbers(cell: pl.Expr, kind: str) -> pl.Expr:
     """Return the numbers that are written with the kind's decimals, and groups of three digits if any."""
-    signs = "".join(CURRENCY_SIGNS)
-    bare = cell.str.replace("−", "-", literal=True).str.strip_chars(signs + SPACES)
+    bare = without_mark(cell.str.replace("−", "-", literal=True)).str.strip_chars(SPACES)
     decimal, group = f"[{DECIMAL[kind]}]", f"[{THOUSANDS[kind]}{SPACES}]"
     pattern = rf"^[+-]?(\d+|\d{{1,3}}({group}\d{{3}})+|)({decimal}\d+)?([eE][+-]?\d+)?$"
     plain = bare.str.replace_all(group, "").str.replace(DECIMAL[kind], ".", literal=True)
