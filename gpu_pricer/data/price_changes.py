@@ -24,8 +24,8 @@ fewest pairs that tell it. Complete Journey has 1.1 % in weeks and 19 % in four 
 for a day have 31 % in weeks, where they teach a sensitivity of .5 instead of 3.2."""
 MOST_UNLIKE = 0.18
 """Share of pairs of sales on one day at different prices, above which the log warns. Complete Journey, whose stores
-have prices of their own, has 12 %; where one buyer in eight has a coupon for 20 %, it is 23 %, and the sensitivity
-learned .5 instead of 2.5."""
+have prices of their own, has 12 %. Shops in which one line in eight has a coupon for 20 %, or gives two units for the
+price of one, have 23 and 21 %, and teach elasticities of −2.1 and −1.7 instead of −2.5."""
 
 
 def day_pairs(lines: pl.DataFrame) -> pl.DataFrame:
@@ -100,7 +100,7 @@ def warn_of_changes(pairs: pl.DataFrame) -> None:
         log.warning(
             "buyers of a product pay different prices on the same day, as %.0f %% of its successive sales do: coupons, "
             "members' prices and prices for several units look like cuts that everybody saw, so that the price "
-            "response comes out too small; give the price before such a discount in price, or where some users see "
+            "response may come out too small; give the price before such a discount in price, or where some users see "
             "prices of their own, name their group in price_group",
             100 * unlike,
         )
