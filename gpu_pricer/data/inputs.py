@@ -92,7 +92,9 @@ class Validation:
                 "data.list_prices.most_implausible=1 to accept any list price"
             )
         guests = self.guests or []
-        if not isinstance(guests, list) or not all(isinstance(user, int | str) for user in guests):
+        if not isinstance(guests, list) or not all(
+            isinstance(user, int | str) and not isinstance(user, bool) for user in guests
+        ):
             raise InputError(f"data.guests must be a list of user ids, or null, found {guests!r}: mend that key")
         for name, rule in self.outliers.items():
             if not hasattr(rule, "holds"):
@@ -176,9 +178,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
-    frames, guests = _with_equal_ids(frames, raw), 0
-    if "transactions" in frames:
-        frames, guests = with_guests(frames, validation.guests or [], raw["transactions"].origin)
+    frames = _with_equal_ids(frames, raw)
     for name, cells in unread.items():
         _require_readable_list_prices(frames[name], cells, raw[name].origin, validation.list_prices)
     kept = [_kept_cells(name, column, rows, raw[name].origin) for name, rows in unread.items() for column in STAY]
@@ -199,6 +199,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
+    guests = 0
+    if "transactions" in valid:
+        valid, guests = with_guests(valid, validation.guests or [], raw["transactions"].origin)
     reports = _reports(checked, unreadable, raw, validation.outliers)
     told = "; ".join([*reports, *(rows.report for rows in kept)])
     if told and validation.on_invalid == "refuse":

@@ -13,7 +13,8 @@ from gpu_pricer.tables.list_price import ROUNDING, is_cut
 log = logging.getLogger(__name__)
 
 LEAST_LINES = 20
-"""Lines of several units that tell whether their list prices are those of the whole line."""
+"""Lines of several units that tell whether their list prices are those of the whole line, and lines with a list price
+below the price that tell whether the two are exchanged."""
 OF_ALL_UNITS = 0.8
 """Share of the number of units by which list prices of whole lines exceed those of single units at least."""
 ONLY_CUTS = 0.95
@@ -58,7 +59,7 @@ class ListPriceRule:
         rows: product_id, price, list_price, and quantity of lines, of the table `name`; price may be null. A list price
         of 0 or below is none, as many programs write it where there was no discount. Rows whose price is none do not
         count. InputError if more than most_implausible of the other list prices are implausible, or if those of lines
-        with several units are of all units together, or if some are below the price and none is above.
+        with several units are of all units together, or if many of lines are below the price and none is above.
         """
         if rows["list_price"].null_count() == rows.height:
             return rows, (0, "")
@@ -69,7 +70,8 @@ class ListPriceRule:
             ratio.count(), below=is_below.sum(), above=is_above.sum(), cuts=(ratio > 1 + ROUNDING).sum()
         ).row(0)
         is_too_much = self.is_too_much(below + above, compared)
-        is_exchanged = self.most_implausible < 1 and not cuts and below > max(LEAST_EXCHANGED * compared, FEW)
+        is_exchanged = not cuts and below > max(LEAST_EXCHANGED * compared, LEAST_LINES)
+        is_exchanged &= self.most_implausible < 1 and "quantity" in rows.columns
         if is_too_much or is_exchanged:
             told = ((below, BELOW if is_too_much else EXCHANGED), (above, ABOVE.format(self.most_ratio)))
             found = " and ".join(f"{count:,} of {compared:,} {what}" for count, what in told if count)

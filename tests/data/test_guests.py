@@ -70,7 +70,7 @@ def test_guests_have_numbers_below_all_others_where_ids_are_numbers(dtype, other
 def test_a_log_without_guests_stays_as_it_is():
     frames = {"transactions": lines_of(["ann", "bob"])}
 
-    found, count = with_guests(frames, ["G"], "transactions.parquet")
+    found, count = with_guests(frames, [], "transactions.parquet")
 
     assert count == 0
     assert_frame_equal(found["transactions"], frames["transactions"])
@@ -86,12 +86,57 @@ def test_a_log_whose_lines_have_no_ids_is_one_of_guests():
     assert users_of(inputs) == ["guest 1", "guest 2", "guest 3"]
 
 
-def test_ids_that_cannot_be_signed_are_refused():
-    with pytest.raises(InputError, match=r"transactions.parquet: user_id must be below 2\^63 .*; convert"):
-        read([], transactions=lines_of([2**64 - 1, None], pl.UInt64))
+@pytest.mark.parametrize(("user", "dtype"), [(2**64 - 1, pl.UInt64), (-(2**63), pl.Int64)])
+def test_ids_that_leave_no_room_for_those_of_guests_are_refused(user, dtype):
+    with pytest.raises(InputError, match=rf"where 1 lines are of guests, found .*{user}.*: convert user ids to text"):
+        read([], transactions=lines_of([user, None], dtype))
 
 
-@pytest.mark.parametrize("guests", ["G", [1.5], {"G": 1}])
+def test_guests_must_be_in_the_log():
+    with pytest.raises(InputError, match=r"data\.guests must name user ids of .*, found Gast, of which"):
+        read(["GAST", "Gast"], transactions=lines_of(["ann", "GAST"]))
+
+
+def test_guests_have_names_that_no_user_of_another_table_has():
+    users = pl.DataFrame({"user_id": ["ann", "guest 1"], "area": ["a", "b"]})
+
+    assert users_of(read([], transactions=lines_of(["ann", None]), users=users)) == ["ann", "unknown guest 1"]
+
+
+@pytest.mark.parametrize("user", ["ann", None])
+def test_a_log_that_was_loaded_twice_is_refused_with_and_without_ids(user):
+    lines = lines_of([user] * 30).with_columns(price=pl.Series(range(30)) + 1.0)
+
+    with pytest.raises(InputError, match="more than once"):
+        read(None, transactions=pl.concat([lines, lines]))
+
+
+def test_lines_of_guests_that_break_a_rule_are_kept_as_they_are():
+    lines = lines_of(["ann", None, None]).with_columns(quantity=pl.Series([1.0, -1.0, 1.0]))
+
+    inputs = read_inputs(Shop(transactions=lines), validation("quarantine"), Period("1w"), None)
+
+    assert inputs.guests == 1
+    assert inputs.quarantine["transactions"]["user_id"].to_list() == [None]
+
+
+def test_an_id_that_is_no_plain_word_is_told_as_hydra_reads_it():
+    transactions = lines_of([*(f"user {number % 450}" for number in range(900)), *["Müller, Fa."] * 400])
+
+    with pytest.raises(InputError, match=r"set data\.guests=\['Müller, Fa\.'\], and"):
+        read(None, transactions=transactions)
+
+
+def test_who_else_shares_an_id_is_told_beside_guests_that_are_known():
+    many = [*(f"user {number % 450}" for number in range(900)), *["G"] * 300, *["H"] * 400]
+
+    told = read(["G"], transactions=lines_of(many)).shared_users
+
+    assert told.startswith("user_id H has 25%")
+    assert "data.guests=[G,H]" in told
+
+
+@pytest.mark.parametrize("guests", ["G", [1.5], [True], {"G": 1}])
 def test_guests_must_be_a_list_of_ids(guests):
     with pytest.raises(InputError, match=r"data\.guests must be a list of user ids, or null, found"):
         replace(validation("refuse"), guests=guests)

@@ -57,7 +57,7 @@ def test_list_prices_in_another_unit_than_the_price_are_refused_with_the_likely_
     assert ListPriceRule(most_ratio=5, most_implausible=1).applied(lines, "transactions", "log.csv")[0].height == LINES
 
 
-@pytest.mark.parametrize("cut", [0.02, 0.2])
+@pytest.mark.parametrize("cut", [0.08, 0.2])
 def test_list_prices_that_are_exchanged_with_the_prices_are_refused(cut):
     lines = log(np.random.default_rng(3), cut).rename({"price": "list_price", "list_price": "price"})
 
@@ -68,6 +68,32 @@ def test_list_prices_that_are_exchanged_with_the_prices_are_refused(cut):
 
     accepted = ListPriceRule(most_ratio=5, most_implausible=1)
     assert accepted.applied(lines, "transactions", "log.csv")[1][0] == (lines["list_price"] < lines["price"]).sum()
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "of_lines", "is_refused"),
+    [(21, 0, True, True), (20, 0, True, False), (21, 1, True, False), (21, 0, False, False)],
+)
+def test_few_list_prices_below_the_price_or_one_above_do_not_mean_that_they_are_exchanged(
+    below, above, of_lines, is_refused
+):
+    ratio = np.concatenate([np.full(below, 0.9), np.full(above, 1.1), np.ones(LINES - below - above)])
+    lines = log(np.random.default_rng(4), cut=0.0, several=0.0).with_columns(list_price=pl.col("price") * ratio)
+    rule = ListPriceRule(most_ratio=5, most_implausible=0.5)
+
+    if is_refused:
+        with pytest.raises(InputError, match="are the two exchanged"):
+            rule.applied(lines, "transactions", "log.csv")
+    else:
+        assert rule.applied(lines if of_lines else lines.drop("quantity"), "any", "log.csv")[1][0] == below
+
+
+def test_list_prices_are_exchanged_only_where_they_are_a_hundredth_of_all():
+    ratio = np.concatenate([np.full(30, 0.9), np.ones(3970)])
+    lines = pl.concat([log(np.random.default_rng(5), cut=0.0, several=0.0)] * 10)
+    rule = ListPriceRule(most_ratio=5, most_implausible=0.5)
+
+    assert rule.applied(lines.with_columns(list_price=pl.col("price") * ratio), "any", "log.csv")[1][0] == 30
 
 
 @pytest.mark.parametrize("units", [2, 6])

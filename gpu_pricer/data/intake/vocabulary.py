@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.spelled_values import spelled
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.vat import require_vat_settings
 
@@ -15,9 +16,6 @@ PRICES = ("price", "list_price", "competitor_price")
 NET, GROSS = "net", "gross"
 SIDES = dict.fromkeys(PRICES, (NET, GROSS)) | {"cost": (NET,)}
 """Columns of amounts, and whether their names may say that these are without VAT or include it; costs are without."""
-PLAIN = re.compile(r"[A-Za-z_%][\w%./:-]*( [\w%./:-]+)*", re.ASCII)
-"""Texts that Hydra takes as they are."""
-WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
 
 
 @dataclass(frozen=True)
@@ -127,13 +125,5 @@ class Question:
 
 
 def override(key: str, value: object) -> str:
-    """Return the word of a command line that sets a key of the configuration; Hydra reads no sign of its own in it."""
-    text = f"[{','.join(map(_spelled, value))}]" if isinstance(value, list) else _spelled(value)
-    return f"inspect.{key}={text}"
-
-
-def _spelled(value: object) -> str:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if isinstance(value, str) and (not PLAIN.fullmatch(text) or text.lower() in WORDS_OF_YAML):
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return text
+    """Return the word of a command line that sets a key of the configuration."""
+    return f"inspect.{key}={spelled(value)}"

@@ -49,7 +49,7 @@ def draw_deviations(
     quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     size: how many products a category that taught nothing has on average. Its coefficients are drawn from the prior
-    around what all categories share, and its draws are divided by their mean.
+    around what all categories share (prior predictive draws), and divided by the mean over draws and such categories.
     """
     generator = torch.Generator().manual_seed(seed)
     with threads_of_one() as run:
@@ -128,11 +128,13 @@ def _draw_others(fit: Fit, common: Tensor, size: float, generator: torch.Generat
     beta, draws, products = fit.layout.log_sensitivity, len(common), round(min(max(size, 1), MOST_ALIKE))
     mean, prior = fit.widths.category_prior(fit.state.mu, fit.layout)
     follows = prior @ torch.linalg.inv(fit.widths.category)  # how the coefficients of a category follow μ
-    apart = _drawn(prior[beta, beta].expand(STAND_INS, -1, -1), draws, generator)
-    theta = mean[beta] + (common @ follows.T)[:, None, beta] + apart
+    of_category, of_product = _root(prior[beta, beta]), _root(fit.widths.product[beta, beta])
+    shape = draws, STAND_INS, fit.layout.segments
+    theta = torch.randn(*shape, generator=generator, dtype=FLOAT) @ of_category
+    theta += mean[beta] + (common @ follows.T)[:, None, beta]
     total = torch.zeros_like(theta)
     for _ in range(products):
-        total += torch.exp(theta + _drawn(fit.widths.product[beta, beta].expand(STAND_INS, -1, -1), draws, generator))
+        total += torch.exp(theta + torch.randn(*shape, generator=generator, dtype=FLOAT) @ of_product)
     return total / products
 
 
@@ -201,15 +203,19 @@ def _drawn_nests(block: State, draws: int, generator: torch.Generator) -> Tensor
 
 
 def _drawn(covariance: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Return draws [draws, n, k] of n zero-mean Gaussians with the covariances [n, k, k].
+    """Return draws [draws, n, k] of n zero-mean Gaussians with the covariances [n, k, k]."""
+    noise = torch.randn(draws, *covariance.shape[:2], generator=generator, dtype=FLOAT)
+    return (_root(covariance) @ noise[..., None])[..., 0]
 
-    The root is the symmetric one, which is unique. Eigenvectors are not where eigenvalues are equal, as those of
-    segments that the log cannot tell apart: rounding, and so the number of threads, turns them.
+
+def _root(covariance: Tensor) -> Tensor:
+    """Return the symmetric roots of covariances [..., k, k].
+
+    The symmetric root is unique. Eigenvectors are not where eigenvalues are equal, as those of segments that the log
+    cannot tell apart: rounding, and so the number of threads, turns them.
     """
     values, vectors = torch.linalg.eigh(covariance)
-    root = (vectors * values.clamp(min=0).sqrt()[:, None]) @ vectors.mT
-    noise = torch.randn(draws, *covariance.shape[:2], generator=generator, dtype=FLOAT)
-    return (root @ noise[..., None])[..., 0]
+    return (vectors * values.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
 
 
 def _by_category(values: Tensor, category: Tensor, categories: int) -> Tensor:

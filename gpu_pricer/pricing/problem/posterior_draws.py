@@ -39,6 +39,8 @@ def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
         numbers = stand_ins.select(pl.col("stand_in").unique().sort()).with_row_index("category")
         row[~is_own] = len(own) + digests(category_id.filter(~is_own)) % numbers.height
         others = _deviations(stand_ins, segments, numbers)
+        if len(own) and others.shape[2] != deviation.shape[2]:
+            _refuse(f"as many draws of stand-ins as of categories, found {others.shape[2]} and {deviation.shape[2]}")
         deviation = np.concatenate([deviation, others]) if len(own) else others
     elif not is_own.all():
         log.warning(
