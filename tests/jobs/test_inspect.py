@@ -692,6 +692,24 @@ def test_columns_in_several_currencies_are_refused(gpu_pricer, shop):
     assert gpu_pricer("inspect", "shop", "inspect.products.competitor_price=none").status == 0
 
 
+def test_a_sign_that_several_currencies_have_is_that_of_the_code_beside_it(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": ["$1.50 CAD"] * 4}, catalog={"competitor_price": ["$1", "$2"]})
+
+    assert gpu_pricer("inspect", "shop").status == 0
+    assert written(tmp_path)["currency"] == "CAD"
+
+
+def test_names_and_ids_with_the_letters_of_a_code_are_no_amounts(gpu_pricer, shop):
+    """Pastry ends with the code of a currency, and an id may begin with one."""
+    shop(catalog={"category": ["Pastry"] * 2, "sku": ["CAD1", "CAD2"]}, sales={"sku": ["CAD1"] * 4})
+
+    ended = gpu_pricer("inspect", "shop")
+
+    assert ended.status == 2
+    assert "which currency are the prices in?" in ended.out
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+
+
 def test_a_line_of_too_many_cells_is_named_by_its_number(refused, shop, tmp_path):
     shop()
     sales = tmp_path / "shop/sales.csv"

@@ -193,12 +193,11 @@ def _first_long_line(path: Path, separator: str, width: int) -> str:
 def _require_one_currency(path: Path, amounts: pl.Series) -> None:
     """Raise InputError if the cells of a column of numbers are marked with several currencies."""
     cells = amounts.to_frame("cell").with_columns(mark=mark_of(pl.col("cell"))).drop_nulls("mark")
-    currencies = cells.with_columns(currency=pl.col("mark").map_elements(currency_of, return_dtype=pl.String))
-    first = [repr(cell) for cell in currencies.unique("currency", keep="first", maintain_order=True)["cell"]]
-    if len(first) > 1:
+    first = dict(cells.unique("mark", keep="first", maintain_order=True).select("mark", "cell").iter_rows())
+    if first and currency_of(first) is None:
         raise InputError(
-            f"{amounts.name} of {path} must be in one currency, found cells such as {' and '.join(first)}: convert "
-            "them, or leave the others out"
+            f"{amounts.name} of {path} must be in one currency, found cells such as "
+            f"{' and '.join(map(repr, first.values()))}: convert them, or leave the others out"
         )
 
 

@@ -17,8 +17,9 @@ from gpu_pricer.data.intake.matching import (
     with_time_by_cells,
 )
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
-from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
+from gpu_pricer.data.intake.vocabulary import GROSS, SIDES, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.sources.cells import DECIMAL
 from gpu_pricer.data.sources.currency_marks import currency_of, may_mean
 from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
@@ -156,20 +157,18 @@ def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
     marked = {
         mark: f"{reading.column} of {file.found.path} in {mark}"
         for file in taken
-        for reading in file.readings.values()
-        if reading.column is not None and (mark := file.found.columns[reading.column].mark)
+        for name, reading in file.readings.items()
+        if name in SIDES and reading.column is not None and reading.kind in DECIMAL
+        if (mark := file.found.columns[reading.column].mark)
     }
-    if said is None:
-        found = {currency_of(mark): where for mark, where in marked.items()}
-    else:
-        others = {currency_of(mark): where for mark, where in marked.items() if not may_mean(mark, said)}
-        found = {said: f"inspect.currency={said}"} | others
-    if len(found) > 1:
+    unlike = {mark: where for mark, where in marked.items() if said is not None and not may_mean(mark, said)}
+    if unlike or (said is None and marked and currency_of(marked) is None):
+        found = [f"inspect.currency={said}", *unlike.values()] if unlike else marked.values()
         raise InputError(
-            f"all amounts must be in one currency, found {' and '.join(found.values())}: convert them, or leave a "
-            "column out, as by inspect.products.competitor_price=none"
+            f"all amounts must be in one currency, found {' and '.join(found)}: convert them, leave a column out, as "
+            "by inspect.products.competitor_price=none, or mend inspect.currency"
         )
-    return next(iter(found), None)
+    return currency_of(marked) if said is None else said
 
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:

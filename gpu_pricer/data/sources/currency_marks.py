@@ -1,5 +1,7 @@
 """How amounts are marked with their currency: by a sign or a code before or after the number."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 SIGNS = {
@@ -15,23 +17,28 @@ CODES = (
     *("NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"),
 )
 """Codes of ISO 4217 that are read, in capitals or not."""
-MARK = rf"(?i:{'|'.join(CODES)}|US\$)|[€$£¥]"
+CODE, SIGN = rf"(?i:{'|'.join(CODES)})", r"(?i:US\$)|[€$£¥]"
 
 
 def without_mark(cell: pl.Expr) -> pl.Expr:
-    """Return amounts without the mark of their currency, nor the white space between the two."""
-    return cell.str.replace_all(rf"^(?:{MARK})\s*|\s*(?:{MARK})$", "")
+    """Return amounts without the marks of their currency, nor the white space between these and the number."""
+    return cell.str.replace_all(rf"^(?:{CODE}|{SIGN})\s*|\s*(?:{CODE}|{SIGN})$", "")
 
 
 def mark_of(cell: pl.Expr) -> pl.Expr:
-    """Return the mark of amounts, codes in capitals; null without one."""
-    before, after = (cell.str.extract(pattern) for pattern in (rf"^({MARK})", rf"({MARK})$"))
-    return pl.coalesce(before, after).str.to_uppercase()
+    """Return the mark beside the number of amounts, a code in capitals rather than a sign; null without one."""
+    found = [
+        cell.str.extract(pattern)
+        for mark in (CODE, SIGN)
+        for pattern in (rf"^({mark})\s*[-+]?[.,]?\d", rf"\d[.,]?\s*({mark})$")
+    ]
+    return pl.coalesce(found).str.to_uppercase()
 
 
-def currency_of(mark: str) -> str:
-    """Return the code of the currency that a mark most likely means."""
-    return SIGNS.get(mark, (mark,))[0]
+def currency_of(marks: Collection[str]) -> str | None:
+    """Return the code of a currency that all marks may mean, the most likely one; None without any."""
+    codes = (code for mark in marks for code in SIGNS.get(mark, (mark,)))
+    return next((code for code in codes if all(may_mean(mark, code) for mark in marks)), None)
 
 
 def may_mean(mark: str, currency: str) -> bool:
