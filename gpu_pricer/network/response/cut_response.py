@@ -13,13 +13,13 @@ from gpu_pricer.network.response.seen_cuts import MOST, SMALLEST, SeenCuts
 
 log = logging.getLogger(__name__)
 
-PASSES = 100
+PASSES = 200
 CONVERGED = 1e-4  # in logs of a rate
 HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
 TELLING = 10  # periods that show the price of a product which tells how the response depends on popularity
 TILT_SPREAD = 0.3  # change of the slope per log of purchases
-FIRST_SPREAD, LEAST_SPREAD = 0.5, 0.05  # of the slopes of categories
+FIRST_SPREAD, LEAST_SPREAD = 0.5, 0.1  # of the slopes of categories; smaller ones change no draw
 EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
 STEP = 0.5  # the largest change of the slopes and of the effects in a pass
 
@@ -29,8 +29,9 @@ class CutResponse:
     """How the log purchases of P products in C categories respond to cuts, and to k other causes.
 
     slope, tilt, apart [C]: the slope on the cut is slope + tilt · popularity + apart of the category, of each product.
-    effects [k]: of the other causes. spread: the standard deviation of `apart` over categories. popularity [P]: see
-    _popularity. category [P]: 0 to C − 1.
+    The common slope is at most 0; that of a product may lie above, if the log says so. effects [k]: of the other
+    causes. spread: the standard deviation of `apart` over categories. popularity [P]: see _popularity.
+    category [P]: 0 to C − 1.
     """
 
     slope: float
@@ -63,7 +64,8 @@ class CutResponse:
 
         The products' levels are partialled out, so that demand which varies more than a Poisson count, and is high
         wherever a price shows, does not look like a response. The priors count too. A slope of 0 that would rise stays,
-        and the tilt with it. The spread is that of empirical Bayes (MacKay 1992).
+        and the tilt with it. The spread is that of empirical Bayes (MacKay 1992): the squares of `apart` over the
+        number of categories that the log tells.
         """
         mean, variance = cuts.shown_moments
         causes = [cuts.cut, cuts.cut * self.popularity[cuts.product], *cuts.causes.T]
@@ -78,11 +80,14 @@ class CutResponse:
         shared = np.stack([of_categories(variance * columns[0] * each) for each in columns])
         own = shared[0] + self.spread**-2
         own_score = of_categories(columns[0] * (bought - mean)) - self.apart / self.spread**2
-        information, score = information - (shared / own) @ shared.T, score - (shared / own) @ own_score
+        follows = shared / own
+        information, score = information - follows @ shared.T, score - follows @ own_score
         step = np.zeros(len(score))
         step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
         apart = (own_score - step @ shared) / own
-        spread = np.sqrt(((self.apart + apart) ** 2).sum() / max(float((shared[0] / own).sum()), SMALLEST))
+        variance = 1 / own + (follows * np.linalg.solve(information, follows)).sum(axis=0)
+        known = len(apart) - variance.sum() / self.spread**2
+        spread = np.sqrt(((self.apart + apart) ** 2).sum() / max(known, SMALLEST))
         return np.concatenate([step, apart]), float(spread)
 
 

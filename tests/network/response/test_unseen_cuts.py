@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from gpu_pricer.network.response.cut_pools import CutPools
-from gpu_pricer.network.response.cut_response import seen_cuts
+from gpu_pricer.network.response.cut_response import (
+    EFFECT_SPREAD,
+    PRIOR_SLOPE,
+    PRIOR_SPREAD,
+    TILT_SPREAD,
+    CutResponse,
+    seen_cuts,
+)
 from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.seen_cuts import SeenCuts
 from gpu_pricer.network.response.unseen_cuts import cut_donors
@@ -222,6 +229,51 @@ def test_popular_products_may_respond_less():
     for some, slope in ((is_popular, -2.0), (~is_popular, -3.0)):
         assert slopes[some].mean() == pytest.approx(slope, abs=0.25)
         assert poisson_slope(product[some] // 2, bought[some], found[some]) == pytest.approx(slope, abs=0.25)
+
+
+def test_a_step_is_newton_s_on_the_penalised_likelihood_given_that_prices_show():
+    """By differences of the likelihood, in which the levels of products move too."""
+    rng, products = np.random.default_rng(20), 12
+    product, bought, _, shown = a_log(
+        rng, rate=rng.uniform(0.5, 2, products), periods=30, share=0.4, depth=(-0.1, -0.3)
+    )
+    is_seen, category = ~np.isnan(shown), np.arange(products) // 4
+    causes, level = rng.normal(size=(is_seen.sum(), 1)), rng.normal(0, 0.3, products)
+    hidden, number = np.array([1.0, 0.7]), np.arange(2)[:, None]
+    response = CutResponse(-2.0, 0.1, np.array([0.3, -0.2, 0.1]), np.array([0.2]), 0.4, level, category)
+    unseen, seen = np.bincount(product[~is_seen], minlength=products), product[is_seen]
+    cuts = SeenCuts(
+        seen, shown[is_seen], causes, level, response.slopes, response.effects, unseen, np.ones(products), hidden
+    )
+    now = np.concatenate([[-2.0, 0.1], response.effects, response.apart, level])
+    spreads = np.array([PRIOR_SPREAD, TILT_SPREAD, EFFECT_SPREAD, *[0.4] * 3])
+    centre = np.array([PRIOR_SLOPE, 0, 0, 0, 0, 0])
+
+    def penalised(at):
+        slope = at[0] + at[1] * level + at[3:6][category]
+        rate = np.exp(at[6:][seen] + slope[seen] * cuts.cut + causes[:, 0] * at[2])
+        shows = np.log(1 - hidden @ poisson.pmf(number, rate))
+        fits = poisson.logpmf(bought[is_seen], rate) - shows
+        return fits.sum() - 0.5 * (((at[:6] - centre) / spreads) ** 2).sum()
+
+    size, unit = 1e-3, np.eye(len(now))
+    gradient = np.array([penalised(now + size * e) - penalised(now - size * e) for e in unit]) / (2 * size)
+    curvature = np.array(
+        [
+            [
+                sum(i * j * penalised(now + size * (i * e + j * f)) for i in (1, -1) for j in (1, -1)) / (4 * size**2)
+                for f in unit
+            ]
+            for e in unit
+        ]
+    )
+    expected, covariance = np.linalg.solve(-curvature, gradient)[:6], np.linalg.inv(-curvature)[3:6, 3:6]
+
+    step, spread = response.step(cuts, bought[is_seen])
+
+    assert step == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    known = 3 - np.trace(covariance) / 0.4**2
+    assert spread**2 == pytest.approx(((response.apart + expected[3:]) ** 2).sum() / known, rel=5e-3)
 
 
 @pytest.mark.parametrize("seed", range(2))
