@@ -9,15 +9,14 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import FEW
 
 LEAST_LINES = 100
-LEAST_SHARE = 0.02
-"""Share of all lines that one user has, from which many buyers seem to share the id; shops with few users have more
-lines."""
+LEAST_SHARE, LEAST_TIMES = 0.02, 30
+"""Share of all lines that one user has, and how many times those of the median user, from which many buyers seem to
+share the id."""
 MOST_SHARE = 0.2
-"""Share from which data.guests must say whether they do."""
-LEAST_TIMES = 30
-"""How many times the lines of the median user such an id has at least."""
-LOWEST, HIGHEST = -(2**63), 2**63 - 1
-"""The ends of signed numbers, in which guests have ids below all others."""
+"""Share from which one user seems to be many, whatever the others have; and share of all such ids together from which
+data.guests must say whether they are."""
+LOWEST, HIGHEST, ROOM = -(2**63), 2**63 - 1, 2**61
+"""The ends of signed numbers, in which guests have ids below all others, and how many of these there are."""
 
 
 def with_guests(
@@ -25,10 +24,10 @@ def with_guests(
 ) -> tuple[dict[str, pl.DataFrame], int]:
     """Return the tables, the guests' transactions with ids that nobody else has, and how many these are.
 
-    A transaction is a guest's where its user_id is null, blank or one of `guests`. The new ids are `guest 1`, `guest 2`
-    and so on, or where ids are numbers, those below the smallest one and below 0. tables: with user ids of one type, as
-    short ids or as given. origin: the transactions', for the InputError where `guests` has an id without a line, or ids
-    leave no room.
+    A transaction is a guest's where its user_id is null, blank or one of `guests`. Its new id follows from what the
+    line says, so that it is the same from one night's log to the next: `guest` and a number, or where ids are numbers,
+    one below the smallest of them and below 0. tables: with user ids of one type, as short ids or as given. origin: the
+    transactions', for the InputError where `guests` has an id without a line, or ids leave no room.
     """
     ids = tables["transactions"]["user_id"].unique()
     name, named = ids.cast(pl.String).str.strip_chars(), pl.Series([str(guest) for guest in guests], dtype=pl.String)
@@ -38,25 +37,35 @@ def with_guests(
         )
     shared = ids.filter(name.is_null() | (name == "") | name.is_in(named.implode()))
     is_guest = tables["transactions"]["user_id"].is_in(shared.implode(), nulls_equal=True)
-    count, number = int(is_guest.sum()), is_guest.cast(pl.Int64).cum_sum()
+    count = int(is_guest.sum())
     if not count:
         return tables, 0
+    number = _numbers(tables["transactions"].filter(is_guest))
     holders = {key: table for key, table in tables.items() if "user_id" in table.columns}
     every = pl.concat([table["user_id"].unique().cast(_wide(ids.dtype)) for table in holders.values()])
     if ids.dtype.is_integer():
         known = every.drop_nulls().to_numpy()
         lowest, highest = int(known.min(initial=0)), int(known.max(initial=0))
-        if lowest - count < LOWEST or highest > HIGHEST:
+        if lowest < LOWEST + ROOM or highest > HIGHEST:
             raise InputError(
-                f"{origin}: user_id must lie between {LOWEST + count} and {HIGHEST} where {count:,} lines are of "
-                f"guests, found {lowest} to {highest}: convert user ids to text in all tables"
+                f"{origin}: user_id must lie between {LOWEST + ROOM} and {HIGHEST} where lines are of guests, found "
+                f"{lowest} to {highest}: convert user ids to text in all tables"
             )
         holders = {key: table.with_columns(pl.col("user_id").cast(pl.Int64)) for key, table in holders.items()}
-        own = lowest - number
+        own = lowest - 1 - number
     else:
         own = _names_of(number, every).cast(ids.dtype)
-    user = pl.when(is_guest).then(own).otherwise("user_id")
-    return tables | holders | {"transactions": holders["transactions"].with_columns(user_id=user)}, count
+    lines, place = holders["transactions"], is_guest.cast(pl.Int64).cum_sum() - 1
+    user = pl.when(is_guest).then(own.gather(place.clip(0))).otherwise("user_id")
+    return tables | holders | {"transactions": lines.with_columns(user_id=user)}, count
+
+
+def _numbers(lines: pl.DataFrame) -> pl.Series:
+    """Return a number below ROOM for each line, by its product, time, quantity and price; equal lines have others."""
+    said = "product_id", "time", "quantity", "price"
+    turn = pl.int_range(pl.len()).over(said).alias("turn")
+    told = lines.select(*said, turn).with_columns(pl.col("product_id").cast(pl.String))
+    return told.select(pl.struct(pl.all()).hash(0) % ROOM).to_series().cast(pl.Int64)
 
 
 def _wide(dtype: pl.DataType) -> pl.DataType:
@@ -84,23 +93,26 @@ def shared_user_report(lines: pl.DataFrame, guests: Sequence[int | str] | None) 
         return ""
     counts = lines.lazy().group_by("user_id").len("lines").collect(engine="streaming")
     own = pl.col("lines")
-    is_shared = (own >= LEAST_LINES) & (own >= LEAST_SHARE * own.sum()) & (own >= LEAST_TIMES * own.median())
+    share = own / own.sum()
+    is_shared = (own >= LEAST_LINES) & (
+        (share >= MOST_SHARE) | ((share >= LEAST_SHARE) & (own >= LEAST_TIMES * own.median()))
+    )
     shared = counts.filter(is_shared).sort("lines", "user_id", descending=[True, False])
     if shared.is_empty():
         return ""
-    ids, share = shared["user_id"].cast(pl.String).to_list(), shared["lines"][0] / lines.height
-    others = f" and {len(ids) - 1:,} others" if len(ids) > 1 else ""
+    ids, together = shared["user_id"].cast(pl.String).to_list(), int(shared["lines"].sum()) / lines.height
+    who = f"user_id {ids[0]} has" if len(ids) == 1 else f"user_id {ids[0]} and {len(ids) - 1:,} more have"
     found = (
-        f"user_id {ids[0]}{others} has {share:.0%} of all {lines.height:,} lines, the median user has "
-        f"{counts.select(own.median()).item():,.0f} lines: if many buyers share the id, such as guests, "
+        f"{who} {together:.0%} of all {lines.height:,} lines, the median user has "
+        f"{counts.select(own.median()).item():,.0f} lines: if many buyers share an id, such as guests, "
     )
     if is_offers:
         return f"{found}their purchases count as those of one user; give each of them an id of its own in user_id"
     every = [*map(str, guests or []), *ids[:FEW]]
     report = (
-        f"{found}set data.guests={spelled(every)}, and each of their lines counts as a visit of another user; if one "
-        "buyer has them all, set data.guests=[]"
+        f"{found}set data.guests={spelled(every)}, and each of their lines counts as a visit of another user; if every "
+        "id is of one buyer, set data.guests=[]"
     )
-    if guests is None and share >= MOST_SHARE:
+    if guests is None and together >= MOST_SHARE:
         raise InputError(report)
     return report

@@ -200,6 +200,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     guests = 0
+    if validation.guests and "transactions" not in valid:
+        raise InputError("data.guests is for transactions, found offers alone: leave it out")
     if "transactions" in valid:
         valid, guests = with_guests(valid, validation.guests or [], raw["transactions"].origin)
     reports = _reports(checked, unreadable, raw, validation.outliers)

@@ -24,10 +24,10 @@ UNLIKE, MOST_UNLIKE = 0.1, 0.05
 PRICES = ("list_price", "price")
 SHOWN = ("product_id", "price", "list_price")
 BELOW = "below the price (without VAT, or of a later day?)"
-EXCHANGED = "below the price, and none above it (are the two exchanged?)"
-LEAST_EXCHANGED = 0.01
-"""Share of the list prices that are below the price, from which they and the prices seem to be exchanged if no list
-price is above the price."""
+EXCHANGED = "below the price, and hardly any above it (are the two exchanged?)"
+LEAST_EXCHANGED, MOST_ABOVE, LEAST_DEPTH = 0.01, 0.1, 0.08
+"""List prices and prices seem to be exchanged where this share of the list prices is below the price, at most a tenth
+as many are above, and they are typically so far below as a cut is; rounded, older or recommended prices are nearer."""
 ABOVE = "more than {:g} times the price (in cents, or of packs?)"
 ACCEPT_SHARE = (
     "those of deep sales with a higher data.list_prices.most_ratio, others with a higher data.list_prices."
@@ -59,19 +59,23 @@ class ListPriceRule:
         rows: product_id, price, list_price, and quantity of lines, of the table `name`; price may be null. A list price
         of 0 or below is none, as many programs write it where there was no discount. Rows whose price is none do not
         count. InputError if more than most_implausible of the other list prices are implausible, or if those of lines
-        with several units are of all units together, or if many of lines are below the price and none is above.
+        with several units are of all units together, or if those of lines seem to be exchanged with the prices.
         """
         if rows["list_price"].null_count() == rows.height:
             return rows, (0, "")
         listed, price = (pl.when(pl.col(name).is_finite() & (pl.col(name) > 0)).then(name) for name in PRICES)
         ratio = listed / price
         is_below, is_above = (ratio < 1 - ROUNDING).fill_null(False), (ratio > self.most_ratio).fill_null(False)
-        compared, below, above, cuts = rows.select(
-            ratio.count(), below=is_below.sum(), above=is_above.sum(), cuts=(ratio > 1 + ROUNDING).sum()
+        compared, below, above, cuts, typical = rows.select(
+            ratio.count(),
+            below=is_below.sum(),
+            above=is_above.sum(),
+            cuts=(ratio > 1 + ROUNDING).sum(),
+            typical=ratio.filter(is_below).median().fill_null(1.0),
         ).row(0)
         is_too_much = self.is_too_much(below + above, compared)
-        is_exchanged = not cuts and below > max(LEAST_EXCHANGED * compared, LEAST_LINES)
-        is_exchanged &= self.most_implausible < 1 and "quantity" in rows.columns
+        is_exchanged = below > max(LEAST_EXCHANGED * compared, LEAST_LINES) and cuts <= MOST_ABOVE * below
+        is_exchanged &= self.most_implausible < 1 and "quantity" in rows.columns and typical <= 1 - LEAST_DEPTH
         if is_too_much or is_exchanged:
             told = ((below, BELOW if is_too_much else EXCHANGED), (above, ABOVE.format(self.most_ratio)))
             found = " and ".join(f"{count:,} of {compared:,} {what}" for count, what in told if count)

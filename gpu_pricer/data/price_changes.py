@@ -100,8 +100,8 @@ def warn_of_changes(pairs: pl.DataFrame) -> None:
         log.warning(
             "buyers of a product pay different prices on the same day, as %.0f %% of its successive sales do: coupons, "
             "members' prices and prices for several units look like cuts that everybody saw, so that the price "
-            "response may come out too small; give the price before such a discount in price, or where some users see "
-            "prices of their own, name their group in price_group",
+            "response may come out too small; give the price before such a discount in price, or where some users or "
+            "stores have prices of their own, name them in price_group, with their prices in group_prices",
             100 * unlike,
         )
     share = share_changed(pairs)

@@ -88,6 +88,11 @@ def key_lines(key: MatchedKey) -> list[str]:
             f"    {key.without_zeros:,} of the unknown ids would be known without leading zeros: export both tables "
             "with their ids as text"
         )
+    if key.without_decimals:
+        lines.append(
+            f"    {key.without_decimals:,} of the unknown ids would be known without .0 at their end: export them as "
+            "whole numbers"
+        )
     return lines
 
 

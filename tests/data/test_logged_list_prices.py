@@ -62,7 +62,8 @@ def test_list_prices_that_are_exchanged_with_the_prices_are_refused(cut):
     lines = log(np.random.default_rng(3), cut).rename({"price": "list_price", "list_price": "price"})
 
     with pytest.raises(
-        InputError, match=r"\d of 400 below the price, and none above it \(are the two exchanged\?\).*implausible=1$"
+        InputError,
+        match=r"\d of 400 below the price, and hardly any above it \(are the two exchanged\?\).*implausible=1$",
     ):
         ListPriceRule(most_ratio=5, most_implausible=0.5).applied(lines, "transactions", "log.csv")
 
@@ -72,9 +73,9 @@ def test_list_prices_that_are_exchanged_with_the_prices_are_refused(cut):
 
 @pytest.mark.parametrize(
     ("below", "above", "of_lines", "is_refused"),
-    [(21, 0, True, True), (20, 0, True, False), (21, 1, True, False), (21, 0, False, False)],
+    [(21, 0, True, True), (21, 2, True, True), (20, 0, True, False), (21, 3, True, False), (21, 0, False, False)],
 )
-def test_few_list_prices_below_the_price_or_one_above_do_not_mean_that_they_are_exchanged(
+def test_few_list_prices_below_the_price_or_some_above_do_not_mean_that_they_are_exchanged(
     below, above, of_lines, is_refused
 ):
     ratio = np.concatenate([np.full(below, 0.9), np.full(above, 1.1), np.ones(LINES - below - above)])
@@ -86,6 +87,21 @@ def test_few_list_prices_below_the_price_or_one_above_do_not_mean_that_they_are_
             rule.applied(lines, "transactions", "log.csv")
     else:
         assert rule.applied(lines if of_lines else lines.drop("quantity"), "any", "log.csv")[1][0] == below
+
+
+@pytest.mark.parametrize(("depth", "is_refused"), [(0.05, False), (0.12, True)])
+def test_list_prices_a_little_below_the_price_are_rounded_or_older_ones(depth, is_refused):
+    lines = log(np.random.default_rng(6), cut=0.0, several=0.0)
+    lines = lines.with_columns(
+        list_price=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("price") * (1 - depth)).otherwise("price")
+    )
+    rule = ListPriceRule(most_ratio=5, most_implausible=0.5)
+
+    if is_refused:
+        with pytest.raises(InputError, match="are the two exchanged"):
+            rule.applied(lines, "transactions", "log.csv")
+    else:
+        assert rule.applied(lines, "transactions", "log.csv")[1][0] == 134
 
 
 def test_list_prices_are_exchanged_only_where_they_are_a_hundredth_of_all():

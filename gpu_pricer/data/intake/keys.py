@@ -14,8 +14,9 @@ class MatchedKey:
     """How the ids of one table match those of another.
 
     rows: of the table, with an id. matched: those whose id is known. unknown: the first ids that are not.
-    without_zeros: how many of the unknown ids are known once leading zeros are taken away on both sides. unused: ids of
-    the other table that the table never names.
+    without_zeros, without_decimals: how many of the unknown ids are known once leading zeros are taken away on both
+    sides, or .0 at the end, as where a column of whole numbers had gaps. unused: ids of the other table that the table
+    never names.
     """
 
     name: str
@@ -25,6 +26,7 @@ class MatchedKey:
     matched: int
     unknown: list[str]
     without_zeros: int
+    without_decimals: int
     unused: int
 
     @property
@@ -58,5 +60,6 @@ def _matched(name: str, table: str, owner: str, raw: dict[str, RawTable]) -> Mat
         matched=rows - unknown,
         unknown=lost[name].head(EXAMPLES).to_list(),
         without_zeros=lost.with_columns(pl.col(name).str.strip_chars_start("0")).join(bare, on=name, how="semi").height,
+        without_decimals=lost.with_columns(pl.col(name).str.strip_suffix(".0")).join(known, on=name, how="semi").height,
         unused=known.join(ids, on=name, how="anti").height,
     )

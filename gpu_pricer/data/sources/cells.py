@@ -112,6 +112,7 @@ def is_percent(number: pl.Expr) -> pl.Expr:
 def _numbers(cell: pl.Expr, kind: str) -> pl.Expr:
     """Return the numbers that are written with the kind's decimals, and groups of three digits if any."""
     bare = without_mark(cell.str.replace("−", "-", literal=True)).str.strip_chars(SPACES)
+    bare = bare.str.replace(r"[.,][-–—]+$", "")  # as in 3,-
     decimal, group = f"[{DECIMAL[kind]}]", f"[{THOUSANDS[kind]}{SPACES}]"
     pattern = rf"^[+-]?(\d+|\d{{1,3}}({group}\d{{3}})+|)({decimal}\d+)?([eE][+-]?\d+)?$"
     plain = bare.str.replace_all(group, "").str.replace(DECIMAL[kind], ".", literal=True)
