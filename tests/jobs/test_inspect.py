@@ -699,6 +699,23 @@ def test_a_sign_that_several_currencies_have_is_that_of_the_code_beside_it(gpu_p
     assert written(tmp_path)["currency"] == "CAD"
 
 
+def test_a_currency_that_some_amounts_are_not_marked_with_is_refused(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": ["CHF 1.50", "1.50", "2.00", "CHF 2.50"]})
+
+    assert "which currency are the prices in?" in gpu_pricer("inspect", "shop").out
+    assert (
+        "found inspect.currency=EUR and price of shop/sales.csv in CHF" in gpu_pricer("inspect", "shop", ANSWER).said[0]
+    )
+    assert gpu_pricer("inspect", "shop", "inspect.currency=CHF").status == 0
+
+
+def test_a_sign_and_a_code_of_one_currency_may_stand_in_one_column(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": ["€1.50", "EUR 1.50", "2.00 eur", "2.50€"]})
+
+    assert gpu_pricer("inspect", "shop").status == 0
+    assert written(tmp_path)["currency"] == "EUR"
+
+
 def test_names_and_ids_with_the_letters_of_a_code_are_no_amounts(gpu_pricer, shop):
     """Pastry ends with the code of a currency, and an id may begin with one."""
     shop(catalog={"category": ["Pastry"] * 2, "sku": ["CAD1", "CAD2"]}, sales={"sku": ["CAD1"] * 4})

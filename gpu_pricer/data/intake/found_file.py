@@ -45,8 +45,8 @@ class FoundColumn:
     """A column of a file.
 
     filled: cells that hold something. distinct: different ones among them. readable: for each plausible kind, how many
-    cells it reads; empty: the column is text. has_decimals: whether a cell has decimals. mark: of a currency, if all
-    cells have it. examples: the first cells.
+    cells it reads; empty: the column is text. has_decimals: whether a cell has decimals. marks: of currencies, in
+    some cells. is_marked: whether all cells have one. examples: the first cells.
     """
 
     name: str
@@ -54,7 +54,8 @@ class FoundColumn:
     distinct: int
     readable: dict[str, int]
     has_decimals: bool
-    mark: str | None
+    marks: list[str]
+    is_marked: bool
     examples: list[str]
 
 
@@ -249,14 +250,15 @@ def _counts(cells: pl.LazyFrame, plausible: dict[str, list[str]]) -> list[dict[s
 def _column(sample: pl.DataFrame, name: str, plausible: list[str], counts: dict[str, int]) -> FoundColumn:
     """Return a column; sample: its first rows. counts: from _counts."""
     cells = sample.select(cs.by_name(name)).to_series().drop_nulls()
-    marks = cells.to_frame("cell").select(mark_of(pl.col("cell"))).to_series().unique()
+    marks = cells.to_frame("cell").select(mark_of(pl.col("cell"))).to_series()
     return FoundColumn(
         name=name,
         filled=counts["filled"],
         distinct=counts["distinct"],
         readable={kind: counts[kind] for kind in plausible},
         has_decimals=counts["decimals"] > 0,
-        mark=marks[0] if len(marks) == 1 else None,
+        marks=marks.drop_nulls().unique(maintain_order=True).to_list(),
+        is_marked=len(marks) > 0 and not marks.null_count(),
         examples=cells.unique(maintain_order=True).head(EXAMPLES).to_list(),
     )
 
@@ -274,6 +276,7 @@ def _typed(table: pl.LazyFrame, name: str) -> FoundColumn:
         distinct=distinct,
         readable={kind: count for kind, is_so in kinds.items() if is_so},
         has_decimals=dtype.is_float() or dtype.is_decimal(),
-        mark=None,
+        marks=[],
+        is_marked=False,
         examples=[str(cell) for cell in first],
     )

@@ -154,12 +154,14 @@ def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
     Raise InputError where amounts that are read are in several currencies, or in another one than the user said.
     """
     said = answers.currency
-    marked = {
-        mark: f"{reading.column} of {file.found.path} in {mark}"
+    amounts = [
+        (file, file.found.columns[reading.column])
         for file in taken
         for name, reading in file.readings.items()
         if name in SIDES and reading.column is not None and reading.kind in DECIMAL
-        if (mark := file.found.columns[reading.column].mark)
+    ]
+    marked = {
+        mark: f"{column.name} of {file.found.path} in {mark}" for file, column in amounts for mark in column.marks
     }
     unlike = {mark: where for mark, where in marked.items() if said is not None and not may_mean(mark, said)}
     if unlike or (said is None and marked and currency_of(marked) is None):
@@ -168,7 +170,8 @@ def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
             f"all amounts must be in one currency, found {' and '.join(found)}: convert them, leave a column out, as "
             "by inspect.products.competitor_price=none, or mend inspect.currency"
         )
-    return currency_of(marked) if said is None else said
+    is_told = any(column.is_marked for _, column in amounts)
+    return currency_of(marked) if said is None and is_told else said
 
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
