@@ -19,7 +19,7 @@ from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.published import kept_artefacts
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
 from gpu_pricer.tables.version.version_record import read_version
-from tests.markets import catalog_of, small_artefact, with_posterior
+from tests.markets import catalog_of, small_artefact, with_posterior, with_stand_ins
 from tests.pricing.logit import category_value, dense_demand
 from tests.shops import copied, lay_out, run_job
 
@@ -157,6 +157,17 @@ def test_category_without_draws_is_explained_without_an_interval(gpu_pricer, sho
     assert (with_draws.status, without.status) == (0, 0), without
     assert "90 % interval" in with_draws.out
     assert "90 % interval" not in without.out
+
+
+def test_category_that_taught_nothing_is_explained_with_the_interval_of_a_stand_in(gpu_pricer, shop):
+    taught = [f"c{k}" for k in range(6) if k != 1]
+    write_artefact(with_stand_ins(with_posterior(ARTEFACT, 0.5), taught, 4, 0.5), shop / "work/demand")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/all")
+
+    ended = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/all")
+
+    assert ended.status == 0, ended
+    assert "90 % interval over 20 posterior draws" in ended.out
 
 
 def test_wide_version_is_explained_too(gpu_pricer, shop):

@@ -13,6 +13,7 @@ from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from gpu_pricer.network.response.posterior import STAND_INS, Deviations, _drawn, draw_deviations, posterior_table
+from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
@@ -226,6 +227,15 @@ def test_categories_that_taught_nothing_are_as_uncertain_as_any_beside_what_all_
     assert variance == pytest.approx(expected, rel=0.1 if size == 1 else 0.2)  # the log of a mean is no mean of logs
     together = drawn.others.mean(axis=2)
     assert together.var(axis=0) == pytest.approx(of_all + expected / STAND_INS, rel=0.15)
+
+
+def test_published_elasticities_narrow_what_is_not_known_of_categories_that_taught_nothing(fit):
+    known = PriorElasticity(mean=2.6, spread=0.1, of_choices=1.0)
+    informed = replace(fit, widths=replace(fit.widths, elasticity=known))
+
+    wide, narrow = (draw_deviations(one, ALL_TAUGHT, 1000, 0).others.std() for one in (fit, informed))
+
+    assert narrow < 0.9 * wide
 
 
 def test_what_all_share_moves_categories_with_and_without_a_response_of_their_own(fit):

@@ -18,6 +18,7 @@ from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
+from gpu_pricer.tables.artefact.demand_tables import Posterior
 from gpu_pricer.tables.price_table import PARTS
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior, with_stand_ins
 from tests.pricing.logit import category_value, dense_demand
@@ -196,6 +197,22 @@ def test_categories_without_draws_of_their_own_have_those_of_stand_ins(caplog):
         expected = by_name.filter(**key)["log_deviation"].exp().to_numpy().reshape(draws.factor.shape[1:])
         np.testing.assert_allclose(draws.factor[row], expected, rtol=1e-6)
     np.testing.assert_array_equal(fewer.factor[fewer.row], draws.factor[draws.row[1:3]])
+
+
+def test_stand_ins_with_fewer_draws_are_refused():
+    artefact = with_stand_ins(with_posterior(small_artefact(28), 0.8), ["c0"], 3, 0.8)
+    fewer = artefact.posterior.filter(pl.col("stand_in").is_null() | (pl.col("draw") > 0))
+
+    with pytest.raises(InputError, match="as many draws of stand-ins as of categories, found 19 and 20: train again"):
+        posterior_draws(replace(artefact, posterior=fewer), pl.Series(["c0", "c1"]))
+
+
+def test_a_row_of_the_posterior_is_of_a_category_or_of_a_stand_in():
+    rows = with_stand_ins(with_posterior(small_artefact(28), 0.8), ["c0"], 1, 0.8).posterior
+    unlike = rows.with_columns(stand_in=pl.lit(0))
+
+    assert Posterior.is_valid(rows, cast=True)
+    assert not Posterior.is_valid(unlike, cast=True)
 
 
 def test_stand_ins_change_prices_where_the_log_taught_nothing():
