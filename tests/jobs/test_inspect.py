@@ -673,7 +673,9 @@ def test_amounts_may_be_marked_by_a_sign_or_a_code_before_or_after_them(gpu_pric
     [("$1.50", "EUR", True), ("$1.50", "CAD", False), ("$1.50", "HKD", False), ("EUR 1.50", "USD", True),
      ("1.50 EUR", "eur", False)],
 )  # fmt: skip
-def test_a_currency_that_the_amounts_are_not_marked_with_is_refused(gpu_pricer, shop, price, said, is_refused):
+def test_a_currency_that_the_amounts_are_not_marked_with_is_refused(
+    gpu_pricer, shop, tmp_path, price, said, is_refused
+):
     shop(sales={"price": [price] * 4})
 
     ended = gpu_pricer("inspect", "shop", f"inspect.currency={said}")
@@ -681,6 +683,8 @@ def test_a_currency_that_the_amounts_are_not_marked_with_is_refused(gpu_pricer, 
     assert ended.status == 2 * is_refused
     told = f"all amounts must be in one currency, found inspect.currency={said} and price of shop/sales.csv in"
     assert is_refused == any(told in line for line in ended.said)
+    if not is_refused:
+        assert written(tmp_path)["currency"] == said.upper()
 
 
 def test_columns_in_several_currencies_are_refused(gpu_pricer, shop):

@@ -20,7 +20,7 @@ from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named
 from gpu_pricer.data.intake.vocabulary import GROSS, SIDES, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL
-from gpu_pricer.data.sources.currency_marks import currency_of, may_mean
+from gpu_pricer.data.sources.currency_marks import CODES, currency_of, may_mean
 from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
 
@@ -170,8 +170,9 @@ def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
             f"all amounts must be in one currency, found {' and '.join(found)}: convert them, leave a column out, as "
             "by inspect.products.competitor_price=none, or mend inspect.currency"
         )
-    is_told = any(column.is_marked for _, column in amounts)
-    return currency_of(marked) if said is None and is_told else said
+    if said is not None:
+        return said.upper() if said.upper() in CODES else said
+    return currency_of(marked) if any(column.is_marked for _, column in amounts) else None
 
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:

@@ -12,6 +12,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.applying import (
     ResponseConfig,
+    _size_of_others,
     recent_context,
     with_response,
     with_units_of,
@@ -113,6 +114,25 @@ def test_draws_of_units_are_around_the_sum_and_know_of_both(of_units, applied, f
 
     assert abs(both["log_deviation"].mean()) < 0.05
     assert (spread[0]["log_deviation"] > 0.9 * spread[1]["log_deviation"] / total.max()).all()
+
+
+def test_stand_ins_know_of_the_units_too(fit, quantities):
+    """What κ adds is independent of b, so that the log of both varies less than that of b."""
+    left = [torch.zeros(count) for count in (1, 0, 2)]
+
+    both, alone = (draw_deviations(fit, left, 400, 0, given).others for given in (quantities, None))
+
+    assert np.exp(both).mean(axis=(0, 2)) == pytest.approx(1)
+    assert (both.std(axis=(0, 2)) < 0.98 * alone.std(axis=(0, 2))).all()
+
+
+def test_categories_that_taught_nothing_have_so_many_known_products_on_average(artefact):
+    names = artefact.products.filter(pl.col("product_id").is_not_null())["category_id"]
+    taught = names.unique().sort()[:1].to_list()
+
+    others = names.filter(names != taught[0])
+    assert _size_of_others(artefact.products, taught) == len(others) / others.n_unique()
+    assert _size_of_others(artefact.products, names.unique().to_list()) == 0
 
 
 def test_without_quantities_the_artefact_is_that_of_the_choices_bit_for_bit(applied, artefact, fit):
