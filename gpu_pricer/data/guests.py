@@ -84,9 +84,9 @@ def _names_of(number: pl.Series, others: pl.Series) -> pl.Series:
 def shared_user_report(lines: pl.DataFrame, guests: Sequence[int | str] | None) -> str:
     """Return a line on the users with an implausible share of the transactions or offers, with the remedy.
 
-    lines: those of guests with ids of their own. guests: as in data.guests; it is "" without such users, and where
-    `guests` is empty, which says that nobody shares an id. Raise InputError where it is None and one user has
-    MOST_SHARE of the transactions.
+    lines: those of guests with ids of their own. guests: as in data.guests; the line is "" without such users, and
+    where `guests` is empty, which says that nobody shares an id. Raise InputError where `guests` is None and these
+    users have MOST_SHARE of the transactions together.
     """
     is_offers = "occasion_id" in lines.columns
     if guests is not None and not guests and not is_offers:
