@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.network.response.posterior import STAND_INS
 from gpu_pricer.tables.artefact import read_artefact
 from tests.canonical import write_canonical
 from tests.shops import run_job
@@ -141,7 +142,7 @@ def test_the_price_response_comes_with_draws_of_its_posterior(one_process):
     artefact = read_artefact(one_process / "work" / "demand")
 
     assert artefact.posterior is not None
-    assert artefact.posterior.height == 100 * 3 * 4
+    assert artefact.posterior.height == 100 * 3 * (4 + STAND_INS)
     assert sorted(artefact.posterior["segment_id"].unique()) == [0, 1, 2]
     assert not (one_process / "work" / "train" / "naive").exists()
 

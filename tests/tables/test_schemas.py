@@ -43,7 +43,7 @@ def test_sound_rows_break_nothing(schema):
 @pytest.mark.parametrize(
     ("schema", "column"),
     [
-        (Transactions, "user_id"), (Transactions, "product_id"), (Transactions, "time"),
+        (Transactions, "product_id"), (Transactions, "time"),
         (Products, "product_id"), (Users, "user_id"),
         (Offers, "occasion_id"), (Offers, "user_id"), (Offers, "product_id"), (Offers, "time"),
         (Context, "product_id"), (Context, "time"),

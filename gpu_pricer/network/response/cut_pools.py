@@ -12,7 +12,7 @@ import polars as pl
 
 from gpu_pricer.network.response.seen_cuts import SMALLEST, SeenCuts, log_poisson
 
-LEVEL_STEP = 0.25  # in logs of a rate, between products that share draws
+LEVEL_STEP = 0.5  # in logs of a rate, between products that share draws
 SLOPE_STEP = 0.25  # of log purchases on the cut, between products that share draws
 CUT_STEP = 0.005  # in logs of a price, between cuts of all products that count as equally deep
 LOWEST_LEVEL = -7.0  # log of a rate
