@@ -48,8 +48,8 @@ def draw_deviations(
     bounds.
     quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
-    size: how many products a category that taught nothing has on average. Its coefficients are drawn from the prior
-    around what all categories share (prior predictive draws), and divided by the mean over draws and such categories.
+    size: how many products a category that taught nothing has on average. The sensitivities of such categories are
+    drawn from the prior around what all categories share (prior predictive draws), and divided by their mean.
     """
     generator = torch.Generator().manual_seed(seed)
     with threads_of_one() as run:
