@@ -19,7 +19,7 @@ HARDLY_HIDDEN = 0.05  # share of the periods with so many purchases
 PRIOR_SLOPE, PRIOR_SPREAD = -2.6, 2.6  # published elasticities: Bijmolt, van Heerde & Pieters (2005) have 1,851
 TELLING = 10  # periods that show the price of a product which tells how the response depends on popularity
 TILT_SPREAD = 0.3  # change of the slope per log of purchases
-FIRST_SPREAD, LEAST_SPREAD = 0.5, 0.1  # of the slopes of categories; smaller ones change no draw
+FIRST_SPREAD, LEAST_SPREAD = 0.5, 0.1  # of the slopes of categories; smaller ones change hardly any draw
 EFFECT_SPREAD = 1.0  # of what else moves log purchases, per standard deviation
 STEP = 0.5  # the largest change of the slopes and of the effects in a pass
 
@@ -85,8 +85,8 @@ class CutResponse:
         step = np.zeros(len(score))
         step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
         apart = (own_score - step @ shared) / own
-        variance = 1 / own + (follows * np.linalg.solve(information, follows)).sum(axis=0)
-        known = len(apart) - variance.sum() / self.spread**2
+        not_told = 1 / own + (follows * np.linalg.solve(information, follows)).sum(axis=0)  # the variance of apart, [C]
+        known = len(apart) - not_told.sum() / self.spread**2
         spread = np.sqrt(((self.apart + apart) ** 2).sum() / max(known, SMALLEST))
         return np.concatenate([step, apart]), float(spread)
 
