@@ -108,18 +108,23 @@ class OpenSeries:
             getattr(self, name).add_(getattr(other, name))
         self.count += other.count
 
-    def add(self, covariance: Tensor, prior: Autoregression) -> None:
-        """Add series of these posterior covariances [n, W, W].
+    def add(self, covariance: Tensor, prior: Autoregression) -> Tensor:
+        """Add series of these posterior covariances [n, W, W]; return what they say of the log of each one's variance.
 
+        The columns [n, 2] are the part of the covariance in the gradient of the evidence, and the information. (The
+        posterior means m add m′ P m / 2 to the gradient.)
         With D the part of the prior covariance that the log has settled, and P′ and P″ derivatives of the precision by
         two of the parameters, a series has the information tr(D P′ D P″) / 2. All P are tridiagonal.
         """
         precision, slopes = prior.precision(covariance.shape[1]), prior.slopes(covariance.shape[1])
         by_persistence = precision @ slopes[1] @ precision
-        own, crossed, others = traces_of_products(slopes[0] - covariance, precision, by_persistence)
-        self.information += torch.tensor([[own, crossed], [crossed, others]], dtype=FLOAT) / 2
+        traces = traces_of_products(slopes[0] - covariance, precision, by_persistence) / 2
+        own, crossed, others = traces.sum(0).tolist()
+        self.information += torch.tensor([[own, crossed], [crossed, others]], dtype=FLOAT)
         self.covariance += covariance.sum(0)
         self.count += len(covariance)
+        left = ((covariance * precision).sum((1, 2)) - covariance.shape[1]) / 2
+        return torch.stack([left, traces[:, 0]], dim=1)
 
     def teach(self, prior: Autoregression) -> Autoregression:
         """Return the autoregression after a step of Fisher scoring on the evidence, from the one that was the prior.

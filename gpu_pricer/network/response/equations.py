@@ -9,7 +9,7 @@ of the category, whose equations are then those of a saddle point. Without nests
 multipliers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,36 @@ from gpu_pricer.network.response.widths import Widths
 
 
 @dataclass(frozen=True)
+class Prior:
+    """The prior precision of a product's unknowns: in a category, the rows of matrix [F, F] times its weights [m, F].
+
+    A category whose shocks have the scale κ has the weights 1 / κ² in the rows of shocks, and 1 in the others.
+    """
+
+    matrix: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, widths: Widths, shock_scale: Tensor, spans: int) -> "Prior":
+        """Return the prior of categories with the scales shock_scale [m]."""
+        matrix = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(spans))
+        weight = torch.ones(len(shock_scale), len(matrix), dtype=FLOAT)
+        weight[:, len(widths.product) :] = shock_scale[:, None] ** -2
+        return cls(matrix, weight)
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def times(self, values: Tensor) -> Tensor:
+        """Return the precisions of the m categories times their values [m, F, k]."""
+        return self.weight[:, :, None] * (self.matrix @ values)
+
+    def of_products(self, category: Tensor) -> "Prior":
+        """Return the prior whose weights [n, F] are those of the products' categories, whose numbers [n] are given."""
+        return replace(self, weight=self.weight[category])
+
+
+@dataclass(frozen=True)
 class Equations:
     """The equations of a block of n products in m categories, solved.
 
@@ -30,7 +60,7 @@ class Equations:
     K multipliers of a block with nests. The utility holds the sum shock + season only, so that in the unknowns
     (z, shock + season) nothing but the prior and the movers tie a product to its category.
 
-    prior [F, F]: precision of a product's unknowns. inverse [n, F, F]: of the products' equations, given their
+    prior: precision of a product's unknowns. inverse [n, F, F]: of the products' equations, given their
     category. nest [n, F, 2 K]: how movers and multipliers enter these. reach [n, F, E]: how (z, shock + season) follow
     the category. step [n, F]: the products' own step.
     category_inverse [m, E, E]: of the categories' equations, their products eliminated and μ given; category_step [m,
@@ -39,7 +69,7 @@ class Equations:
     """
 
     score: Score
-    prior: Tensor
+    prior: Prior
     inverse: Tensor
     nest: Tensor
     reach: Tensor
@@ -92,23 +122,24 @@ def equations(
     gradient = score.gradient(grid, layout)
     gradient[:, layout.log_sensitivity] -= state.pull
     category = torch.linalg.inv(widths.category)
-    prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
+    prior = Prior.of(widths, state.shock_scale, grid.spans)
+    own_prior = prior.of_products(grid.category)
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
     if told is not None:
         score = score.with_slope(grid, score.slope * told.sqrt()[:, None, None])
-    inverse = _inverse(score.information(grid, layout) + prior, prior, layout)
+    inverse = _inverse(score.information(grid, layout), own_prior, layout)
     nest, own = _nest(grid, score, layout)
-    reach = _reach(inverse, prior, nest, layout)
-    step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]
+    reach = _reach(inverse, own_prior, nest, layout)
+    step = (inverse @ (gradient[:, :, None] - own_prior.times(away[:, :, None])))[:, :, 0]
     above = torch.block_diag(category, widths.season.precision(grid.spans))
     beside = torch.cat([state.theta - state.mu, state.season], dim=1) @ above
     right = _gathered(grid, prior, nest, step)
-    right[:, : len(prior)] += grid.sum_by_category(away) @ prior - beside
+    right[:, : len(prior)] += prior.times(grid.sum_by_category(away)[:, :, None])[:, :, 0] - beside
     if widths.elasticity is not None:
         right[:, : layout.width] += widths.elasticity.gradient(state.theta, layout)
         above[: layout.width, : layout.width] += widths.elasticity.precision(layout)
     size = torch.bincount(grid.category, minlength=grid.categories)
-    own[:, : len(prior), : len(prior)] = size[:, None, None] * prior + above
+    own[:, : len(prior), : len(prior)] = (size[:, None] * prior.weight)[:, :, None] * prior.matrix + above
     category_inverse = torch.linalg.inv(own - _gathered(grid, prior, nest, reach))
     follows = category_inverse[:, :, : layout.width] @ category
     return Equations(
@@ -126,15 +157,17 @@ def equations(
     )
 
 
-def _inverse(matrix: Tensor, prior: Tensor, layout: Layout) -> Tensor:
+def _inverse(information: Tensor, prior: Prior, layout: Layout) -> Tensor:
     """Return the inverses of the products' equations [n, F, F], whose part of the shocks is tridiagonal.
 
-    By blocks: with A the part of z, C what ties z to the shocks, and T the inverse of the shocks' own part, the inverse
-    of z is (A − C T C′)⁻¹.
+    information [n, F, F]: from the log, to which the products' prior is added. By blocks: with A the part of z, C what
+    ties z to the shocks, and T the inverse of the shocks' own part, the inverse of z is (A − C T C′)⁻¹.
     """
     z, shocks = slice(0, layout.width), slice(layout.width, None)
+    matrix = information + prior.weight[:, :, None] * prior.matrix
     crossed, inverse = matrix[:, z, shocks], torch.empty_like(matrix)
-    diagonal, beside = matrix[:, shocks, shocks].diagonal(dim1=1, dim2=2), prior[shocks, shocks].diagonal(1)
+    of_shocks = matrix[:, shocks, shocks]
+    diagonal, beside = (of_shocks.diagonal(place, dim1=1, dim2=2) for place in (0, 1))
     of_shocks = tridiagonal_inverse(diagonal, beside)
     follow = crossed @ of_shocks
     inverse[:, z, z] = torch.linalg.inv(matrix[:, z, z] - follow @ crossed.mT)
@@ -144,12 +177,13 @@ def _inverse(matrix: Tensor, prior: Tensor, layout: Layout) -> Tensor:
     return inverse
 
 
-def _reach(inverse: Tensor, prior: Tensor, nest: Tensor, layout: Layout) -> Tensor:
+def _reach(inverse: Tensor, prior: Prior, nest: Tensor, layout: Layout) -> Tensor:
     """Return how (z, shock + season) follow the category, [n, F, E]."""
     z, shocks = slice(0, layout.width), slice(layout.width, None)
     reach = inverse.new_empty(*inverse.shape[:2], len(prior) + nest.shape[2])
-    reach[:, :, z] = inverse[:, :, z] @ prior[z, z]
-    reach[:, :, layout.width : len(prior)] = times_tridiagonal(inverse[:, :, shocks], prior[shocks, shocks])
+    reach[:, :, z] = inverse[:, :, z] @ prior.matrix[z, z]
+    of_shocks = times_tridiagonal(inverse[:, :, shocks], prior.matrix[shocks, shocks])
+    reach[:, :, layout.width : len(prior)] = of_shocks * prior.weight[:, None, shocks]
     reach[:, :, len(prior) :] = inverse @ nest
     return reach
 
@@ -169,8 +203,8 @@ def _nest(grid: Grid, score: Score, layout: Layout) -> tuple[Tensor, Tensor]:
     return torch.cat([-crossed, share], dim=2), own
 
 
-def _gathered(grid: Grid, prior: Tensor, nest: Tensor, values: Tensor) -> Tensor:
+def _gathered(grid: Grid, prior: Prior, nest: Tensor, values: Tensor) -> Tensor:
     """Return Equations.gather."""
     flat = values.flatten(2) if values.dim() > 2 else values[:, :, None]
-    of_prior, of_nest = prior @ grid.sum_by_category(flat), grid.sum_by_category(nest.mT @ flat)
+    of_prior, of_nest = prior.times(grid.sum_by_category(flat)), grid.sum_by_category(nest.mT @ flat)
     return torch.cat([of_prior, of_nest], dim=1).view(grid.categories, -1, *values.shape[2:])

@@ -14,6 +14,7 @@ from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
+from gpu_pricer.network.response.shock_variances import ShockVariances
 from gpu_pricer.network.response.step_share import StepShare
 from gpu_pricer.network.response.threads import threads_of_one
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
 LEAST_DAMPING, LEAST_OF_WIDTHS = 0.1, 0.05  # of a step that leads back
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
+SETTLED_VARIANCE = 0.03  # root of the mean square change of the log of the categories' shock variances
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
 FOLLOWING = 5  # passes, at least, in which all else follows the dissimilarities that went to 1
@@ -132,6 +134,7 @@ def fit_response(
         state.dissimilarity.copy_(state.open_dissimilarity)
     widths = replace(widths, elasticity=config.prior_elasticity)
     damping, of_widths, least = StepShare(LEAST_DAMPING, DAMPING), StepShare(LEAST_OF_WIDTHS, 1.0), 0
+    variances = ShockVariances()
     with threads_of_one() as run:
         for passed in range(1, config.passes + 1):
             is_first, before = passed <= first, state.copy()
@@ -145,7 +148,8 @@ def fit_response(
             shown = learned_widths(moments, widths)
             of_widths.after(shown.coordinates() - widths.coordinates())
             change, widths = change_of(widths, shown), widths.towards(shown, of_widths.share)
-            change = max(change / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
+            away = variances.teach(state.shock_scale, *moments.shock_variance.unbind(1)) / SETTLED_VARIANCE
+            change = max(change / SETTLED_WIDTH, away, _moved_beside(grid, state, widths, nests, attributes))
             is_settled = distance < config.tolerance and change < 1
             if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
                 nests.settle(state)

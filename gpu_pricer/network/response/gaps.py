@@ -55,10 +55,11 @@ def _chance_of_no_sale(fit: Fit, visits: Tensor) -> Tensor:
     """Return the probability that nobody chooses a product that is on the shelf, [P, W]; visits [G, S, W]."""
     grid = fit.grid
     shock, spread = fit.widths.shock.given_others(fit.state.shock)
+    spread = (fit.state.shock_scale[grid.category, None] * spread)[:, grid.columns.spans_of()]
     beside = replace(fit.state, shock=shock)
     expected = (grid.shares(utility(grid, beside, fit.layout)) * visits[grid.category]).sum(1)
     node, weight = np.polynomial.hermite_e.hermegauss(NODES)
     none = torch.zeros_like(expected)
     for place, share in zip(node, weight / weight.sum(), strict=True):
-        none += share * torch.exp(-expected * torch.exp(place * spread[grid.columns.spans_of()]))
+        none += share * torch.exp(-expected * torch.exp(place * spread))
     return none

@@ -8,7 +8,8 @@ Of product j of category g for segment s in period w, at the relative price move
 
 Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
 there are many. A shock moves a product in one period for a reason that is in no table: without shocks every purchase
-would count as independent evidence on the price response. All covariances are estimated.
+would count as independent evidence on the price response. Shocks of a category have a variance of its own (see
+shock_variances.py). All covariances are estimated.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,9 @@ from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outco
 
 MEANS = ("z", "theta", "mu", "season", "shock", "dissimilarity")  # fields of a State
 OF_PRODUCTS = ("z", "shock", "beside", "variance", "pull")
-OF_CATEGORIES = ("theta", "season", "dissimilarity", "open_dissimilarity", "nest_variance")
+OF_CATEGORIES = ("theta", "season", "shock_scale", "dissimilarity", "open_dissimilarity", "nest_variance")
+KEPT = ("season", "shock", "shock_scale", "dissimilarity", "open_dissimilarity", "nest_variance", "beside")
+"""Fields of the State of one segment that are also the start of several."""
 NO_RESPONSE = -1000.0  # log sensitivity of what does not answer prices: exp makes it 0
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
@@ -59,8 +62,9 @@ class Layout:
 class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
-    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity, nest_variance [G]: γ (see
-    dissimilarity.py) and its posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those
+    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. shock_scale [G]: standard deviation of a category's
+    shocks, relative to that of Widths.shock. dissimilarity, nest_variance [G]: γ (see dissimilarity.py) and its
+    posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those
     that the log hardly tells from 1 were set to 1, where another search starts. beside [P]: what attributes add to β
     (see attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β
     that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
@@ -72,6 +76,7 @@ class State:
     mu: Tensor
     season: Tensor
     shock: Tensor
+    shock_scale: Tensor
     dissimilarity: Tensor
     open_dissimilarity: Tensor
     nest_variance: Tensor
@@ -96,8 +101,7 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        names = ("season", "shock", "dissimilarity", "open_dissimilarity", "nest_variance", "beside")
-        kept = {name: getattr(pooled, name).clone() for name in names}
+        kept = {name: getattr(pooled, name).clone() for name in KEPT}
         return replace(self, **moved, **kept)
 
     def copy(self) -> "State":
@@ -149,6 +153,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
         mu_start=theta.mean(0),
         season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
         shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
+        shock_scale=torch.ones(grid.categories, dtype=FLOAT),
         dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
         open_dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
         nest_variance=torch.zeros(grid.categories, dtype=FLOAT),

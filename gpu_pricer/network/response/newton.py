@@ -31,21 +31,25 @@ LONGEST_STEP = 1.0  # of any one coefficient in a pass
 class Moments:
     """What a pass tells of the widths: sums over products or categories.
 
-    product, category: of z − θ and of θ − μ. shock, season: what is open of the autoregressions. distance [2]: squares
-    of the steps of appeals and of log sensitivities, in posterior standard deviations.
+    product, category: of z − θ and of θ − μ. shock, season: what is open of the autoregressions, of shocks in units of
+    their category's scale. shock_variance [G, 2]: gradient and information of the evidence about the log of the
+    variance of each category's shocks. distance [2]: squares of the steps of appeals and of log sensitivities, in
+    posterior standard deviations.
     """
 
     product: CovarianceMoments
     category: CovarianceMoments
     shock: OpenSeries
     season: OpenSeries
+    shock_variance: Tensor
     distance: Tensor
 
     @classmethod
     def none(cls, widths: Widths, layout: Layout, spans: int) -> "Moments":
         """Return the sums over nothing; widths: those of the pass."""
         product, category = (CovarianceMoments.none(prior, layout) for prior in (widths.product, widths.category))
-        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), torch.zeros(2, dtype=FLOAT))
+        series = OpenSeries.none(spans), OpenSeries.none(spans)
+        return cls(product, category, *series, torch.zeros(0, 2, dtype=FLOAT), torch.zeros(2, dtype=FLOAT))
 
     @property
     def mean_distance(self) -> Tensor:
@@ -53,11 +57,12 @@ class Moments:
         return (self.distance / (self.product.count * self.product.layout.segments)).sqrt()
 
     def add(self, other: "Moments") -> None:
-        """Add the sums over other products and categories."""
+        """Add the sums over other products and categories, which are those that follow."""
         self.product.add_sums(other.product)
         self.category.add_sums(other.category)
         self.shock.add_sums(other.shock)
         self.season.add_sums(other.season)
+        self.shock_variance = torch.cat([self.shock_variance, other.shock_variance])
         self.distance += other.distance
 
 
@@ -124,8 +129,11 @@ def newton_pass(
     apart = following[:, :width] - torch.eye(width, dtype=FLOAT)  # θ − μ for a unit of μ
     moments.category.add_means(away)
     moments.category.second += (apart @ variance @ apart.mT).sum(0)
-    for series, effects in ((moments.shock, state.shock), (moments.season, state.season)):
+    shock = state.shock / state.shock_scale[grid.category, None]
+    for series, effects in ((moments.shock, shock), (moments.season, state.season)):
         series.second_moments += effects.T @ effects
+    square = ((shock @ widths.shock.precision(grid.spans)) * shock).sum(1)
+    moments.shock_variance[:, 0] += grid.sum_by_category(square) / 2
     state.take_share(damping, before)
     if nests is not None:
         nests.longest = float((state.dissimilarity - before.dissimilarity).abs().max())
@@ -165,10 +173,11 @@ def _add_moments(
 
     (spread, of_products), (_, of_shocks) = uncertain(z), uncertain(v)
     block.variance[:] = spread.diagonal(dim1=1, dim2=2)[:, beta]
-    block.pull[:] = 1 + ((crossed[:, beta, z] - spread[:, beta]) * solved.prior[beta, z]).sum(2)
+    block.pull[:] = 1 + ((crossed[:, beta, z] - spread[:, beta]) * solved.prior.matrix[beta, z]).sum(2)
     moments.product.add_means(block.z - block.theta[own])
     moments.product.add_left(of_products)
-    moments.shock.add(of_shocks, widths.shock)
+    told = moments.shock.add(of_shocks / block.shock_scale[own, None, None].square(), widths.shock)
+    moments.shock_variance = torch.zeros(len(block.theta), 2, dtype=FLOAT).index_add(0, own, told)
     moments.category.add_left(solved.category_inverse[:, z, z])
     moments.season.add(covariance[:, v, v], widths.season)
 

@@ -22,7 +22,7 @@ def times_tridiagonal(values: Tensor, matrix: Tensor) -> Tensor:
 def tridiagonal_inverse(diagonal: Tensor, beside: Tensor) -> Tensor:
     """Return the inverses [n, V, V] of symmetric positive definite tridiagonal matrices.
 
-    diagonal [n, V]; beside [V − 1]: what all have beside the diagonal. By elimination row by row: with L the lower
+    diagonal [n, V]; beside [n, V − 1]: what stands beside the diagonal. By elimination row by row: with L the lower
     triangular root whose diagonal is 1 and E the eliminated diagonal, the inverse is L⁻′ E⁻¹ L⁻¹.
     """
     inverse = torch.empty(*diagonal.shape, diagonal.shape[1], dtype=diagonal.dtype)
@@ -30,9 +30,11 @@ def tridiagonal_inverse(diagonal: Tensor, beside: Tensor) -> Tensor:
     return inverse
 
 
-def traces_of_products(values: Tensor, one: Tensor, other: Tensor) -> tuple[float, float, float]:
-    """Return Σ tr(X A X A), Σ tr(X A X B) and Σ tr(X B X B) over values X [n, V, V]; A, B [V, V] are tridiagonal."""
-    return _trace(values.numpy(), *_bands(one), *_bands(other))
+def traces_of_products(values: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Return tr(X A X A), tr(X A X B) and tr(X B X B), [n, 3], of values X [n, V, V]; A, B [V, V] are tridiagonal."""
+    traces = torch.empty(len(values), 3, dtype=values.dtype)
+    _trace(values.numpy(), *_bands(one), *_bands(other), traces.numpy())
+    return traces
 
 
 def _bands(matrix: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,14 +65,14 @@ def _multiply(values, above, diagonal, below, product):  # type: ignore[no-untyp
 
 @numba.njit(nogil=True, cache=True)
 def _invert(diagonal, beside, inverse):  # type: ignore[no-untyped-def]
-    """Set the inverse [n, V, V] to those of matrices with this diagonal [n, V] and, beside it, [V − 1]."""
+    """Set the inverse [n, V, V] to those of matrices with these diagonals [n, V] and, beside them, [n, V − 1]."""
     size = diagonal.shape[1]
     left, factor = np.empty(size), np.zeros(size)
     for n in range(len(diagonal)):
         left[0] = diagonal[n, 0]
         for i in range(1, size):
-            factor[i] = -beside[i - 1] / left[i - 1]
-            left[i] = diagonal[n, i] + factor[i] * beside[i - 1]
+            factor[i] = -beside[n, i - 1] / left[i - 1]
+            left[i] = diagonal[n, i] + factor[i] * beside[n, i - 1]
         own = inverse[n]
         own[size - 1, size - 1] = 1 / left[size - 1]
         for i in range(size - 2, -1, -1):
@@ -82,12 +84,12 @@ def _invert(diagonal, beside, inverse):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _trace(values, above, diagonal, below, other_above, other_diagonal, other_below):  # type: ignore[no-untyped-def]
-    """Return traces_of_products of matrices with these bands."""
+def _trace(values, above, diagonal, below, other_above, other_diagonal, other_below, traces):  # type: ignore[no-untyped-def]
+    """Set the traces [n, 3] of traces_of_products of matrices with these bands."""
     size = values.shape[1]
     one, other = np.empty((size, size)), np.empty((size, size))
-    own, crossed, others = 0.0, 0.0, 0.0
     for n in range(len(values)):
+        own, crossed, others = 0.0, 0.0, 0.0
         for i in range(size):
             _times(values[n, i], above, diagonal, below, one[i])
             _times(values[n, i], other_above, other_diagonal, other_below, other[i])
@@ -96,4 +98,4 @@ def _trace(values, above, diagonal, below, other_above, other_diagonal, other_be
                 own += one[i, j] * one[j, i]
                 crossed += one[i, j] * other[j, i]
                 others += other[i, j] * other[j, i]
-    return own, crossed, others
+        traces[n] = own, crossed, others

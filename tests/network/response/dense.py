@@ -154,7 +154,7 @@ def dense_system(market, state, widths, common_precision):
         dense.gradient[of_product[segments : 2 * segments]] -= state.pull[j].numpy()
         difference = dense.unit(of_product[:width]) - dense.unit(of_category[:width])
         _add_prior(dense, difference, state.z[j] - state.theta[category[j]], widths.product.numpy())
-        covariance = autoregressive_covariance(widths.shock, periods)
+        covariance = float(state.shock_scale[category[j]]) ** 2 * autoregressive_covariance(widths.shock, periods)
         _add_prior(dense, dense.unit(of_product[width:]), state.shock[j], covariance)
     for g in range(categories):
         difference = dense.unit(dense.category(g)[:width]) - dense.unit(dense.common)
@@ -221,7 +221,10 @@ def log_posterior(market, state, widths, common_precision):
         (state.z - state.theta[grid.category], widths.product.numpy()),
         (state.theta - state.mu, widths.category.numpy()),
         (state.season, autoregressive_covariance(widths.season, grid.columns.periods)),
-        (state.shock, autoregressive_covariance(widths.shock, grid.columns.periods)),
+        (
+            state.shock / state.shock_scale[grid.category, None],
+            autoregressive_covariance(widths.shock, grid.columns.periods),
+        ),
         ((state.mu - state.mu_start)[None], np.diag(1 / common_precision.numpy())),
     )
     if widths.elasticity is not None:

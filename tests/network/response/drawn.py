@@ -34,7 +34,8 @@ class Recipe:
 
     category, product: standard deviations of log sensitivities around the mean and around the category's.
     brands: what each adds to the log sensitivity of its products; products have them in turn. dissimilarity: of the
-    categories in turn; with it they are nests, whose seasons lie outside them.
+    categories in turn; with it they are nests, whose seasons lie outside them. shock_scale: times `shock`, the standard
+    deviation of the categories' shocks, in turn.
     """
 
     sizes: tuple[int, ...] = (3, 2, 3)
@@ -45,6 +46,7 @@ class Recipe:
     category: float = 0.3
     product: float = 0.3
     shock: float = 0.1
+    shock_scale: tuple[float, ...] = (1.0,)
     on_shelf: float = 0.9
     has_outside_option: bool = True
     brands: tuple[float, ...] = (0.0,)
@@ -65,7 +67,8 @@ def draw_market(seed, recipe=Recipe()):
     move = (np.exp(rng.normal(0, recipe.move, (products, periods))) - 1) * on_shelf
     display = (rng.random((products, periods)) < 0.2) * on_shelf
     season = autoregression(rng, len(recipe.sizes), periods, 0.3)
-    shock = autoregression(rng, products, periods, recipe.shock)
+    scale = np.resize(recipe.shock_scale, len(recipe.sizes))[category]
+    shock = scale[:, None] * autoregression(rng, products, periods, recipe.shock)
     utility = appeal[:, :, None] - sensitivity[:, :, None] * move[:, None]
     utility += (0.5 * display + shock)[:, None]
     utility += nest_effect(utility, appeal, on_shelf, category, recipe.dissimilarity)
@@ -149,6 +152,8 @@ def some_state(seed, market, uncertain, dissimilarity=(1.0,)):
     for name in ("z", "theta", "mu", "season", "shock"):
         values = getattr(state, name)
         values += 0.2 * torch.randn(values.shape, generator=generator, dtype=values.dtype)
+    scale = torch.randn(market.grid.categories, generator=generator, dtype=torch.float64)
+    state.shock_scale[:] = torch.exp(0.5 * scale)
     if uncertain:
         state.variance += 0.1 * torch.rand(state.variance.shape, generator=generator, dtype=torch.float64)
         state.pull += torch.rand(state.pull.shape, generator=generator, dtype=torch.float64)

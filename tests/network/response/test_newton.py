@@ -9,7 +9,7 @@ from gpu_pricer.network.response import newton
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.widths import common_precision
-from tests.network.response.dense import dense_system, log_posterior
+from tests.network.response.dense import autoregressive_covariance, dense_system, log_posterior
 from tests.network.response.drawn import Recipe, draw_market, some_state, some_widths
 
 SMALL = Recipe(sizes=(3, 1, 2), periods=6, visits=500)
@@ -40,7 +40,8 @@ def test_gradient_is_that_of_the_log_posterior(seed, has_outside_option):
     product = torch.linalg.solve(solved.inverse, solved.step)
     eliminated = torch.linalg.solve(solved.category_inverse, solved.category_step)
     beside = torch.cat([torch.zeros_like(product[:, : layout.width]), product[:, layout.width :]], dim=1)
-    category = eliminated + market.grid.sum_by_category(beside - solved.step @ solved.prior)
+    prior = solved.prior.of_products(market.grid.category).times(solved.step[:, :, None])[:, :, 0]
+    category = eliminated + market.grid.sum_by_category(beside - prior)
     common = solved.common_gradient - (solved.follows * eliminated[:, :, None]).sum((0, 1))
     found = (product[:, : layout.width], product[:, layout.width :], category[:, : layout.width],
              category[:, layout.width :], common)  # fmt: skip
@@ -78,7 +79,7 @@ def test_uncertainty_is_that_of_the_whole_system(seed, dissimilarity, unbounded)
     dense = dense_system(market, state, widths, common_precision(layout))
     known = dense.covariance(dense.unit(dense.common))
     state.mu_variance = torch.from_numpy(known)
-    prior = equations(grid, market.counts, state, widths, layout).prior.numpy()
+    prior = equations(grid, market.counts, state, widths, layout).prior
     expected = expected_moments(dense, state, grid, widths)
 
     moments = newton_pass(grid, market.counts, state, widths, 1.0)
@@ -90,7 +91,10 @@ def test_uncertainty_is_that_of_the_whole_system(seed, dissimilarity, unbounded)
         rows[layout.width :] += dense.unit(dense.category(g)[layout.width :])  # the utility holds shock + season
         both = dense.covariance(np.concatenate([rows, dense.unit(dense.category(g))]))
         covariance, with_category = np.split(both[: len(rows)], 2, axis=1)
-        of_log = np.eye(len(rows)) - (covariance - with_category) @ prior  # what of the information is not the prior's
+        precision = (prior.weight[g, :, None] * prior.matrix).numpy()
+        of_log = (
+            np.eye(len(rows)) - (covariance - with_category) @ precision
+        )  # what of the information is not the prior's
         np.testing.assert_allclose(state.variance[j], covariance.diagonal()[beta], atol=1e-10)
         np.testing.assert_allclose(state.pull[j], of_log.diagonal()[beta], atol=1e-9)
     found = vars(moments) | {
@@ -183,13 +187,15 @@ def test_categories_moments_hold_what_this_pass_knows_of_mu(seed, unbounded):
 def expected_moments(dense, state, grid, widths):
     """Return the moments after a whole step from the state, from the inverse of the whole precision.
 
-    They are second moments of z − θ and θ − μ, the settled shares of effects in z − θ, and of shocks and seasons the
-    moments of their means and their covariance. Products, and what they are compared with, follow μ only in the next
-    pass.
+    They are second moments of z − θ and θ − μ, the settled shares of effects in z − θ, of shocks and seasons the
+    moments of their means and their covariance, and what is known of the variances of the categories' shocks.
+    Products, and what they are compared with, follow μ only in the next pass.
     """
     width, periods = dense.width, dense.periods
     expected = dict.fromkeys(("product", "category", "told_effect"), 0.0)
     expected |= {"shock": np.zeros((2, periods, periods)), "season": np.zeros((2, periods, periods))}
+    expected["shock_variance"] = np.zeros((grid.categories, 2))
+    precision = np.linalg.inv(autoregressive_covariance(widths.shock, periods))
     at = [(state.z, state.shock), (state.theta, state.season)]
     at = np.concatenate([*(torch.cat(pair, dim=1).flatten() for pair in at), state.mu])
     held, moved = at + dense.step(is_common_free=False), at + dense.step()
@@ -200,7 +206,11 @@ def expected_moments(dense, state, grid, widths):
         left = covariance.diagonal() / widths.product.diagonal().numpy()
         expected["told_effect"] += (1 - left[2 * state.pull.shape[1] :]) ** 2
         rows = dense.unit(dense.product(j)[width:])
-        expected["shock"] += np.stack([square(rows @ held), dense.covariance(rows)])
+        series = np.stack([square(rows @ held), dense.covariance(rows)]) / float(state.shock_scale[g]) ** 2
+        expected["shock"] += series
+        of_log = np.eye(periods) - precision @ series[1]
+        gradient = np.trace(precision @ series.sum(0)) - periods
+        expected["shock_variance"][g] += gradient / 2, np.trace(of_log @ of_log) / 2
     for g in range(grid.categories):
         rows = dense.unit(dense.category(g)[:width]) - dense.unit(dense.common)
         expected["category"] += dense.covariance(rows) + square(rows @ moved)

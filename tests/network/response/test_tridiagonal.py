@@ -35,7 +35,8 @@ def test_traces_are_those_of_the_dense_matrices(size, seed):
 
     found = traces_of_products(*(torch.from_numpy(matrix) for matrix in (values, one, other)))
 
-    expected = [sum(np.trace(x @ a @ x @ b) for x in values) for a, b in ((one, one), (one, other), (other, other))]
+    pairs = (one, one), (one, other), (other, other)
+    expected = [[np.trace(x @ a @ x @ b) for a, b in pairs] for x in values]
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -45,10 +46,11 @@ def test_inverse_is_that_of_the_dense_matrix(size, coupling, log_scale, seed):
     """Also where neighbours nearly cancel the diagonal, and where some of it is far larger than the rest."""
     rng = np.random.default_rng(seed)
     scale = np.exp(log_scale)
-    beside = scale * rng.uniform(-0.5, 0.5, size - 1) * coupling
+    beside = scale * rng.uniform(-0.5, 0.5, (4, size - 1)) * coupling
     diagonal = scale * (1 + np.exp(rng.normal(-5, 5, (4, size))))
 
     found = tridiagonal_inverse(torch.from_numpy(diagonal), torch.from_numpy(beside))
 
-    expected = np.linalg.inv([np.diag(row) + np.diag(beside, 1) + np.diag(beside, -1) for row in diagonal])
+    rows = zip(diagonal, beside, strict=True)
+    expected = np.linalg.inv([np.diag(own) + np.diag(next_to, 1) + np.diag(next_to, -1) for own, next_to in rows])
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 / scale)

@@ -1,0 +1,50 @@
+"""How much shocks vary in each category, by empirical Bayes: ln κ²[g] ~ Normal(0, apart²), κ the category's scale.
+
+Sales of strawberries scatter for many more reasons that are in no table than those of milk. With one variance for all,
+milk's price response rests on too few of its weeks, and strawberries' on too many. On Complete Journey the standard
+deviation of ln κ² between categories is 1.5. With a scale for each, hold-out deviances of the units of the best sellers
+are 3 to 5 % lower than with one for all, of the network and of the artefact, in both folds.
+
+Seasons have one variance. With a scale for each category they absorb the response of categories whose prices move
+together: the artefact's elasticity of units falls from 94 to 90 % of the log's, and the deviance of purchases at price
+moves above 15 % rises by 1 % (December 2026).
+"""
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.autoregression import LONGEST_STEP, RELAXED
+
+START_APART, LEAST_APART = 0.5, 0.02  # standard deviations of ln κ²
+LARGEST = 6.0  # of ln κ², either way
+
+
+class ShockVariances:
+    """The prior of ln κ² while a fit learns. apart: its standard deviation."""
+
+    def __init__(self) -> None:
+        self.apart = START_APART
+
+    def teach(self, scale: Tensor, gradient: Tensor, information: Tensor) -> float:
+        """Move κ [G], in place, by a step of Fisher scoring; return how far ln κ² moved, the root of the mean square.
+
+        gradient, information [G]: of the evidence about ln κ². In the mean a category counts by the share of what is
+        known of it that is from the log. Steps are limited like those of Autoregression.
+        """
+        before = 2 * scale.log()
+        fall = (-gradient).clamp(min=0)
+        step = (gradient - before / self.apart**2) / (information + fall + self.apart**-2)
+        after = (before + (RELAXED * step).clamp(-LONGEST_STEP, LONGEST_STEP)).clamp(-LARGEST, LARGEST)
+        scale.copy_(torch.exp(after / 2))
+        known = information / (information + self.apart**-2)
+        self._learn_apart(after, known)
+        return float(((after - before).square() * known).mean().sqrt())
+
+    def _learn_apart(self, log_variance: Tensor, known: Tensor) -> None:
+        """Learn the spread of ln κ² [G], of which the log tells the shares known [G].
+
+        This is a step of MacKay's fixed point (1992, "Bayesian interpolation"), as if one more category were known to
+        lie START_APART off: a log of few categories does not tell whether they differ.
+        """
+        square, count = float(log_variance.square().sum()), float(known.sum())
+        self.apart = max(((square + START_APART**2) / (count + 1)) ** 0.5, LEAST_APART)
