@@ -27,6 +27,7 @@ SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may 
 SETTLED_VARIANCE = 0.03  # root of the mean square change of the log of the categories' shock variances
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
+ENDS = torch.tensor([0.05, 0.95], dtype=FLOAT)  # of the categories whose shocks a line of the log describes
 FOLLOWING = 5  # passes, at least, in which all else follows the dissimilarities that went to 1
 
 
@@ -160,8 +161,10 @@ def fit_response(
     is_settled = passed < config.passes or distance < config.tolerance
     log.log(
         logging.INFO if is_settled else logging.WARNING,
-        "%s of %d segments, %d products: mean sensitivity %.2f, %d passes, %.2f posterior sd to go%s",
-        counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
+        "%s of %d segments, %d products: mean sensitivity %.2f, standard deviation of shocks %.2f (in nine of ten "
+        "categories %.2f to %.2f), %d passes, %.2f posterior sd to go%s",
+        counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), widths.shock.spread,
+        *(widths.shock.spread * state.shock_scale.quantile(ENDS)).tolist(), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
     if attributes is not None:

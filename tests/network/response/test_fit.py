@@ -257,6 +257,9 @@ def test_settled_fit_says_so_in_one_line(caplog):
     (record,) = caplog.records
     assert record.levelno == logging.INFO
     assert record.getMessage().startswith("price response of 2 segments, 9 products: mean sensitivity ")
+    said = re.search(r"shocks ([\d.]+) \(in nine of ten categories ([\d.]+) to ([\d.]+)\)", record.getMessage())
+    spread, low, high = (float(number) for number in said.groups())
+    assert low <= spread <= high
 
 
 def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
