@@ -135,7 +135,7 @@ def fit_response(
         state.dissimilarity.copy_(state.open_dissimilarity)
     widths = replace(widths, elasticity=config.prior_elasticity)
     damping, of_widths, least = StepShare(LEAST_DAMPING, DAMPING), StepShare(LEAST_OF_WIDTHS, 1.0), 0
-    variances = ShockVariances()
+    variances = ShockVariances(state.shock_scale)
     with threads_of_one() as run:
         for passed in range(1, config.passes + 1):
             is_first, before = passed <= first, state.copy()

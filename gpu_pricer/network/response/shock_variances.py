@@ -20,10 +20,13 @@ LARGEST = 6.0  # of ln κ², either way
 
 
 class ShockVariances:
-    """The prior of ln κ² while a fit learns. apart: its standard deviation."""
+    """The prior of ln κ² while a fit learns. apart: its standard deviation.
 
-    def __init__(self) -> None:
-        self.apart = START_APART
+    It starts from that of the scales [G] of an earlier fit: from START_APART the first steps would undo what they tell.
+    """
+
+    def __init__(self, scale: Tensor) -> None:
+        self.apart = max(START_APART, float((2 * scale.log()).square().mean().sqrt()))
 
     def teach(self, scale: Tensor, gradient: Tensor, information: Tensor) -> float:
         """Move κ [G], in place, by a step of Fisher scoring; return how far ln κ² moved, the root of the mean square.

@@ -49,8 +49,13 @@ def log_evidence(own, log_variance):
     return multivariate_normal(np.zeros(PERIODS), covariance).logpdf(own).sum()
 
 
+def start(categories):
+    scale = torch.ones(categories, dtype=torch.float64)
+    return ShockVariances(scale), scale
+
+
 def learned(seen, steps=60):
-    variances, scale = ShockVariances(), torch.ones(len(seen), dtype=torch.float64)
+    variances, scale = start(len(seen))
     for _ in range(steps):
         moved = variances.teach(scale, *told(seen, scale.numpy()))
     return variances, scale, moved
@@ -99,8 +104,17 @@ def test_categories_that_are_alike_keep_one_variance():
     assert float(scale.log().abs().max()) < 0.1
 
 
+def test_learning_goes_on_where_an_earlier_fit_ended():
+    seen = series_of(np.exp(np.random.default_rng(4).normal(0, 1.0, 60)))
+    _, scale, _ = learned(seen)
+
+    moved = ShockVariances(scale).teach(scale, *told(seen, scale.numpy()))
+
+    assert moved < 0.01
+
+
 def test_log_that_says_nothing_leaves_the_prior():
-    variances, scale = ShockVariances(), torch.ones(3, dtype=torch.float64)
+    variances, scale = start(3)
 
     moved = variances.teach(scale, torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
@@ -111,7 +125,7 @@ def test_log_that_says_nothing_leaves_the_prior():
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_scales_stay_between_their_limits(sign):
-    variances, scale = ShockVariances(), torch.ones(40, dtype=torch.float64)
+    variances, scale = start(40)
     for _ in range(200):
         variances.teach(scale, torch.full((40,), sign * 50.0).double(), torch.full((40,), 10.0).double())
 
