@@ -34,7 +34,13 @@ from gpu_pricer.network.response.model import Layout, State, inclusive_values
 log = logging.getLogger(__name__)
 
 START_SPREAD, LEAST_SPREAD, SPREADS = 0.3, 0.02, 50  # of γ: the first, the least, and how many are tried up to 1
-LONGEST_STEP, LEAST = 0.3, 0.05  # of a dissimilarity, in a pass; of a dissimilarity
+LONGEST_STEP = 0.3  # of a dissimilarity, in a pass
+LEAST, MOST = 0.05, 1.2
+"""Limits of a dissimilarity while it is learned; what is above 1 is then taken for 1.
+
+Far above 1, dissimilarities and sensitivities drive each other without end: in a simulated fashion shop, whose
+markdowns move whole categories, to 7.2 and a mean sensitivity of 1,094 without an upper limit (true 3.0; 2.9 with it).
+"""
 LEAST_INFORMATION = 1e-9  # about a dissimilarity: where prices rest the log has none
 MOST_LOG_FACTOR = 700.0  # of a Bayes factor that is a finite number
 LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is taken for a logit, which is priced faster
@@ -122,7 +128,7 @@ class Nests:
         precision, told, before = self.spread**-2, self.told[categories], block.dissimilarity.clone()
         information = torch.where(told, coupling.information + precision, torch.inf)
         step = (coupling.gradient - (before - 1) * precision) / information
-        block.dissimilarity.add_(step.clamp(-LONGEST_STEP, LONGEST_STEP)).clamp_(min=LEAST)
+        block.dissimilarity.add_(step.clamp(-LONGEST_STEP, LONGEST_STEP)).clamp_(LEAST, MOST)
         block.nest_variance[:] = 1 / information
         self.information[categories] = coupling.information
         self.likeliest[categories] = before + coupling.gradient / coupling.information.clamp(min=LEAST_INFORMATION)
@@ -132,7 +138,7 @@ class Nests:
     def follow(self, state: State, step: Tensor) -> None:
         """Move the dissimilarities along with a step of μ, [D]."""
         moved = (self.follows @ step).clamp(-LONGEST_STEP, LONGEST_STEP)
-        state.dissimilarity.sub_(moved).clamp_(min=LEAST)
+        state.dissimilarity.sub_(moved).clamp_(LEAST, MOST)
 
     def learn_spread(self) -> None:
         """Learn the spread with the highest evidence, the likelihood of γ in each category taken for Gaussian."""

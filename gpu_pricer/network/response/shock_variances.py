@@ -32,12 +32,14 @@ class ShockVariances:
         """Move κ [G], in place, by a step of Fisher scoring; return how far ln κ² moved, the root of the mean square.
 
         gradient, information [G]: of the evidence about ln κ². In the mean a category counts by the share of what is
-        known of it that is from the log. Steps are limited like those of Autoregression.
+        known of it that is from the log, of all G. Steps are limited like those of Autoregression. The mean of ln κ²
+        stays 0, because what all categories have in common is the variance of the autoregression.
         """
         before = 2 * scale.log()
         fall = (-gradient).clamp(min=0)
         step = (gradient - before / self.apart**2) / (information + fall + self.apart**-2)
-        after = (before + (RELAXED * step).clamp(-LONGEST_STEP, LONGEST_STEP)).clamp(-LARGEST, LARGEST)
+        after = before + (RELAXED * step).clamp(-LONGEST_STEP, LONGEST_STEP)
+        after = (after - after.mean()).clamp(-LARGEST, LARGEST)
         scale.copy_(torch.exp(after / 2))
         known = information / (information + self.apart**-2)
         self._learn_apart(after, known)

@@ -1,5 +1,6 @@
 """The variances of categories' shocks: against the evidence of series seen with noise, and on drawn markets."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from gpu_pricer.network.response.autoregression import Autoregression, OpenSeries
+from gpu_pricer.network.response.autoregression import LONGEST_STEP, Autoregression, OpenSeries
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.gaps import find_gaps
 from gpu_pricer.network.response.grid import Counts
@@ -55,10 +56,14 @@ def start(categories):
 
 
 def learned(seen, steps=60):
+    """Return variances, scales, the last move, and the log of the variance in common, relative to TRUTH's."""
     variances, scale = start(len(seen))
+    common = 0.0
     for _ in range(steps):
-        moved = variances.teach(scale, *told(seen, scale.numpy()))
-    return variances, scale, moved
+        gradient, information = told(seen, math.exp(common / 2) * scale.numpy())
+        moved = variances.teach(scale, gradient, information)
+        common += 0.7 * float(gradient.sum() / information.sum())
+    return variances, scale, moved, common
 
 
 def test_gradient_and_information_are_those_of_the_evidence():
@@ -78,37 +83,39 @@ def test_gradient_and_information_are_those_of_the_evidence():
 def test_learning_rests_where_evidence_and_prior_are_highest():
     seen = series_of(np.exp(np.random.default_rng(1).normal(0, 0.5, 12)))
 
-    variances, scale, moved = learned(seen)
+    variances, scale, moved, common = learned(seen)
 
     assert moved < 1e-6
     for own, at in zip(seen, 2 * scale.log().numpy(), strict=True):
-        best = log_evidence(own, at) - 0.5 * (at / variances.apart) ** 2
+        best = log_evidence(own, common + at) - 0.5 * (at / variances.apart) ** 2
         for beside in (at - 0.02, at + 0.02):
-            assert log_evidence(own, beside) - 0.5 * (beside / variances.apart) ** 2 < best
+            assert log_evidence(own, common + beside) - 0.5 * (beside / variances.apart) ** 2 < best
 
 
 @pytest.mark.parametrize("apart", [0.3, 1.0, 2.0])
 def test_spread_between_categories_is_learned(apart):
     log_variance = np.random.default_rng(2).normal(0, apart, 60)
 
-    variances, scale, _ = learned(series_of(np.exp(log_variance / 2), seed=3))
+    variances, scale, *_ = learned(series_of(np.exp(log_variance / 2), seed=3))
 
     assert variances.apart == pytest.approx(apart, rel=0.2)
     assert np.corrcoef(2 * scale.log().numpy(), log_variance)[0, 1] > (0.7 if apart < 0.5 else 0.95)
 
 
 def test_categories_that_are_alike_keep_one_variance():
-    variances, scale, _ = learned(series_of(np.ones(60)))
+    """What they have in common is not theirs, however far from it their variance starts."""
+    variances, scale, _, common = learned(series_of(np.full(60, 3.0)))
 
     assert variances.apart < 0.15
     assert float(scale.log().abs().max()) < 0.1
+    assert common == pytest.approx(2 * math.log(3.0), abs=0.1)
 
 
 def test_learning_goes_on_where_an_earlier_fit_ended():
     seen = series_of(np.exp(np.random.default_rng(4).normal(0, 1.0, 60)))
-    _, scale, _ = learned(seen)
+    _, scale, _, common = learned(seen)
 
-    moved = ShockVariances(scale).teach(scale, *told(seen, scale.numpy()))
+    moved = ShockVariances(scale).teach(scale, *told(seen, math.exp(common / 2) * scale.numpy()))
 
     assert moved < 0.01
 
@@ -126,11 +133,23 @@ def test_log_that_says_nothing_leaves_the_prior():
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_scales_stay_between_their_limits(sign):
     variances, scale = start(40)
+    gradient = torch.cat([torch.tensor([sign * 50.0]), torch.zeros(39)]).double()
     for _ in range(200):
-        variances.teach(scale, torch.full((40,), sign * 50.0).double(), torch.full((40,), 10.0).double())
+        before = scale.clone()
+        variances.teach(scale, gradient, torch.full((40,), 1e-3).double())
+        assert float(2 * (scale / before).log().abs().max()) <= LONGEST_STEP + 1e-9
 
-    assert float(sign * scale.log().max()) <= LARGEST / 2 + 1e-9
+    assert float(scale.log().abs().max()) <= LARGEST / 2 + 1e-9
     assert bool(scale.isfinite().all())
+
+
+def test_a_scale_that_the_log_does_not_tell_is_no_move():
+    variances, scale = start(2)
+
+    moved = variances.teach(scale, torch.tensor([1.0, -1.0]).double(), torch.zeros(2).double())
+
+    assert moved == 0
+    assert float(scale[0]) > 1 > float(scale[1])
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +165,16 @@ def test_fit_learns_how_much_each_category_scatters(unlike):
 
     expected = UNLIKE.shock * np.resize(UNLIKE.shock_scale, len(UNLIKE.sizes))
     np.testing.assert_allclose(np.log(found), np.log(expected), atol=0.25)
+
+
+@pytest.mark.parametrize("shock", [0.1, 1.0])
+def test_fit_learns_the_variance_that_categories_have_in_common(shock):
+    market = draw_market(0, replace(UNLIKE, shock=shock, shock_scale=(1.0,)))
+
+    fit = fit_response(market.grid, market.counts, CONFIG)
+
+    assert fit.widths.shock.spread == pytest.approx(shock, rel=0.1)
+    assert float(fit.state.shock_scale.log().abs().max()) < 0.3
 
 
 def test_calm_categories_know_their_sensitivities_better(unlike):
