@@ -182,8 +182,8 @@ def _respond(
             membership = keep_ids(former, membership)
     by_period, count, fit = membership.by_period, membership.count, settings.response.fit
     choices = fit_response(known.grid, known.log.counts(known.grid, by_period, count), fit, pooled)
-    own = None if units is None else fit_segments_quantities(units, known.log, by_period, count, fit)
-    return _Learned(membership, choices, own)
+    own = None if units is None else fit_segments_quantities(units, known.log, by_period, count, fit).require_settled()
+    return _Learned(membership, choices.require_settled(), own)
 
 
 def _units(market: Market, settings: TrainSettings, start: Fit | None = None) -> Fit | None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.errors import InputError
 from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.dissimilarity import Nests
@@ -27,6 +28,7 @@ SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may 
 SETTLED_VARIANCE = 0.03  # root of the mean square change of the log of the categories' shock variances
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
+MOST_TO_GO = 1.0  # posterior standard deviations: a fit that moves further in a pass is not to be priced from
 ENDS = torch.tensor([0.05, 0.95], dtype=FLOAT)  # of the categories whose shocks a line of the log describes
 FOLLOWING = 5  # passes, at least, in which all else follows the dissimilarities that went to 1
 
@@ -52,7 +54,8 @@ class FitConfig:
 class Fit:
     """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths.
 
-    attributes: what they say of sensitivities, None where that was not learned.
+    attributes: what they say of sensitivities, None where that was not learned. to_go: how far the log sensitivities
+    moved in the last pass, as the root of their mean square in posterior standard deviations.
     """
 
     grid: Grid
@@ -61,11 +64,22 @@ class Fit:
     state: State
     widths: Widths
     attributes: AttributeEffects | None
+    to_go: float
 
     @property
     def sensitivity(self) -> Tensor:
         """Return the posterior mean of b of every segment and product, [S, P]."""
         return self.state.sensitivity(self.layout).T
+
+    def require_settled(self) -> "Fit":
+        """Return the fit itself; raise InputError if its search was still far from where it leads."""
+        if not self.to_go <= MOST_TO_GO:
+            raise InputError(
+                f"the {self.counts.noun} did not settle within train.response.fit.passes passes: its log sensitivities "
+                f"still moved by {self.to_go:.1f} posterior standard deviations in the last one, and prices from it "
+                "would be arbitrary; raise that number, or set train.response.nested=false, which settles more often"
+            )
+        return self
 
     def category_sensitivity(self) -> Tensor:
         """Return the expected b of a product that neither log nor attributes tell, by segment and category, [S, G]."""
@@ -171,7 +185,7 @@ def fit_response(
         attributes.settle()
     elif start is not None and start.grid is grid:
         attributes = start.attributes
-    return Fit(grid, counts, layout, state, widths, attributes)
+    return Fit(grid, counts, layout, state, widths, attributes, distance)
 
 
 def _moved_beside(

@@ -48,7 +48,7 @@ def learn_market(
     of the market. How far the response is bent is learned too, but for periods with a `start`, whose bend is kept.
     told: types and shocks that need not be estimated, if any. start: the average household's response in other
     periods, from which the search starts.
-    InputError where no product with a unit price was seen often enough to teach.
+    InputError where no product with a unit price was seen often enough to teach, or where the search did not settle.
     """
     calendar, periods = data.calendar, data.calendar.with_begun
     is_whole = len(periods) == calendar.count
@@ -92,7 +92,7 @@ def learn_market(
         known = replace(known, grid=replace(known.grid, bend=bend))
         pooled = _respond(known, data, config, pooled)
         slope = _slopes(pooled, known)
-    return Market(known, AverageHousehold(pooled, known.context, slope))
+    return Market(known, AverageHousehold(pooled.require_settled(), known.context, slope))
 
 
 def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, start: Fit | None) -> Fit:

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import norm
 
 from gpu_pricer.network.response.applying import with_nests
-from gpu_pricer.network.response.dissimilarity import Coupling, Nests
+from gpu_pricer.network.response.dissimilarity import MOST, Coupling, Nests
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
@@ -54,6 +54,16 @@ def test_errors_cover_what_is_found(nested):
     assert (variance[fit.state.dissimilarity.numpy() == 1] == 0).all()
     assert len(away) >= 7
     assert np.abs(away).max() < 3
+
+
+def test_dissimilarities_above_one_have_a_limit_and_end_as_logits():
+    """Markdowns of whole categories may draw in more buyers than a logit says, so that the likeliest γ is above 1."""
+    fit, nests = fitted(draw_market(0, replace(NESTS, dissimilarity=(2.0,))))
+
+    assert float(nests.likeliest.median()) > MOST
+    assert MOST - 0.01 < float(fit.state.open_dissimilarity.max()) <= MOST
+    assert (fit.state.dissimilarity == 1).all()
+    assert fit.require_settled() is fit
 
 
 @pytest.mark.parametrize("visits", [40, 300, 3000])

@@ -1,6 +1,7 @@
 """The fit, on choices drawn from the model itself."""
 
 import logging
+import math
 import re
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import DAMPING, FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
@@ -270,6 +272,19 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
     assert record.levelno == logging.WARNING
     assert ", 1 passes, " in record.getMessage()
     assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
+
+
+def test_fit_that_is_far_from_settled_is_not_priced_from():
+    market = draw_market(0, LITTLE)
+    far, near = (
+        fit_market(market, FitConfig(passes=passes, tolerance=0.002, prior_elasticity=None)) for passes in (1, 60)
+    )
+
+    assert near.require_settled() is near
+    with pytest.raises(InputError, match=r"^the price response did not settle within train.response.fit.passes "):
+        far.require_settled()
+    with pytest.raises(InputError, match="nan posterior"):
+        replace(near, to_go=math.nan).require_settled()
 
 
 @pytest.mark.parametrize(
