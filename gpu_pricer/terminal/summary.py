@@ -38,7 +38,7 @@ MUCH_WITHOUT_RUNG = 0.10
 """Share of the products on the shelf without a price to go to, from which on the lines say so."""
 
 MUCH_UNTAUGHT = 0.25
-"""Share of the units in categories that taught no price response, from which on the lines say so."""
+"""Share of the units in categories that taught no price response, or little of it, from which on the lines say so."""
 
 
 def closing_lines(
@@ -301,6 +301,12 @@ def _advice(outlook: Outlook | None) -> list[str]:
             "response, because too few periods show the prices of their products: they have the average response; "
             "let more products teach (data.shelf.min_lines, "
             "data.occasion_period, train.encoding.teaching)"
+        )
+    if outlook.borrowed >= MUCH_UNTAUGHT:
+        lines.append(
+            f"  {outlook.borrowed:.0%} of the units expected at today's prices are in categories whose price response "
+            "is more that of other categories than what their own sales tell: a price test teaches it "
+            "(gpu-pricer pricetest)"
         )
     return lines
 

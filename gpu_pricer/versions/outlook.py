@@ -56,8 +56,8 @@ class Outlook:
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
     published elasticities tell more of it than the log does. inelastic: how many of them as a whole hardly answer
-    prices. untaught: the share of the units expected at today's prices that is in categories whose price response the
-    log did not teach; 0 without a posterior.
+    prices. untaught, borrowed: the shares of the units expected at today's prices that are in categories whose price
+    response the log did not teach, and taught less than other categories did (see is_from_log); 0 without a posterior.
     """
 
     gain: Gain | None
@@ -68,6 +68,7 @@ class Outlook:
     published: int
     inelastic: int
     untaught: float
+    borrowed: float
 
 
 def outlook_of(
@@ -84,7 +85,7 @@ def outlook_of(
         catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     problem = problem_of(artefact, matched, policy)
-    gain, vague, untaught, price = None, 0, 0.0, read_prices(folder, problem)
+    gain, vague, untaught, borrowed, price = None, 0, 0.0, 0.0, read_prices(folder, problem)
     is_rationed = has_rationed(problem, read_unit_limits(folder / RECORD), price)
     if artefact.posterior is not None:
         category_id = matched.products["category_id"].rle().struct.field("value")
@@ -92,13 +93,15 @@ def outlook_of(
         if not is_rationed:
             gains = gain_of_draws(problem, draws, price)
             gain = Gain(float(gains.mean()), *interval(gains))
-        vague, untaught = int(vague_categories(problem, draws, is_taught).sum()), untaught_share(problem, is_taught)
+        vague = int(vague_categories(problem, draws, is_taught).sum())
+        untaught = share_of_units(problem, ~is_taught)
+        borrowed = share_of_units(problem, is_taught & ~_is_own(artefact, category_id))
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
     published = count_published(artefact, matched.products["category_id"])
-    inelastic = count_inelastic(problem)
-    return Outlook(gain, is_rationed, uniform, vague, problem.category_count, published, inelastic, untaught)
+    of_categories = vague, problem.category_count, published, count_inelastic(problem)
+    return Outlook(gain, is_rationed, uniform, *of_categories, untaught, borrowed)
 
 
 def has_rationed(problem: PricingProblem, limits: pl.DataFrame | None, price: np.ndarray) -> bool:
@@ -154,11 +157,23 @@ def vague_categories(problem: PricingProblem, draws: Draws, is_taught: np.ndarra
     return found
 
 
-def untaught_share(problem: PricingProblem, is_taught: np.ndarray) -> float:
-    """Return the share of the units expected at today's prices that is in categories [G] that did not teach."""
+def _is_own(artefact: DemandArtefact, category_id: pl.Series) -> np.ndarray:
+    """Return whether the log taught the price response of these categories as other ones did or more, bool [G].
+
+    True of all where the artefact does not say.
+    """
+    if artefact.categories is None:
+        return np.ones(len(category_id), np.bool_)
+    known = artefact.categories.select("category_id", is_own=is_from_log())
+    found = category_id.to_frame("category_id").join(known, on="category_id", how="left", maintain_order="left")
+    return found["is_own"].fill_null(False).to_numpy()
+
+
+def share_of_units(problem: PricingProblem, chosen: np.ndarray) -> float:
+    """Return the share of the units expected at today's prices that is in the chosen categories, bool [G]."""
     units = _by_category(problem, problem.products.units_per_choice * _chosen(problem, problem.products.today))
     total = float(units.sum())
-    return float(units[~is_taught].sum()) / total if total > 0 else 0.0
+    return float(units[chosen].sum()) / total if total > 0 else 0.0
 
 
 def count_inelastic(problem: PricingProblem) -> int:

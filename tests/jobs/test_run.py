@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -46,6 +46,7 @@ QUICK_EVALUATION = (
     "~evaluate.baselines.shrunken_logit",
 )
 KEY = ["product_id", "segment_id"]
+WELL_KNOWN = Outlook(None, False, None, 0, categories=60, published=0, inelastic=0, untaught=0, borrowed=0)
 
 
 def published_rows(prices, version=None):
@@ -257,14 +258,14 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
 
 @pytest.mark.parametrize(("vague", "said"), [(31, True), (30, False)])
 def test_closing_lines_advise_price_tests_where_most_categories_identify_nothing(first_run, vague, said):
-    closing = closing_of(first_run, Outlook(None, False, None, vague, 60, published=0, inelastic=0, untaught=0))
+    closing = closing_of(first_run, replace(WELL_KNOWN, vague=vague))
 
     assert ("most of these categories (31 of 60) do not identify a price response: run a price test" in closing) == said
 
 
 @pytest.mark.parametrize("published", [0, 7])
 def test_closing_lines_say_how_many_categories_rest_on_published_elasticities(first_run, published):
-    closing = closing_of(first_run, Outlook(None, False, None, 0, 60, published=published, inelastic=0, untaught=0))
+    closing = closing_of(first_run, replace(WELL_KNOWN, published=published))
 
     said = "the price response of 7 of 60 categories is more that of published elasticities than that of the log"
     assert (said in closing) == (published > 0)
@@ -272,7 +273,7 @@ def test_closing_lines_say_how_many_categories_rest_on_published_elasticities(fi
 
 @pytest.mark.parametrize("inelastic", [0, 3])
 def test_closing_lines_say_how_many_categories_hardly_answer_prices_as_a_whole(first_run, inelastic):
-    closing = closing_of(first_run, Outlook(None, False, None, 0, 60, published=0, inelastic=inelastic, untaught=0))
+    closing = closing_of(first_run, replace(WELL_KNOWN, inelastic=inelastic))
 
     said = "in 3 of 60 categories the model expects to lose less than 1% of the purchases if all prices rise by 10%"
     assert (said in closing) == (inelastic > 0)
@@ -280,9 +281,17 @@ def test_closing_lines_say_how_many_categories_hardly_answer_prices_as_a_whole(f
 
 @pytest.mark.parametrize(("untaught", "said"), [(0.25, True), (0.24, False)])
 def test_closing_lines_say_how_much_of_the_demand_the_log_taught_no_price_response(first_run, untaught, said):
-    closing = closing_of(first_run, Outlook(None, False, None, 0, 60, published=0, inelastic=0, untaught=untaught))
+    closing = closing_of(first_run, replace(WELL_KNOWN, untaught=untaught))
 
     line = "25% of the units expected at today's prices are in categories that taught no price response"
+    assert (line in closing) == said
+
+
+@pytest.mark.parametrize(("borrowed", "said"), [(0.25, True), (0.24, False)])
+def test_closing_lines_say_how_much_of_the_demand_rests_on_other_categories(first_run, borrowed, said):
+    closing = closing_of(first_run, replace(WELL_KNOWN, borrowed=borrowed))
+
+    line = "25% of the units expected at today's prices are in categories whose price response is more that of other"
     assert (line in closing) == said
 
 

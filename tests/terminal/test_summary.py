@@ -98,7 +98,7 @@ def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
     version = SimpleNamespace(tally=SimpleNamespace(profit_today=100.0))
 
     said = _spread_and_personalisation(
-        version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0)
+        version, Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0, borrowed=0)
     )
 
     assert said == ["  no interval of the gain: stock cannot serve all demand, and an interval would count all of it"]
@@ -141,7 +141,7 @@ def test_units_sold_at_other_prices_may_differ_as_far_as_an_elasticity_explains(
 
 def test_units_that_stock_rations_or_that_nobody_knows_are_compared_with_nothing():
     version = SimpleNamespace(tally=SimpleNamespace(units_today=10.0))
-    rationed = Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0)
+    rationed = Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0, borrowed=0)
 
     assert _beside_recent_units(version, rationed, RecentSales(100.0, 1.0)) == []
     assert _beside_recent_units(version, None, None) == []

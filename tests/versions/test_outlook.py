@@ -15,13 +15,21 @@ from gpu_pricer.versions.outlook import (
     gain_of_draws,
     has_rationed,
     outlook_of,
-    untaught_share,
+    share_of_units,
     vague_categories,
 )
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
-from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior, with_stand_ins
+from tests.markets import (
+    USUAL,
+    a_policy,
+    catalog_of,
+    small_artefact,
+    with_dissimilarity,
+    with_posterior,
+    with_stand_ins,
+)
 
 ARTEFACT = with_posterior(small_artefact(7, form="dense"), 0.2)
 CATALOG = catalog_of(ARTEFACT).with_columns(availability=pl.lit(1.0))
@@ -247,14 +255,34 @@ def test_categories_without_draws_are_untaught_by_their_share_of_the_units(tmp_p
     of_category = units.join(CATALOG, on="product_id").group_by("category_id").agg(pl.col("units").sum())
     known = of_category.filter(pl.col("category_id").is_in(["c0", "c1"]))["units"].sum()
 
-    assert untaught_share(PROBLEM, is_taught) == pytest.approx(1 - known / of_category["units"].sum())
-    assert untaught_share(PROBLEM, has_own_draws(ARTEFACT, names)) == 0
+    assert share_of_units(PROBLEM, ~is_taught) == pytest.approx(1 - known / of_category["units"].sum())
+    assert share_of_units(PROBLEM, ~has_own_draws(ARTEFACT, names)) == 0
     version, found = scored(tmp_path / "own", a_policy())
     assert found.untaught == 0
     less = outlook_of(version, tmp_path / "own", few, tmp_path / "catalog.parquet", a_policy())
-    assert less.untaught == pytest.approx(untaught_share(PROBLEM, is_taught))
+    assert less.untaught == pytest.approx(share_of_units(PROBLEM, ~is_taught))
     assert less.gain.high - less.gain.low < found.gain.high - found.gain.low
+    assert less.borrowed == 0
     unlike = with_stand_ins(ARTEFACT, ["c0", "c1"], 5, 1.0)
     more = outlook_of(version, tmp_path / "own", unlike, tmp_path / "catalog.parquet", a_policy())
     assert more.untaught == less.untaught
     assert more.gain.high - more.gain.low > less.gain.high - less.gain.low
+
+
+def test_categories_that_taught_less_than_others_did_are_borrowed_by_their_share_of_the_units(tmp_path):
+    version, _ = scored(tmp_path / "own", a_policy())
+    told = dict(zip(("c0", "c1", "c2", "c3", "c4"), (0.9, 0.5, 0.49, 0.1, 0.7), strict=True))  # c5 is not said
+    known = with_dissimilarity(ARTEFACT, dict.fromkeys(told, 1.0)).categories
+    known = known.with_columns(sensitivity_from_log=pl.col("category_id").replace_strict(told))
+    taught = ARTEFACT.posterior.filter(pl.col("category_id") != "c3")  # which taught nothing
+
+    found = outlook_of(
+        version,
+        tmp_path / "own",
+        replace(ARTEFACT, categories=known, posterior=taught),
+        tmp_path / "catalog.parquet",
+        a_policy(),
+    )
+
+    assert found.borrowed == pytest.approx(share_of_units(PROBLEM, np.isin(np.arange(6), [2, 5])))
+    assert 0 < found.borrowed < 1
