@@ -109,7 +109,8 @@ def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     if not inputs.reports:
         return lines
     lines += [f"  {report}" for report in inputs.reports]
-    return [*lines, "  A run sets these rows aside; to keep them, correct the file and inspect again"]
+    to_keep = "correct the file and inspect again, or change the limits in data.outliers"
+    return [*lines, f"  A run sets these rows aside; to keep them, {to_keep}"]
 
 
 def use_lines(label: list[str], protected: list[str]) -> list[str]:

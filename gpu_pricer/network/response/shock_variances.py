@@ -1,4 +1,4 @@
-"""How much shocks vary in each category, by empirical Bayes: ln κ²[g] ~ Normal(0, apart²), κ the category's scale.
+"""How much shocks vary in each category, by empirical Bayes: ln κ²[g] ~ Normal(0, spread²), κ the category's scale.
 
 Sales of strawberries scatter for many more reasons that are in no table than those of milk. With one variance for all,
 milk's price response rests on too few of its weeks, and strawberries' on too many. On Complete Journey the standard
@@ -15,18 +15,19 @@ from torch import Tensor
 
 from gpu_pricer.network.response.autoregression import LONGEST_STEP, RELAXED
 
-START_APART, LEAST_APART = 0.5, 0.02  # standard deviations of ln κ²
+START_SPREAD, LEAST_SPREAD = 0.5, 0.02  # standard deviations of ln κ²
 LARGEST = 6.0  # of ln κ², either way
 
 
 class ShockVariances:
-    """The prior of ln κ² while a fit learns. apart: its standard deviation.
+    """The prior of ln κ² while a fit learns. spread: its standard deviation.
 
-    It starts from that of the scales [G] of an earlier fit: from START_APART the first steps would undo what they tell.
+    It starts from that of the scales [G] of an earlier fit: from START_SPREAD the first steps would undo what they
+    tell.
     """
 
     def __init__(self, scale: Tensor) -> None:
-        self.apart = max(START_APART, float((2 * scale.log()).square().mean().sqrt()))
+        self.spread = max(START_SPREAD, float((2 * scale.log()).square().mean().sqrt()))
 
     def teach(self, scale: Tensor, gradient: Tensor, information: Tensor) -> float:
         """Move κ [G], in place, by a step of Fisher scoring; return how far ln κ² moved, the root of the mean square.
@@ -37,19 +38,19 @@ class ShockVariances:
         """
         before = 2 * scale.log()
         fall = (-gradient).clamp(min=0)
-        step = (gradient - before / self.apart**2) / (information + fall + self.apart**-2)
+        step = (gradient - before / self.spread**2) / (information + fall + self.spread**-2)
         after = before + (RELAXED * step).clamp(-LONGEST_STEP, LONGEST_STEP)
         after = (after - after.mean()).clamp(-LARGEST, LARGEST)
         scale.copy_(torch.exp(after / 2))
-        known = information / (information + self.apart**-2)
-        self._learn_apart(after, known)
+        known = information / (information + self.spread**-2)
+        self._learn_spread(after, known)
         return float(((after - before).square() * known).mean().sqrt())
 
-    def _learn_apart(self, log_variance: Tensor, known: Tensor) -> None:
+    def _learn_spread(self, log_variance: Tensor, known: Tensor) -> None:
         """Learn the spread of ln κ² [G], of which the log tells the shares known [G].
 
         This is a step of MacKay's fixed point (1992, "Bayesian interpolation"), as if one more category were known to
-        lie START_APART off: a log of few categories does not tell whether they differ.
+        lie START_SPREAD off: a log of few categories does not tell whether they differ.
         """
         square, count = float(log_variance.square().sum()), float(known.sum())
-        self.apart = max(((square + START_APART**2) / (count + 1)) ** 0.5, LEAST_APART)
+        self.spread = max(((square + START_SPREAD**2) / (count + 1)) ** 0.5, LEAST_SPREAD)

@@ -92,9 +92,7 @@ def test_uncertainty_is_that_of_the_whole_system(seed, dissimilarity, unbounded)
         both = dense.covariance(np.concatenate([rows, dense.unit(dense.category(g))]))
         covariance, with_category = np.split(both[: len(rows)], 2, axis=1)
         precision = (prior.weight[g, :, None] * prior.matrix).numpy()
-        of_log = (
-            np.eye(len(rows)) - (covariance - with_category) @ precision
-        )  # what of the information is not the prior's
+        of_log = np.eye(len(rows)) - (covariance - with_category) @ precision  # the information but the prior's
         np.testing.assert_allclose(state.variance[j], covariance.diagonal()[beta], atol=1e-10)
         np.testing.assert_allclose(state.pull[j], of_log.diagonal()[beta], atol=1e-9)
     found = vars(moments) | {

@@ -12,7 +12,7 @@ from gpu_pricer.network.response.autoregression import LONGEST_STEP, Autoregress
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.gaps import find_gaps
 from gpu_pricer.network.response.grid import Counts
-from gpu_pricer.network.response.shock_variances import LARGEST, START_APART, ShockVariances
+from gpu_pricer.network.response.shock_variances import LARGEST, START_SPREAD, ShockVariances
 from tests.network.response.dense import autoregressive_covariance
 from tests.network.response.drawn import Recipe, autoregression, draw_market
 
@@ -87,9 +87,9 @@ def test_learning_rests_where_evidence_and_prior_are_highest():
 
     assert moved < 1e-6
     for own, at in zip(seen, 2 * scale.log().numpy(), strict=True):
-        best = log_evidence(own, common + at) - 0.5 * (at / variances.apart) ** 2
+        best = log_evidence(own, common + at) - 0.5 * (at / variances.spread) ** 2
         for beside in (at - 0.02, at + 0.02):
-            assert log_evidence(own, common + beside) - 0.5 * (beside / variances.apart) ** 2 < best
+            assert log_evidence(own, common + beside) - 0.5 * (beside / variances.spread) ** 2 < best
 
 
 @pytest.mark.parametrize("apart", [0.3, 1.0, 2.0])
@@ -98,7 +98,7 @@ def test_spread_between_categories_is_learned(apart):
 
     variances, scale, *_ = learned(series_of(np.exp(log_variance / 2), seed=3))
 
-    assert variances.apart == pytest.approx(apart, rel=0.2)
+    assert variances.spread == pytest.approx(apart, rel=0.2)
     assert np.corrcoef(2 * scale.log().numpy(), log_variance)[0, 1] > (0.7 if apart < 0.5 else 0.95)
 
 
@@ -106,7 +106,7 @@ def test_categories_that_are_alike_keep_one_variance():
     """What they have in common is not theirs, however far from it their variance starts."""
     variances, scale, _, common = learned(series_of(np.full(60, 3.0)))
 
-    assert variances.apart < 0.15
+    assert variances.spread < 0.15
     assert float(scale.log().abs().max()) < 0.1
     assert common == pytest.approx(2 * math.log(3.0), abs=0.1)
 
@@ -127,7 +127,7 @@ def test_log_that_says_nothing_leaves_the_prior():
 
     assert moved == 0
     assert torch.equal(scale, torch.ones(3, dtype=torch.float64))
-    assert variances.apart == pytest.approx(START_APART)
+    assert variances.spread == pytest.approx(START_SPREAD)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
