@@ -15,7 +15,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT
 from gpu_pricer.network.response.tridiagonal import traces_of_products
 
-LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.98
+LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.98  # units per choice on Complete Journey rest at a limit of .95
 PRIOR, PRIOR_WIDTH = (-2.0, 0.5), (3.0, 1.0)  # weak, of the coordinates: their means and standard deviations
 RELAXED = 0.7  # share of a step of widths that is taken: two that explain the same moves, both in full, would swing
 LONGEST_STEP = 1.0  # of the log of a variance, and of artanh of a persistence
