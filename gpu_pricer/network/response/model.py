@@ -64,10 +64,10 @@ class State:
 
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. shock_scale [G]: standard deviation of a category's
     shocks, relative to that of Widths.shock. dissimilarity, nest_variance [G]: γ (see dissimilarity.py) and its
-    posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those
-    that the log hardly tells from 1 were set to 1, where another search starts. beside [P]: what attributes add to β
-    (see attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β
-    that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
+    posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those that the log hardly tells
+    from 1 were set to 1, where another search starts. beside [P]: what attributes add to β (see attribute_effects.py).
+    variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β that the log gives (see
+    newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
     the centre of its weak prior.
     """
 

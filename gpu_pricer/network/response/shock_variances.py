@@ -6,8 +6,8 @@ deviation of ln κ² between categories is 1.7. With a scale for each, hold-out 
 are 4 to 5 % lower than with one for all, of the network and of the artefact, in both folds.
 
 Seasons have one variance. With a scale for each category they absorb the response of categories whose prices move
-together: the artefact's elasticity of units falls from 94 to 90 % of the log's, and the deviance of purchases at price
-moves above 15 % rises by 1 % (December 2026).
+together: the artefact's elasticity of units falls by 4 % of the log's, and the deviance of purchases at price moves
+above 15 % rises by 1 % (December 2026).
 """
 
 import torch
