@@ -143,6 +143,16 @@ def test_scales_stay_between_their_limits(sign):
     assert bool(scale.isfinite().all())
 
 
+def test_steps_toward_no_shocks_are_shorter_than_the_information_says():
+    """Near a variance of 0 the evidence changes in proportion to the variance."""
+    variances, scale = start(40)
+    gradient = torch.cat([torch.tensor([-50.0]), torch.zeros(39)]).double()
+
+    variances.teach(scale, gradient, torch.full((40,), 1e-3).double())
+
+    assert -0.7 * LONGEST_STEP < 2 * float(scale[0].log()) < -0.5 * LONGEST_STEP
+
+
 def test_a_scale_that_the_log_does_not_tell_is_no_move():
     variances, scale = start(2)
 
@@ -192,6 +202,14 @@ def test_several_segments_start_with_the_scales_of_one(unlike):
     counts = Counts(*(values.repeat(1, 2, 1) / 2 for values in vars(market.counts).values()))
 
     found = fit_response(market.grid, counts, replace(CONFIG, passes=1), fit)
+
+    np.testing.assert_allclose(found.state.shock_scale.log(), fit.state.shock_scale.log(), atol=0.2)
+
+
+def test_a_fit_of_other_periods_starts_with_the_scales_of_an_earlier_one(unlike):
+    market, fit = unlike
+
+    found = fit_response(replace(market.grid), market.counts, replace(CONFIG, passes=1), fit)
 
     np.testing.assert_allclose(found.state.shock_scale.log(), fit.state.shock_scale.log(), atol=0.2)
 
