@@ -275,7 +275,7 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
 
 
 def test_fit_that_is_far_from_settled_is_not_priced_from():
-    market = draw_market(0, LITTLE)
+    market = draw_market(0, MUCH)
     far, near = (
         fit_market(market, FitConfig(passes=passes, tolerance=0.002, prior_elasticity=None)) for passes in (1, 60)
     )
