@@ -31,7 +31,7 @@ SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
 MOST_TO_GO = 3.0
 """Posterior standard deviations: a fit that moves further in a pass is not to be priced from.
 
-Searches that swing around their end move by up to 1.2 on simulated logs, those that run away by 24 and more.
+Searches that swing around their end move by up to 1.5 on simulated logs, those that run away by 24 and more.
 """
 ENDS = torch.tensor([0.05, 0.95], dtype=FLOAT)  # of the categories whose shocks a line of the log describes
 FOLLOWING = 5  # passes, at least, in which all else follows the dissimilarities that went to 1
