@@ -38,8 +38,9 @@ LONGEST_STEP = 0.3  # of a dissimilarity, in a pass
 LEAST, MOST = 0.05, 1.2
 """Limits of a dissimilarity while it is learned; what is above 1 is then taken for 1.
 
-Far above 1, dissimilarities and sensitivities drive each other without end: in a simulated fashion shop, whose
-markdowns move whole categories, to 7.2 and a mean sensitivity of 1,094 without an upper limit (true 3.0; 2.9 with it).
+Far above 1, dissimilarities and sensitivities drive each other up without end. In a simulated fashion shop, whose
+markdowns move whole categories, they reached 7.2 and a mean sensitivity of 1,094. With the limit the mean sensitivity
+is 2.8; the true own-price elasticities have a mean of −3.0 (December 2026).
 """
 LEAST_INFORMATION = 1e-9  # about a dissimilarity: where prices rest the log has none
 MOST_LOG_FACTOR = 700.0  # of a Bayes factor that is a finite number

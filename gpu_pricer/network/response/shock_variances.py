@@ -32,9 +32,9 @@ class ShockVariances:
     def teach(self, scale: Tensor, gradient: Tensor, information: Tensor) -> float:
         """Move κ [G], in place, by a step of Fisher scoring; return how far ln κ² moved, the root of the mean square.
 
-        gradient, information [G]: of the evidence about ln κ². In the mean a category counts by the share of what is
-        known of it that is from the log, of all G. Steps are limited like those of Autoregression. The mean of ln κ²
-        stays 0, because what all categories have in common is the variance of the autoregression.
+        gradient, information [G]: of the evidence about ln κ². In the mean square each of the G categories has as its
+        weight the share of the information about its ln κ² that is from the log. Steps are limited like those of
+        Autoregression. The mean of ln κ² stays 0, because the autoregression has the variance in common.
         """
         before = 2 * scale.log()
         fall = (-gradient).clamp(min=0)
