@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_pricer.network.model.price_bend import bent, steepness
-from gpu_pricer.network.response.bend import _regressed, learned_bend
+from gpu_pricer.network.response.bend import _score, learned_bend, regression
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from tests.network.segments.user_log import draw
 
 TYPES = (1.0, 2.0, 4.0, 6.0)
+DEPTHS = np.tile([0.1, 0.2, 0.4, 0.6], 3)  # of the products' cuts
 
 
-def found(bend, seed=0):
-    drawn = draw(TYPES, users=2500, periods=60, seed=seed, bend=bend)
+def found(bend, seed=0, **unlike):
+    drawn = draw(TYPES, users=2500, periods=60, seed=seed, bend=bend, **unlike)
     slope = torch.from_numpy(user_slopes(user_scores(drawn.pooled, drawn.log)))
     return learned_bend(drawn.pooled, drawn.log, slope)
 
@@ -32,6 +33,24 @@ def test_users_unlike_each_other_are_not_taken_for_a_bent_response(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_response_to_the_log_of_the_price_is_told_from_one_to_the_price(seed):
     assert found(1.0, seed) > 0.7
+
+
+def cuts(seed, periods=60):
+    """Price moves in which each product has cuts of its own depth, in three of ten periods."""
+    rng = np.random.default_rng(50 + seed)
+    depth = DEPTHS[:, None] + rng.normal(0, 0.02, (len(DEPTHS), periods))
+    return -depth.clip(0, 0.7) * (rng.random(depth.shape) < 0.3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bent_response_is_found_where_products_have_cuts_of_different_depths(seed):
+    """Sensitivities that were learned without a bend are higher where cuts are deep."""
+    assert found(1.0, seed, moves=cuts(seed)) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_products_of_unlike_sensitivity_and_depth_of_cuts_are_not_taken_for_a_bent_response(seed):
+    assert found(0.0, seed, moves=cuts(seed), steepness=2 * np.sqrt(DEPTHS)) < 0.15
 
 
 def test_a_log_of_few_purchases_tells_no_bend(caplog):
@@ -69,7 +88,8 @@ def test_score_and_information_are_those_of_a_regression_with_dummies():
     own, offset = torch.from_numpy(rng.uniform(1, 4, (12, groups))), torch.from_numpy(rng.normal(0, 0.1, (12, 6)))
     coefficient = torch.tensor([0.8, 0.4], dtype=torch.float64)
 
-    score, information = _regressed(grid, bought, own, offset, coefficient)
+    at_rest = torch.zeros(12, dtype=torch.float64)
+    found = _score(grid, bought, own, offset, at_rest, coefficient, precision=1e12)
 
     cells = np.argwhere((grid.on_shelf.numpy()[:, None] > 0).repeat(groups, 1))
     product, group, period = cells.T
@@ -88,8 +108,32 @@ def test_score_and_information_are_those_of_a_regression_with_dummies():
     expected = np.exp(known + dummies @ level)
     root = np.sqrt(expected)[:, None]
     left = columns - dummies @ np.linalg.lstsq(root * dummies, root * columns, rcond=None)[0]
-    np.testing.assert_allclose(score.sum(0), left.T @ (counts - expected), atol=0.05)
-    np.testing.assert_allclose(information, left.T @ (expected[:, None] * left), rtol=0.01)
+    np.testing.assert_allclose(found.gradient.sum(0), left.T @ (counts - expected), atol=0.05)
+    np.testing.assert_allclose(found.information, left.T @ (expected[:, None] * left), rtol=0.01)
+
+
+def test_regression_is_the_dense_one_with_dummies_and_a_random_effect_of_each_product():
+    """Dummies as above; the departures have a normal prior, as in a ridge regression."""
+    drawn, precision = draw((2.0,), users=300, periods=12, bend=1.0, steepness=np.tile([0.5, 0.8, 1.2, 1.5], 3)), 9.0
+    grid, bought = drawn.grid, drawn.log.counts(drawn.grid, torch.zeros(300, 12, dtype=torch.int64), 1).bought
+    own, offset = torch.full((12, 1), 2.0, dtype=torch.float64), torch.zeros(12, 12, dtype=torch.float64)
+
+    found = regression(grid, bought, own, offset, precision)
+
+    product, period = np.argwhere(grid.on_shelf.numpy() > 0).T
+    category, move = grid.category.numpy()[product], grid.move.numpy()[product, period]
+    falls, bends = -2 * move, 2 * (move - np.log1p(move))
+    levels = np.hstack([np.eye(key.max() + 1)[key] for key in (product, category * 12 + period)])
+    design = np.column_stack([falls, bends, np.eye(12)[product] * falls[:, None], levels])
+    prior = np.diag([1.0, 1.0, *[precision] * 12, *[1e-9] * levels.shape[1]])
+    counts, effect, centre = bought.numpy()[product, 0, period], np.zeros(design.shape[1]), np.zeros(design.shape[1])
+    effect[0] = centre[0] = 1.0
+    for _ in range(50):
+        expected = np.exp(design @ effect)
+        curvature = design.T @ (expected[:, None] * design) + prior
+        effect += np.linalg.solve(curvature, design.T @ (counts - expected) - prior @ (effect - centre)).clip(-1, 1)
+    np.testing.assert_allclose(found.coefficient, effect[:2], atol=0.005)
+    assert float(found.inverse[1, 1]) == pytest.approx(np.linalg.inv(curvature)[1, 1], rel=0.05)
 
 
 @given(st.floats(-0.8, 3.0), st.floats(0.0, 1.0))

@@ -35,17 +35,21 @@ def draw(
     periods: int = PERIODS,
     seed: int = 0,
     bend: float = 0.0,
+    moves: np.ndarray | None = None,
+    steepness: np.ndarray | float = 1.0,
 ) -> Drawn:
     """Draw the log of as many types of equal size as there are sensitivities; taste: spread of their appeals.
 
-    bend: of utility by prices, 0: it falls with the price, 1: with its log.
+    bend: of utility by prices, 0: it falls with the price, 1: with its log. moves [P, periods]: of prices, None for
+    random ones. steepness: what sensitivities are multiplied by, of all products or [P].
     """
     rng = np.random.default_rng(seed)
     category = np.repeat(np.arange(CATEGORIES), SIZE)
-    move = rng.normal(0, 0.15, (PRODUCTS, periods)).clip(-0.6)
+    move = rng.normal(0, 0.15, (PRODUCTS, periods)).clip(-0.6) if moves is None else moves
     on_shelf = (rng.random((PRODUCTS, periods)) < 0.95).astype(float)
     appeal = rng.normal(-1.5, 0.4, PRODUCTS) + taste * rng.normal(size=(len(sensitivity), PRODUCTS))
-    utility = appeal[:, :, None] - np.array(sensitivity)[:, None, None] * ((1 - bend) * move + bend * np.log(1 + move))
+    falls = (((1 - bend) * move + bend * np.log(1 + move)).T * steepness).T
+    utility = appeal[:, :, None] - np.array(sensitivity)[:, None, None] * falls
     weight = np.exp(utility) * on_shelf
     kind = rng.permutation(np.arange(users) % len(sensitivity))
     visits = rng.binomial(OCCASIONS, 0.7, (users, periods))
