@@ -1,5 +1,6 @@
 """evaluate: held-out tests of the demand model and, on synthetic data, profit under the truth."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
+from gpu_pricer.evaluation.demand.observed_elasticity import rising_sales
 from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.process.run_record import HELD_OUT_SUMS
@@ -16,6 +18,8 @@ from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.versions.priced_catalog import pricing_day
+
+log = logging.getLogger(__name__)
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -96,8 +100,13 @@ def main(config: DictConfig) -> None:
 
 
 def _print(blocks: dict[str, Any], level: float) -> None:
-    """Print the tables of the scores and the verdict on the baselines; level: of the intervals."""
+    """Print the tables of the scores, the verdict on the baselines, and a warning where sales rise with prices.
+
+    level: of the intervals.
+    """
     print_tables(*scoreboard(blocks))
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for line in verdict_lines(blocks.get("baselines", {}), level):
         console.print(line)
+    for line in rising_sales(blocks.get("price_response", {}).get("elasticity_by_category", {}), level):
+        log.warning("%s", line)

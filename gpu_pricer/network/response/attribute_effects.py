@@ -10,7 +10,7 @@ explain nothing.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,12 +21,21 @@ from gpu_pricer.network.encoding.attributes import feature_columns
 from gpu_pricer.network.encoding.choice_records import EncodedProducts
 from gpu_pricer.network.response.grid import Grid
 from gpu_pricer.network.response.model import Layout, State
+from gpu_pricer.network.response.step_share import StepShare
 from gpu_pricer.network.response.widths import Widths
 
 log = logging.getLogger(__name__)
 
 MOST_FEATURES = 300  # the words that most products carry, so that a regression takes little time
 LEAST_TOLD, LONGEST_STEP = 1e-3, 0.5  # of a sensitivity by the log; of a log sensitivity in a pass
+LEAST_SHARE = 0.02  # of a step that leads back
+FARTHEST = 2.0
+"""The log sensitivity of a product relative to its category's, as the log alone tells it, at most.
+
+Where sales rise with the price, sensitivities fall towards 0. There the log tells next to nothing of their logs, and
+the quadratic approximation finds its maximum 20 or 50 away. In a simulated shop with such categories the effects then
+swung until the last pass.
+"""
 LEAST_WEIGHT = 1e-9  # of a product that does not teach, so that a category where none does has a mean
 SPREADS = np.concatenate([[0.0], np.geomspace(0.01, 1, 40)])
 
@@ -36,7 +45,7 @@ class AttributeEffects:
     """The attributes of R products as features, and what is known of their effects.
 
     value [R, F]: the features. category [R]: numbers from 0. weight [R]: of the products in the mean of their category.
-    effect [F]: ψ. spread: standard deviation of its prior.
+    effect [F]: ψ. spread: standard deviation of its prior. damping: how much of a step is taken.
     """
 
     value: csr_array
@@ -44,6 +53,7 @@ class AttributeEffects:
     weight: np.ndarray
     effect: np.ndarray
     spread: float
+    damping: StepShare = field(default_factory=lambda: StepShare(LEAST_SHARE, 1.0))
 
     @classmethod
     def of(cls, products: EncodedProducts, grid: Grid) -> "AttributeEffects":
@@ -62,8 +72,10 @@ class AttributeEffects:
         return torch.from_numpy(added - mean[self.category])
 
     def improve(self, grid: Grid, state: State, widths: Widths) -> float:
-        """Learn the effects from where a pass led, and take them to the state; return the largest move they make.
+        """Learn the effects from where a pass led, and take them to the state; return how far they are from settled.
 
+        That is the largest move that they are to make. The evidence of two spreads may be higher where the effects of
+        the other one lead; where a step leads back, it is the part of the move that is made, which is halved each time.
         A sensitivity moves along as far as the log leaves it open: where the next pass leads, or the two would swing.
         """
         beta = Layout(1, grid.context.shape[2]).log_sensitivity.start
@@ -71,20 +83,23 @@ class AttributeEffects:
         told = state.pull[:, 0].clamp(LEAST_TOLD, 1)
         weight = prior[beta] * told
         pull = (state.z - state.theta[grid.category]) @ prior + weight * state.beside
+        pull = pull.clamp(-FARTHEST * weight, FARTHEST * weight)
         value = csr_array(self.value[grid.row.numpy()])
         found = _within_categories(value, weight.numpy(), pull.numpy(), grid.category.numpy())
         before, (self.effect, self.spread) = self.effect, _most_likely(*found)
-        longest = float((self.log_sensitivity()[grid.row] - state.beside).abs().max())
-        if longest > LONGEST_STEP:
-            self.effect = before + LONGEST_STEP / longest * (self.effect - before)
+        whole = self.log_sensitivity()[grid.row] - state.beside
+        longest, last_share = float(whole.abs().max()), self.damping.share
+        self.damping.after(whole)
+        share = min(self.damping.share, LONGEST_STEP / max(longest, LONGEST_STEP))
+        self.effect = before + share * (self.effect - before)
         move = self.log_sensitivity()[grid.row] - state.beside
         state.beside += move
         state.z[:, beta] -= told * move
-        return float(move.abs().max())
+        return share * longest if self.damping.share < last_share else longest
 
     def settle(self) -> None:
         """Say how much attributes tell."""
-        if self.spread:
+        if self.effect.any():
             found = float(self.log_sensitivity().std())
             log.info(
                 "attributes of products explain log price sensitivities within a category: standard deviation %.2f",

@@ -44,8 +44,9 @@ def learn_market(
 ) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
-    Gaps of products (see response/gaps.py) are found by a first response, which learns no dissimilarities, and left out
-    of the market. How far the response is bent is learned too, but for periods with a `start`, whose bend is kept.
+    A first response learns neither dissimilarities nor what attributes tell. It finds the gaps of products (see
+    response/gaps.py), which are left out of the market, and the bend (see response/bend.py), but for periods with a
+    `start`, whose bend is kept. Learned before the bend, effects of attributes would take up a part of it.
     told: types and shocks that need not be estimated, if any. start: the average household's response in other
     periods, from which the search starts.
     InputError where no product with a unit price was seen often enough to teach, or where the search did not settle.
@@ -85,22 +86,26 @@ def learn_market(
             int(gaps.sum()),
         )
         known = replace(known, grid=without_gaps(known.grid, gaps[:, known.grid.columns.period]))
-    pooled = _respond(known, data, config, first)
-    slope = _slopes(pooled, known)
-    bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
-    if bend:
+    if start is None:
+        everybody = _of_columns(first, known)
+        bend = learned_bend(everybody, known.log, _slopes(everybody, known))
         known = replace(known, grid=replace(known.grid, bend=bend))
-        pooled = _respond(known, data, config, pooled)
-        slope = _slopes(pooled, known)
-    return Market(known, AverageHousehold(pooled.require_settled(), known.context, slope))
+    pooled = _respond(known, data, config, first).require_settled()
+    return Market(known, AverageHousehold(pooled, known.context, _slopes(pooled, known)))
 
 
 def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, start: Fit | None) -> Fit:
     """Return the response of all users as one segment."""
     grid, counts = _by_period(known)
     nests = Nests.of(grid) if known.tells_nests else None
-    fit = fit_response(grid, counts, config.fit, start, nests, AttributeEffects.of(data.products, grid))
-    return fit if grid is known.grid else replace(fit, grid=known.grid, counts=known.log.pooled(known.grid))
+    return _of_columns(
+        fit_response(grid, counts, config.fit, start, nests, AttributeEffects.of(data.products, grid)), known
+    )
+
+
+def _of_columns(fit: Fit, known: ResponseData) -> Fit:
+    """Return the response that was learned from the periods as one of all columns of the grid."""
+    return fit if fit.grid is known.grid else replace(fit, grid=known.grid, counts=known.log.pooled(known.grid))
 
 
 def _by_period(known: ResponseData) -> tuple[Grid, Counts]:

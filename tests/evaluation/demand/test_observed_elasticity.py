@@ -5,12 +5,35 @@ import polars as pl
 import pytest
 from sklearn.linear_model import PoissonRegressor
 
-from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities, rising_sales
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
 from gpu_pricer.evaluation.held_out.offers import Log
 from tests.canonical import write_canonical
 
 BOOTSTRAP = Bootstrap(replicates=100, level=0.9)
+
+
+def rows(**categories):
+    """Return elasticity_by_category of categories with these purchases, and low ends of the regression's intervals."""
+    names = ("purchases", "observed", "low", "high")
+    ends = {name: (bought, low and low + 1, low, low and low + 2) for name, (bought, low) in categories.items()}
+    return {name: dict(zip(names, values, strict=True)) for name, values in ends.items()}
+
+
+def test_categories_whose_sales_rise_with_prices_are_a_warning_from_a_twentieth_of_the_purchases_on():
+    of_few = rows(phones=(4.0, 0.5), cables=(96.0, -2.0))
+    of_many = rows(phones=(6.0, 0.5), cables=(94.0, -2.0), cases=(900.0, None))
+
+    assert rising_sales(of_few, 0.9) == []
+    [line] = rising_sales(of_many, 0.9)
+    assert line.startswith(
+        "sales rise with prices in 1 of 2 categories, which have 6% of the purchases (90% intervals of the regression"
+    )
+
+
+def test_categories_whose_intervals_hold_zero_are_no_warning():
+    assert rising_sales(rows(phones=(6.0, -0.1), cables=(0.0, 0.0)), 0.9) == []
+    assert rising_sales({}, 0.9) == []
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,19 @@ def test_categories_whose_sensitivities_the_log_does_not_tell_yet_do_not_swing()
     assert fit.state.beside.abs().max() < 1
 
 
+def test_products_whose_sales_rise_with_their_prices_tell_little_of_attributes(caplog):
+    """Prices follow demand there: sensitivities fall towards 0, where the log tells nothing of them any more."""
+    market = draw_market(4, replace(RECIPE, brands=(0.0,)))
+    is_mirrored = torch.from_numpy(np.arange(len(market.grid.row)) % len(BRANDS) < 2)
+    grid = replace(market.grid, move=torch.where(is_mirrored[:, None], -market.grid.move, market.grid.move))
+
+    with caplog.at_level(logging.WARNING):
+        fit = fit_response(grid, market.counts, CONFIG, attributes=effects_of(market))
+
+    assert not caplog.records
+    assert fit.state.beside.abs().max() < 3
+
+
 def test_segments_keep_what_all_users_taught(branded):
     market, fit, effects = branded
     halves = Counts((market.counts.bought / 2).expand(-1, 2, -1), (market.counts.visits / 2).expand(-1, 2, -1))
