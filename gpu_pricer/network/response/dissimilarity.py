@@ -171,7 +171,7 @@ class Nests:
         left = int((value < 1).sum())
         log.info(
             "dissimilarity of %d categories: mean %.2f, spread %.2f, Bayes factor of the nested logit %.2g; "
-            "it differs from 1 in %d; in %d the log does not identify it",
+            "it is below 1 in %d; in the other %d the log does not speak for a nest",
             len(value), float(value.mean()), self.spread, factor, left, len(value) - left,
         )  # fmt: skip
 

@@ -201,7 +201,7 @@ def test_prices_that_never_move_leave_logits(caplog):
         fit = fitted(market, grid)[0]
 
     assert fit.state.dissimilarity.tolist() == [1.0] * grid.categories
-    assert "it differs from 1 in 0; in 14 the log does not identify it" in caplog.text
+    assert "it is below 1 in 0; in the other 14 the log does not speak for a nest" in caplog.text
 
 
 def test_a_single_product_has_nothing_to_switch_to():
