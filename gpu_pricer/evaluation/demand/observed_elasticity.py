@@ -14,7 +14,7 @@ STEPS = 50
 LONGEST_STEP = 2.0
 SETTLED = 1e-9  # a category whose coefficients all move by less takes no further step
 IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
-MUCH_RISING = 0.05  # of the purchases: by chance it is half of what intervals of 90 % leave out, at most
+MUCH_RISING = 0.05  # share of the purchases: by chance so many intervals of 90 % lie above 0 if sales answer no price
 LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
 

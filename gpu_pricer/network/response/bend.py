@@ -30,6 +30,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 GROUPS = 8  # of users
 MOST_PRODUCTS = 500  # of a category, the best sellers: a step costs the cube of their number
-LEAST_PRODUCTS = 10
+LEAST_PRODUCTS = 10  # that tell the bend: errors that are clustered by fewer are too small
 STEPS, ROUNDS = 30, 15  # of Newton's method, at most; of the levels of products and periods in turn, before the first
 LONGEST_STEP = 0.5  # of the bend and of slopes
 LONGEST_LEVEL = 2.0  # of a step of levels and of periods
@@ -50,7 +51,10 @@ RIDGE = 1e-9  # of the equations of levels, which are told up to a constant
 
 
 class Regression(NamedTuple):
-    """The bend, its standard error, and the mean slope of the products; settled: whether the search found a maximum."""
+    """The bend, its standard error, and the mean slope of the products, relative to b.
+
+    products: how many tell them. settled: whether the search found a maximum.
+    """
 
     bend: float
     error: float
@@ -106,7 +110,8 @@ def regression(grid: Grid, bought: Tensor, sensitivity: Tensor, offset: Tensor) 
     categories = [category for category in categories if len(category.price) > 1]
     bend, is_settled = 0.0, False
     with threads_of_one() as run:
-        for _ in range(STEPS):
+        for number in range(STEPS):
+            beat("bend of the price response: step %d of at most %d", number + 1, STEPS)
             solved = list(run(partial(_Category.solved, bend=bend), categories))
             information = BEND**-2 + sum(found.information for found in solved)
             gradient = sum(found.gradient for found in solved) - bend * BEND**-2

@@ -32,7 +32,7 @@ def test_categories_whose_sales_rise_with_prices_are_a_warning_from_a_twentieth_
 
 
 def test_categories_whose_intervals_hold_zero_are_no_warning():
-    assert rising_sales(rows(phones=(6.0, -0.1), cables=(0.0, 0.0)), 0.9) == []
+    assert rising_sales(rows(phones=(6.0, -0.1), cables=(90.0, 0.0)), 0.9) == []
     assert rising_sales({}, 0.9) == []
 
 
