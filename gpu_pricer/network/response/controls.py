@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
+from scipy.sparse import coo_array, diags_array
+from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
@@ -31,8 +33,8 @@ from gpu_pricer.tables.further_columns import given_name, name_apart
 
 log = logging.getLogger(__name__)
 
-CONVERGED = 1e-9  # in logs of a price
-MOST_SWEEPS = 200
+CONVERGED = 1e-10  # residual of the equations of effects, relative to their right side
+MOST_STEPS = 1000
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
 REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
 WEAK = 10.0  # an F statistic below it names a weak instrument (Staiger & Stock 1997)
@@ -221,22 +223,33 @@ def _explained(rows: pl.DataFrame, values: pl.Series, causes: list[pl.Expr]) -> 
     return np.asarray(everywhere @ np.linalg.lstsq(design, outcome, rcond=None)[0])
 
 
-def _groups(rows: pl.DataFrame) -> list[np.ndarray]:
+def _groups(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Product, and category × period, of every row."""
     keys = (pl.col("product_id"), pl.struct("category_id", "period"))
-    return [rows.select(key.rank("dense")).to_series().to_numpy().astype(np.int64) - 1 for key in keys]
+    one, other = (rows.select(key.rank("dense")).to_series().to_numpy().astype(np.int64) - 1 for key in keys)
+    return one, other
 
 
-def _within(values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """Values less the effects of all groups, by alternating projections (Guimaraes & Portugal 2010)."""
-    sizes = [np.bincount(group) for group in groups]
-    for _ in range(MOST_SWEEPS):
-        before = values
-        for group, size in zip(groups, sizes, strict=True):
-            values = values - (np.bincount(group, values) / size)[group]
-        if np.abs(values - before).max() < CONVERGED:
-            break
-    return values
+def _within(values: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Values less the effects of the groups of both kinds.
+
+    The effects of the first kind are eliminated, and those of the second found by conjugate gradients (as Abowd, Creecy
+    & Kramarz 2002 do with workers and firms).
+    """
+    one, other = groups
+    size, other_size = np.bincount(one), np.bincount(other)
+
+    def less_first(values: np.ndarray) -> np.ndarray:
+        return values - (np.bincount(one, values) / size)[one]
+
+    values = less_first(values)
+    meet = coo_array((np.ones(len(one)), (other, one)), shape=(len(other_size), len(size))).tocsr()
+    equations = LinearOperator(
+        (len(other_size),) * 2, lambda effect: other_size * effect - meet @ ((meet.T @ effect) / size), dtype=float
+    )
+    right, scale = np.bincount(other, values), diags_array(1.0 / other_size)
+    effect, _ = cg(equations, right, rtol=CONVERGED, maxiter=MOST_STEPS, M=scale)
+    return less_first(values - effect[other])
 
 
 def _cross_fitted(price: np.ndarray, causes: np.ndarray, fold: np.ndarray) -> np.ndarray:
