@@ -113,8 +113,8 @@ class Inputs:
     broken rules, with examples. kept_reports: a line on each kind of rows with a value that is none, which are among
     the valid rows without that value, and how they stay. guests: how many transactions are of guests. shared_users: a
     line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the products whose VAT
-    rate cannot be read, "" without any. left_out: by table, the lines that are no sales by their status; they are not
-    among the valid rows. left_out_reports: a line on each of these tables.
+    rate cannot be read, "" without any. left_out: by table, the lines that do not count by their status or currency;
+    they are not among the valid rows. left_out_reports: a line on each of these tables.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -255,10 +255,10 @@ def _cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
 
 
 def _left_out_report(rows: pl.DataFrame) -> str:
-    """Return how many lines are no sales by their status, and how many have each status."""
+    """Return how many lines do not count, and how many for which cell."""
     counted = rows.group_by(CELLS).len().sort("len", CELLS, descending=[True, False])
     told = ", ".join(f"{count:,} {status}" for status, count in counted.iter_rows())
-    return f"has {rows.height:,} lines that are no sales by their status: {told}"
+    return f"has {rows.height:,} lines that do not count: {told}"
 
 
 def _require_readable_list_prices(

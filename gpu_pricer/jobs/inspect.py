@@ -35,11 +35,20 @@ from gpu_pricer.terminal.inspection_lines import (
 OPERANDS = ("inspect.files...",)
 VOCABULARY = (
     *("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread", "status_words"),
-    "competitor_files",
+    *("competitor_files", "currency_columns"),
 )
 """The settings that make a Vocabulary, in its order."""
 COMMAND = "gpu-pricer inspect"
-SAID = ("currency", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal", "null_words")
+SAID = (
+    "currency",
+    "currency_column",
+    "cost_ratio",
+    "price_includes_vat",
+    "vat_rate",
+    "time_format",
+    "decimal",
+    "null_words",
+)
 """What the user may say of the files besides their tables and columns."""
 
 
@@ -134,7 +143,8 @@ def _judgement() -> dict[str, Any]:
 def _check(written: dict[str, Any]) -> None:
     """Print which ids match and which rules rows break; raise InputError if a run would refuse the files."""
     data = compose("config", ["data=files", *_of_rows()]).data
-    source: Source = instantiate(written["source"] | {"time_zone": data.time_zone}, _convert_="all")
+    told = {"time_zone": data.time_zone, "currency": written["currency"]}
+    source: Source = instantiate(written["source"] | told, _convert_="all")
     for key in matched_keys(source.tables()):
         print(*key_lines(key), sep="\n")
     rules = {field.name: data[field.name] for field in fields(Validation)}

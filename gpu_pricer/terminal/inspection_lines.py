@@ -42,19 +42,22 @@ def file_lines(taken: TakenFile, instruments: Sequence[str]) -> list[str]:
         )
     priced = own_prices(taken.readings, instruments) if taken.table == "context" else []
     lines += [f"  {price_report(priced)}"] if priced else []
-    lines += [] if taken.status is None else _status_lines(taken.status, width)
+    if taken.status is not None:
+        lines += _status_lines(taken.status, width, "which lines are sales", "no sales")
+    if taken.in_currency is not None:
+        lines += _status_lines(taken.in_currency, width, "which currency lines are in", "in another one")
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
 
 
-def _status_lines(status: FoundStatus, width: int) -> list[str]:
-    """Return the lines on the column that says which lines of the file are sales."""
+def _status_lines(status: FoundStatus, width: int, use: str, why: str) -> list[str]:
+    """Return the lines on a column that says which lines of the file count; why: others are left out."""
     sales, left_out = (
         ", ".join(f"{status.counts[cell]:,} {cell or '(empty)'}" for cell in cells if status.counts[cell]) or "none"
         for cells in (status.sales, status.left_out)
     )
     return [
-        f"  {status.column:<{width}}  which lines are sales ({status.reason})",
-        f"  {'':<{width}}    left out, no sales: {left_out}",
+        f"  {status.column:<{width}}  {use} ({status.reason})",
+        f"  {'':<{width}}    left out, {why}: {left_out}",
         f"  {'':<{width}}    sales: {sales}",
     ]
 

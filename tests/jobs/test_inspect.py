@@ -658,8 +658,9 @@ def test_prices_of_several_currencies_are_refused(refused, shop):
 
 @pytest.mark.parametrize(
     ("marked", "currency"),
-    [("EUR 1.50", "EUR"), ("1.50 eur", "EUR"), ("US$1.50", "USD"), ("$ 1.50", "USD"), ("CHF\u00a01.50", "CHF")],
-)
+    [("EUR 1.50", "EUR"), ("1.50 eur", "EUR"), ("US$1.50", "USD"), ("$ 1.50", "USD"), ("CHF\u00a01.50", "CHF"),
+     ("Fr. 1.50", "CHF"), ("1.50 zł", "PLN"), ("1.50 kr", "SEK"), ("1.50 kr.", "DKK"), ("R$ 1.50", "BRL")],
+)  # fmt: skip
 def test_amounts_may_be_marked_by_a_sign_or_a_code_before_or_after_them(gpu_pricer, shop, tmp_path, marked, currency):
     shop(sales={"price": [marked] * 4})
 

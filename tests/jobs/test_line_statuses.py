@@ -29,7 +29,7 @@ def test_cancelled_and_returned_lines_are_left_out_and_said(gpu_pricer, own_file
 
     assert (inspected.status, prepared.status) == (0, 0), inspected.out
     assert "left out, no sales: 1 Retoure, 2 storniert" in inspected.out
-    told = f"has 3 lines that are no sales by their status: 2 {name}='storniert', 1 {name}='Retoure'"
+    told = f"has 3 lines that do not count: 2 {name}='storniert', 1 {name}='Retoure'"
     assert told in inspected.out
     assert any("left out: " in line and told in line for line in prepared.log)
     [sales] = written(tmp_path)

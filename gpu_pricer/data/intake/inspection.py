@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pricer.data.intake.added_files import Beside, answers_of_list, beside_products, columns_beside, match_added
+from gpu_pricer.data.intake.currencies import with_currency
 from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
 from gpu_pricer.data.intake.line_statuses import with_statuses
 from gpu_pricer.data.intake.matching import (
@@ -17,16 +18,13 @@ from gpu_pricer.data.intake.matching import (
     with_time_by_cells,
 )
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
-from gpu_pricer.data.intake.vocabulary import GROSS, SIDES, Answers, Question, Vocabulary, override
+from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.sources.cells import DECIMAL
-from gpu_pricer.data.sources.currency_marks import CODES, currency_of, may_mean
 from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
 
 SUFFIXES = (*TEXT_FILES, ".parquet")
 OWNERS = {"product_id": "products", "user_id": "users"}
-EXAMPLE_CURRENCIES = ("EUR", "USD", "GBP")
 EXAMPLE_RATIO = 0.65
 EXAMPLE_VAT_RATE = 0.19
 
@@ -98,10 +96,8 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
     questions += asked
     taken, asked = with_statuses(taken, vocabulary, answers)
     questions += asked
-    currency = _currency(taken, answers)
-    if currency is None:
-        words = tuple(override("currency", name) for name in EXAMPLE_CURRENCIES)
-        questions.append(Question("which currency are the prices in?", words))
+    taken, currency, asked = with_currency(taken, vocabulary, answers)
+    questions += asked
     prices = named_prices(taken, vocabulary)
     questions += _costs(taken, answers) + mixed_prices(prices) + _vat(taken, prices, answers)
     return Inspection(taken, list(dict.fromkeys(questions)), currency)
@@ -146,33 +142,6 @@ def _ids_of_others(file: TakenFile, taken: list[TakenFile]) -> dict:
         for owner in taken
         if owner.table == table != file.table and name in owner.readings
     }
-
-
-def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
-    """Return the currency: what the user said, or what all amounts that are marked are marked with; None: it is open.
-
-    Raise InputError where amounts that are read are in several currencies, or in another one than the user said.
-    """
-    said = answers.currency
-    amounts = [
-        (file, file.found.columns[reading.column])
-        for file in taken
-        for name, reading in file.readings.items()
-        if name in SIDES and reading.column is not None and reading.kind in DECIMAL
-    ]
-    marked = {
-        mark: f"{column.name} of {file.found.path} in {mark}" for file, column in amounts for mark in column.marks
-    }
-    unlike = {mark: where for mark, where in marked.items() if said is not None and not may_mean(mark, said)}
-    if unlike or (said is None and marked and currency_of(marked) is None):
-        found = [f"inspect.currency={said}", *unlike.values()] if unlike else marked.values()
-        raise InputError(
-            f"all amounts must be in one currency, found {' and '.join(found)}: convert them, leave a column out, as "
-            "by inspect.products.competitor_price=none, or mend inspect.currency"
-        )
-    if said is not None:
-        return said.upper() if said.upper() in CODES else said
-    return currency_of(marked) if any(column.is_marked for _, column in amounts) else None
 
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:

@@ -44,9 +44,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class FoundStatus:
-    """The column of a file that says which lines are sales, and why it is taken for that.
+    """The column of a file that says which lines count, and why it is taken for that.
 
-    counts: rows of this file by cell. sales, left_out: the cells of lines that are sales, and of those that are none.
+    counts: rows of this file by cell. sales, left_out: the cells of lines that count, and of those that do not.
     """
 
     column: str
@@ -60,8 +60,8 @@ class FoundStatus:
 class TakenFile:
     """A file taken for a table; readings: by name in the table; reason: why it is this table.
 
-    status: which lines are sales; None: all of them. key: the column by which the file adds columns to the table's
-    other file; None: it adds rows.
+    status, in_currency: which lines are sales, and which are in the currency of the prices; None: all of them. key: the
+    column by which the file adds columns to the table's other file; None: it adds rows.
     """
 
     table: str
@@ -69,13 +69,14 @@ class TakenFile:
     found: FoundFile
     readings: dict[str, Reading]
     status: FoundStatus | None = None
+    in_currency: FoundStatus | None = None
     key: str | None = None
 
     @property
     def left_out(self) -> list[str]:
         """The columns of the file that are not read."""
         read = {reading.column for reading in self.readings.values()}
-        read |= set() if self.status is None else {self.status.column}
+        read |= {status.column for status in (self.status, self.in_currency) if status is not None}
         return [name for name in self.found.columns if name not in read]
 
     @property

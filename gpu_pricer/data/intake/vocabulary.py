@@ -26,7 +26,8 @@ class Vocabulary:
     GROSS. attributes: by name of an attribute that policies know. tables: by table. label, protected, unread: columns
     that name a product to a person, that are audited only, and that name a person and are not read. status: names of
     columns that say which lines are sales (`columns`), and what their cells say of a line (`left_out`, `sale`).
-    competitor_files: how words begin in the name of a file with the prices of competitors.
+    competitor_files: how words begin in the name of a file with the prices of competitors. currency: names of columns
+    that say which currency a line is in.
     """
 
     columns: dict[str, list[str]]
@@ -38,6 +39,7 @@ class Vocabulary:
     unread: list[str]
     status: dict[str, list[str]]
     competitor_files: list[str]
+    currency: list[str]
 
     def names(self, name: str, column: str) -> bool:
         """Return whether a file's column is called as the contract's column `name` may be."""
@@ -77,10 +79,11 @@ class Answers:
     null_words: further words of text files that mean that nothing is known. columns: by table, the file's column for a
     column of the contract, or `none`; by `file`, the table's file.
     status_column: the column that says which transactions are sales, or `none`. left_out: its cells that say that a
-    line is none.
+    line is none. currency_column: the column that says which currency a line is in, or `none`.
     """
 
     currency: str | None
+    currency_column: str | None
     cost_ratio: float | None
     price_includes_vat: bool | None
     vat_rate: float | None

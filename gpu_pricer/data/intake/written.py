@@ -43,7 +43,8 @@ def _without_added(taken: TakenFile, files: list[TakenFile]) -> TakenFile:
 def _file(taken: TakenFile) -> dict[str, Any]:
     columns = {name: reading.column for name, reading in taken.readings.items()}
     path = str(taken.found.path.resolve())
-    status = {} if taken.status is None else {"status": _status(taken.status)}
+    found = {"status": taken.status, "in_currency": taken.in_currency}
+    status = {name: _status(told) for name, told in found.items() if told is not None}
     if taken.found.separator is None:
         percent = [name for name, reading in taken.readings.items() if reading.kind in PERCENT]
         told = {"percent": percent} if percent else {}

@@ -11,7 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.clock import UTC, on_clock
-from gpu_pricer.data.sources.currency_marks import without_mark
+from gpu_pricer.data.sources.currency_marks import mark_of, other_marks, without_mark
 from gpu_pricer.errors import InputError
 
 TEXT = "text"
@@ -55,16 +55,18 @@ def stripped(column: str) -> pl.Expr:
     return pl.when(cell != "").then(cell).alias(column)
 
 
-def values(cell: pl.Expr, kind: str, zone: str | None = None) -> pl.Expr:
+def values(cell: pl.Expr, kind: str, zone: str | None = None, currency: str | None = None) -> pl.Expr:
     """Return the values of stripped cells; null where the kind cannot read a cell.
 
     Numbers become Float64, true and false 1 and 0, days and times Datetime in microseconds. zone: the clock on which
-    times are told that are written with their distance from UTC; None: they are told as they are written.
+    times are told that are written with their distance from UTC; None: they are told as they are written. currency:
+    that of amounts, so that a number which is marked with another one cannot be read; None: any mark is passed over.
     """
     if kind == TEXT:
         return cell
     if kind in DECIMAL:
-        return _numbers(cell, kind)
+        number = _numbers(cell, kind)
+        return number if currency is None else pl.when(~_is_of_another(cell, currency)).then(number)
     if kind in PERCENT:
         return _shares(cell, PERCENT[kind])
     if kind == FLAG:
@@ -96,6 +98,11 @@ def _moments(cell: pl.Expr, kind: str, zone: str | None) -> pl.Expr:
         return on_clock(moment, zone)
     written = cell.str.replace(OFFSET, "").str.to_datetime(OFFSET_CODE.sub("", kind), strict=False)
     return pl.when(moment.is_not_null()).then(written)
+
+
+def _is_of_another(cell: pl.Expr, currency: str) -> pl.Expr:
+    """Return whether numbers are marked with another currency."""
+    return mark_of(cell).is_in(other_marks(currency)).fill_null(False)
 
 
 def _shares(cell: pl.Expr, kind: str) -> pl.Expr:

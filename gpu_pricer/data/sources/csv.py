@@ -10,7 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
-from gpu_pricer.data.sources.line_status import LineStatus
+from gpu_pricer.data.sources.line_status import LineStatus, left_out_by, together, unknown_in
 from gpu_pricer.data.sources.source import CAN_LACK, CELLS, COLUMN, FILE, LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
@@ -26,8 +26,9 @@ class CsvFile:
 
     separator: the sign between cells. columns: by name in the input contract, the column of the file; null: the file
     has none, and the table's column is empty. kinds: by name in the contract, how cells are written (sources.cells).
-    null_words: words that mean that nothing is known. status: which lines are sales; None: all of them. Raises
-    InputError for a kind or a separator that does not exist.
+    null_words: words that mean that nothing is known. status, in_currency: which lines are sales, and which are in the
+    currency of the prices; None: all of them. currency: that of the prices; a number that is marked with another one
+    cannot be read. Raises InputError for a kind or a separator that does not exist.
     """
 
     path: str
@@ -36,6 +37,8 @@ class CsvFile:
     kinds: dict[str, str]
     null_words: list[str]
     status: LineStatus | None = None
+    in_currency: LineStatus | None = None
+    currency: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.separator, str) or len(self.separator.encode()) != 1:
@@ -58,12 +61,11 @@ class CsvFile:
         return self._as_written(self._rows_with(self._broken_cells(self._needed)))
 
     def left_out(self) -> pl.LazyFrame | None:
-        """Return the lines that are no sales by their status, as `unreadable` does; None if the file has no status."""
-        if self.status is None:
+        """Return the lines that do not count, as `unreadable` does; None if no column says which do."""
+        if not self._statuses:
             return None
-        cell = cs.by_name(self.status.column)
-        lines = self._cells().filter(self.status.is_left_out(cell))
-        return self._as_written(lines.with_columns(self.status.told(cell).alias(CELLS), pl.lit(self.path).alias(FILE)))
+        lines = self._cells().with_columns(left_out_by(self._statuses).alias(CELLS), pl.lit(self.path).alias(FILE))
+        return self._as_written(lines.filter(pl.col(CELLS).is_not_null()))
 
     def unread(self) -> pl.LazyFrame:
         """Return FILE, LINE, CELLS and COLUMN of the cells of CAN_LACK that cannot be read, in the rows that stay."""
@@ -104,14 +106,16 @@ class CsvFile:
     @property
     def _given(self) -> list[str]:
         """The columns of the file that are read, each once."""
-        status = [] if self.status is None else [self.status.column]
-        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *status]))
+        statuses = [status.column for status, _ in self._statuses]
+        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *statuses]))
+
+    @property
+    def _statuses(self) -> list[tuple[LineStatus, pl.Expr]]:
+        return [(status, cs.by_name(status.column)) for status in (self.status, self.in_currency) if status is not None]
 
     def _lines(self) -> pl.LazyFrame:
-        """Return the lines as `_cells` does, without those that are no sales by their status."""
-        if self.status is None:
-            return self._cells()
-        return self._cells().filter(~self.status.is_left_out(cs.by_name(self.status.column)))
+        """Return the lines as `_cells` does, without those that do not count."""
+        return self._cells().filter(left_out_by(self._statuses).is_null())
 
     def _cells(self) -> pl.LazyFrame:
         """Return the lines that hold anything, as stripped text, with their numbers in the file; InputError if lost."""
@@ -134,7 +138,7 @@ class CsvFile:
 
     def _value(self, name: str, zone: str | None = None) -> pl.Expr:
         column = self.columns[name]
-        return pl.lit(None) if column is None else values(cs.by_name(column), self.kinds[name], zone)
+        return pl.lit(None) if column is None else values(cs.by_name(column), self.kinds[name], zone, self.currency)
 
     def _broken_cells(self, names: list[str]) -> pl.Expr:
         """Return what cannot be read of these columns in a row, such as `Preis='n/a'`; null where everything can."""
@@ -145,13 +149,7 @@ class CsvFile:
             for name, column in ((name, self.columns[name]) for name in names)
             if column is not None and self.kinds[name] != TEXT
         ]
-        if self.status is not None:
-            cell = cs.by_name(self.status.column)
-            told.append(pl.when(~self.status.is_known(cell)).then(self.status.told(cell)))
-        if not told:
-            return pl.lit(None, dtype=pl.String)
-        together = pl.concat_str(told, separator=", ", ignore_nulls=True)
-        return pl.when(together != "").then(together)
+        return together([*told, unknown_in(self._statuses)])
 
 
 def scan_text(path: Path, separator: str) -> pl.LazyFrame:

@@ -1,5 +1,6 @@
 """How amounts are marked with their currency: by a sign or a code before or after the number."""
 
+import re
 from collections.abc import Collection
 
 import polars as pl
@@ -8,16 +9,29 @@ SIGNS = {
     "€": ("EUR",),
     "$": ("USD", "AUD", "CAD", "MXN", "NZD", "SGD"),
     "US$": ("USD",),
+    "R$": ("BRL",),
     "£": ("GBP",),
     "¥": ("JPY", "CNY"),
+    "₹": ("INR",),
+    "₩": ("KRW",),
+    "₺": ("TRY",),
+    "FR.": ("CHF",),
+    "SFR.": ("CHF",),
+    "KR": ("SEK", "NOK", "DKK"),
+    "KR.": ("DKK", "SEK", "NOK"),
+    "ZŁ": ("PLN",),
+    "KČ": ("CZK",),
+    "FT": ("HUF",),
+    "LEI": ("RON",),
 }
-"""Signs, and the currencies that have them, first that of most users of the sign."""
+"""Signs in capitals, and the currencies that have them, first that of most users of the sign."""
 CODES = (
     *("AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HUF", "INR", "JPY", "KRW", "MXN", "NOK"),
     *("NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"),
 )
 """Codes of ISO 4217 that are read, in capitals or not."""
-CODE, SIGN = rf"(?i:{'|'.join(CODES)})", r"(?i:US\$)|[€$£¥]"
+CODE = rf"(?i:{'|'.join(CODES)})"
+SIGN = rf"(?i:{'|'.join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))})"
 
 
 def without_mark(cell: pl.Expr) -> pl.Expr:
@@ -30,7 +44,7 @@ def mark_of(cell: pl.Expr) -> pl.Expr:
     found = [
         cell.str.extract(pattern)
         for mark in (CODE, SIGN)
-        for pattern in (rf"^({mark})\s*[-+]?[.,]?\d", rf"\d[.,]?\s*({mark})$")
+        for pattern in (rf"^({mark})\s*[-+]?[.,]?\d", rf"\d[.,]?[-–—]*\s*({mark})$")
     ]
     return pl.coalesce(found).str.to_uppercase()
 
@@ -45,3 +59,14 @@ def may_mean(mark: str, currency: str) -> bool:
     """Return whether a mark may mean a currency; one that is not in CODES may have any mark."""
     code = currency.upper()
     return code not in CODES or code in SIGNS.get(mark, (mark,))
+
+
+def other_marks(currency: str) -> list[str]:
+    """Return the marks that cannot mean a currency."""
+    return [mark for mark in (*CODES, *SIGNS) if not may_mean(mark, currency)]
+
+
+def named_currency(cell: str) -> str | None:
+    """Return the mark that a cell of a column of currencies is: a code of three letters or a sign; None if neither."""
+    mark = cell.upper()
+    return mark if mark in SIGNS or re.fullmatch("[A-Z]{3}", mark) else None

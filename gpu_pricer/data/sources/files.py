@@ -1,6 +1,6 @@
 """The user's own files, CSV or Parquet, whose columns the configuration names: what `gpu-pricer inspect` writes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -18,12 +18,14 @@ class TableFiles:
     """The tables of the input contract: by name, the files that hold a table, each with some of its rows.
 
     time_zone: the clock on which times with a zone are told; None: that of their own zone. added: by table, files with
-    further columns of its rows.
+    further columns of its rows. currency: of the prices; a number in a text file that is marked with another one cannot
+    be read; None: marks are passed over.
     """
 
     contents: dict[str, list[CsvFile | ParquetFile]]
     time_zone: str | None
     added: dict[str, list[AddedFile]] = field(default_factory=dict)
+    currency: str | None = None
 
     def __post_init__(self) -> None:
         require_zone(self.time_zone)
@@ -43,11 +45,20 @@ class TableFiles:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
         if not self.contents:
             raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
-        return {name: _table(files, self.time_zone, self.added.get(name, [])) for name, files in self.contents.items()}
+        return {name: self._table(name) for name in self.contents}
+
+    def _table(self, name: str) -> RawTable:
+        files = [_in_currency(file, self.currency) for file in self.contents[name]]
+        added = [replace(each, file=_in_currency(each.file, self.currency)) for each in self.added.get(name, [])]
+        return _table(files, self.time_zone, added)
+
+
+def _in_currency(file: CsvFile | ParquetFile, currency: str | None) -> CsvFile | ParquetFile:
+    return replace(file, currency=currency) if isinstance(file, CsvFile) else file
 
 
 def _table(files: list[CsvFile | ParquetFile], zone: str | None, added: list[AddedFile]) -> RawTable:
-    """Return the rows of the files below each other, with those that cannot be read and those that are no sales.
+    """Return the rows of the files below each other, with those that cannot be read and those that do not count.
 
     added: the files whose columns they get.
     """

@@ -8,7 +8,7 @@ import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import HUNDRED, is_percent
 from gpu_pricer.data.sources.clock import require_zone, times_in_utc, without_zones
-from gpu_pricer.data.sources.line_status import LineStatus
+from gpu_pricer.data.sources.line_status import LineStatus, left_out_by, unknown_in
 from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -63,13 +63,15 @@ class ParquetFile:
     """A Parquet file, a folder of them or a Delta table.
 
     columns: by name in the input contract, the column of the file; null: the file has none, and the table's column is
-    empty. status: which lines are sales; None: all of them. percent: columns of the contract whose numbers are in
-    percent, such as 19 for 0.19; one that can be none is read as NaN, which no rule lets pass.
+    empty. status, in_currency: which lines are sales, and which are in the currency of the prices; None: all of them.
+    percent: columns of the contract whose numbers are in percent, such as 19 for 0.19; one that can be none is read as
+    NaN, which no rule lets pass.
     """
 
     path: str
     columns: dict[str, str | None]
     status: LineStatus | None = None
+    in_currency: LineStatus | None = None
     percent: tuple[str, ...] = ()
 
     def rows(self, zone: str | None = None) -> pl.LazyFrame:
@@ -81,23 +83,23 @@ class ParquetFile:
         return times_in_utc(self._named())
 
     def unreadable(self) -> pl.LazyFrame | None:
-        """Return the rows whose status is not known, as CsvFile does; None if the file has no status."""
-        return None if self.status is None else self._as_text(self.status, ~self.status.is_known(self._cell))
+        """Return the rows that a column neither counts nor leaves out, as CsvFile does; None without such a column."""
+        unknown = pl.when(left_out_by(self._statuses()).is_null()).then(unknown_in(self._statuses()))
+        return self._as_text(unknown) if self._statuses() else None
 
     def left_out(self) -> pl.LazyFrame | None:
-        """Return the rows that are no sales by their status, as CsvFile does; None if the file has no status."""
-        return None if self.status is None else self._as_text(self.status, self.status.is_left_out(self._cell))
+        """Return the rows that do not count, as CsvFile does; None if no column says which do."""
+        return self._as_text(left_out_by(self._statuses())) if self._statuses() else None
 
-    def _as_text(self, status: LineStatus, is_told: pl.Expr) -> pl.LazyFrame:
-        """Return the rows of which `is_told` holds, as text after the file, the row's number and its status."""
-        rows = self._table().with_row_index(LINE, offset=1).filter(is_told)
+    def _as_text(self, told: pl.Expr) -> pl.LazyFrame:
+        """Return the rows of which something is told, as text after the file, the row's number and what it is."""
+        rows = self._table().with_row_index(LINE, offset=1).with_columns(told.alias(CELLS))
         texts = cs.by_name(*self._given).cast(pl.String)
-        return rows.select(pl.lit(self.path).alias(FILE), LINE, status.told(self._cell).alias(CELLS), texts)
+        return rows.filter(pl.col(CELLS).is_not_null()).select(pl.lit(self.path).alias(FILE), LINE, CELLS, texts)
 
     def _named(self) -> pl.LazyFrame:
-        rows, status = self._table(), self.status
-        if status is not None:
-            rows = rows.filter(status.is_known(self._cell) & ~status.is_left_out(self._cell))
+        statuses = self._statuses()
+        rows = self._table().filter(left_out_by(statuses).is_null() & unknown_in(statuses).is_null())
         return rows.select(
             pl.lit(None).alias(name) if column is None else self._value(name, column).alias(name)
             for name, column in self.columns.items()
@@ -114,14 +116,12 @@ class ParquetFile:
     @property
     def _given(self) -> list[str]:
         """The columns of the file that are read, each once."""
-        status = [] if self.status is None else [self.status.column]
-        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *status]))
+        statuses = (status.column for status in (self.status, self.in_currency) if status is not None)
+        return list(dict.fromkeys([*(column for column in self.columns.values() if column is not None), *statuses]))
 
-    @property
-    def _cell(self) -> pl.Expr:
-        """The row's status as stripped text."""
-        assert self.status is not None, "asked for the status of a file without one"
-        return cell_text(self._table(), self.status.column)
+    def _statuses(self) -> list[tuple[LineStatus, pl.Expr]]:
+        given = [status for status in (self.status, self.in_currency) if status is not None]
+        return [(status, cell_text(self._table(), status.column)) for status in given]
 
     def _table(self) -> pl.LazyFrame:
         table = scan_table(Path(self.path))

@@ -23,8 +23,8 @@ class RawTable:
     with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
     what; None for a format whose cells have types. unread: FILE, LINE, CELLS and COLUMN of the cells in columns of
     CAN_LACK that cannot be read, in the rows among `rows`. in_utc: columns of times in UTC, which
-    stay in UTC because no time zone of the stores is known. left_out: lines that are no sales by their status, such as
-    cancelled ones, as `unreadable` shows rows; CELLS holds the status.
+    stay in UTC because no time zone of the stores is known. left_out: lines that do not count, such as
+    cancelled ones, as `unreadable` shows rows; CELLS holds what says so.
     """
 
     rows: pl.LazyFrame
