@@ -5,8 +5,9 @@ segments. The attributes x are centred on the category's mean, so that ψ moves 
 or a new one, thus has the sensitivity of its attributes and not only of its category.
 
 ψ is estimated with the average household: after each pass, by a regression of the products' log sensitivities, weighted
-by how much the log says of each. The spread maximises the marginal likelihood (MacKay 1992); it is 0 if attributes
-explain nothing.
+by how much the log says of each. It is the mean over the spreads of SPREADS, weighted by their marginal likelihood
+(Bayesian model averaging: Hoeting, Madigan, Raftery & Volinsky 1999). The effects at the most likely spread alone would
+jump where a pass makes another one more likely, and two spreads may each be so where the effects of the other lead.
 """
 
 import logging
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from scipy.special import softmax
 from torch import Tensor
 
 from gpu_pricer.network.encoding.attributes import feature_columns
@@ -38,6 +40,7 @@ swung until the last pass.
 """
 LEAST_WEIGHT = 1e-9  # of a product that does not teach, so that a category where none does has a mean
 SPREADS = np.concatenate([[0.0], np.geomspace(0.01, 1, 40)])
+NOTHING = 0.5  # prior probability that attributes explain nothing; the other spreads are equally likely
 
 
 @dataclass
@@ -45,7 +48,7 @@ class AttributeEffects:
     """The attributes of R products as features, and what is known of their effects.
 
     value [R, F]: the features. category [R]: numbers from 0. weight [R]: of the products in the mean of their category.
-    effect [F]: ψ. spread: standard deviation of its prior. damping: how much of a step is taken.
+    effect [F]: ψ. spread: the expected standard deviation of its prior. damping: how much of a step is taken.
     """
 
     value: csr_array
@@ -74,9 +77,8 @@ class AttributeEffects:
     def improve(self, grid: Grid, state: State, widths: Widths) -> float:
         """Learn the effects from where a pass led, and take them to the state; return how far they are from settled.
 
-        That is the largest move that they are to make. The evidence of two spreads may be higher where the effects of
-        the other one lead; where a step leads back, it is the part of the move that is made, which is halved each time.
-        A sensitivity moves along as far as the log leaves it open: where the next pass leads, or the two would swing.
+        That is the largest move that they are to make. A sensitivity moves along as far as the log leaves it open:
+        where the next pass leads, or the two would swing.
         """
         beta = Layout(1, grid.context.shape[2]).log_sensitivity.start
         prior = torch.linalg.inv(widths.product)[beta]  # with the appeal, which may tell of the sensitivity too
@@ -86,16 +88,16 @@ class AttributeEffects:
         pull = pull.clamp(-FARTHEST * weight, FARTHEST * weight)
         value = csr_array(self.value[grid.row.numpy()])
         found = _within_categories(value, weight.numpy(), pull.numpy(), grid.category.numpy())
-        before, (self.effect, self.spread) = self.effect, _most_likely(*found)
+        before, (self.effect, self.spread) = self.effect, _expected(*found)
         whole = self.log_sensitivity()[grid.row] - state.beside
-        longest, last_share = float(whole.abs().max()), self.damping.share
+        longest = float(whole.abs().max())
         self.damping.after(whole)
         share = min(self.damping.share, LONGEST_STEP / max(longest, LONGEST_STEP))
         self.effect = before + share * (self.effect - before)
         move = self.log_sensitivity()[grid.row] - state.beside
         state.beside += move
         state.z[:, beta] -= told * move
-        return share * longest if self.damping.share < last_share else longest
+        return longest
 
     def settle(self) -> None:
         """Say how much attributes tell."""
@@ -123,14 +125,16 @@ def _within_categories(
     return (value.T @ weighted).toarray() - total.T @ mean, value.T @ pull - mean.T @ (member @ pull)
 
 
-def _most_likely(precision: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the effects [F] and the spread of their prior with the highest evidence.
+def _expected(precision: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the posterior means of the effects [F] and of the spread of their prior.
 
     precision [F, F], gradient [F]: of the log likelihood of the effects, from 0.
     """
     values, vectors = np.linalg.eigh(precision)
     values, along = np.maximum(values, 0), vectors.T @ gradient
     variance = SPREADS[:, None] ** 2
-    loss = (np.log1p(variance * values) - variance * along**2 / (1 + variance * values)).sum(axis=1)
-    spread = float(SPREADS[loss.argmin()])
-    return vectors @ (spread**2 * along / (1 + spread**2 * values)), spread
+    means = variance * along / (1 + variance * values)  # [spreads, F], along the vectors
+    evidence = (along * means - np.log1p(variance * values)).sum(axis=1) / 2
+    prior = np.log(np.where(SPREADS == 0, NOTHING, (1 - NOTHING) / (len(SPREADS) - 1)))
+    weight = softmax(evidence + prior)
+    return vectors @ (weight @ means), float(weight @ SPREADS)

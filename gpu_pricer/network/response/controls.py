@@ -34,6 +34,7 @@ from gpu_pricer.tables.further_columns import given_name, name_apart
 log = logging.getLogger(__name__)
 
 CONVERGED = 1e-10  # residual of the equations of effects, relative to their right side
+ROUNDING = 1e-12  # and relative to the values themselves: where the first groups explain all, the right side is noise
 MOST_STEPS = 1000
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
 REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
@@ -242,13 +243,13 @@ def _within(values: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> np.nda
     def less_first(values: np.ndarray) -> np.ndarray:
         return values - (np.bincount(one, values) / size)[one]
 
-    values = less_first(values)
+    noise, values = ROUNDING * float(np.linalg.norm(values)), less_first(values)
     meet = coo_array((np.ones(len(one)), (other, one)), shape=(len(other_size), len(size))).tocsr()
     equations = LinearOperator(
         (len(other_size),) * 2, lambda effect: other_size * effect - meet @ ((meet.T @ effect) / size), dtype=float
     )
     right, scale = np.bincount(other, values), diags_array(1.0 / other_size)
-    effect, _ = cg(equations, right, rtol=CONVERGED, maxiter=MOST_STEPS, M=scale)
+    effect, _ = cg(equations, right, rtol=CONVERGED, atol=noise, maxiter=MOST_STEPS, M=scale)
     return less_first(values - effect[other])
 
 

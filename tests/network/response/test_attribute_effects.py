@@ -9,7 +9,13 @@ import torch
 from scipy.sparse import csr_array
 from scipy.stats import multivariate_normal
 
-from gpu_pricer.network.response.attribute_effects import SPREADS, AttributeEffects, _most_likely, _within_categories
+from gpu_pricer.network.response.attribute_effects import (
+    NOTHING,
+    SPREADS,
+    AttributeEffects,
+    _expected,
+    _within_categories,
+)
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from tests.network.response.drawn import Recipe, draw_market
@@ -149,10 +155,12 @@ def test_effects_and_spread_are_those_of_a_regression_with_free_categories():
     weight = rng.uniform(2, 20, 24)
     y = value @ rng.normal(0, 0.4, 4) + rng.normal(size=3)[category] + rng.normal(size=24) / np.sqrt(weight)
 
-    effect, spread = _most_likely(*_within_categories(csr_array(value), weight, weight * y, category))
+    effect, spread = _expected(*_within_categories(csr_array(value), weight, weight * y, category))
 
     noise = np.diag(1 / weight) + 1e4 * np.equal.outer(category, category)
     evidence = [multivariate_normal(cov=s**2 * value @ value.T + noise).logpdf(y) for s in SPREADS]
-    assert spread == SPREADS[np.argmax(evidence)]
-    expected = spread**2 * value.T @ np.linalg.solve(spread**2 * value @ value.T + noise, y)
-    np.testing.assert_allclose(effect, expected, rtol=1e-3, atol=1e-4)
+    posterior = np.exp(evidence - np.max(evidence)) * np.where(SPREADS == 0, NOTHING, (1 - NOTHING) / len(SPREADS[1:]))
+    posterior /= posterior.sum()
+    assert spread == pytest.approx(posterior @ SPREADS, rel=1e-3)
+    means = [s**2 * value.T @ np.linalg.solve(s**2 * value @ value.T + noise, y) for s in SPREADS]
+    np.testing.assert_allclose(effect, posterior @ means, rtol=1e-3, atol=1e-4)

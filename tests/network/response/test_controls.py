@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.controls import (
     EndogeneityConfig,
+    _within,
     category_move,
     first_stage,
     regular_price_control,
@@ -421,3 +422,25 @@ def test_surprise_beyond_costs_undoes_what_prices_that_answer_hidden_demand_do(s
 
     assert error_of_mean_log_sensitivity(*bought, None) < -0.2
     assert abs(error_of_mean_log_sensitivity(*bought, first_stage(rows, [], BY_COST))) < 0.15
+
+
+@settings(deadline=None, max_examples=30)
+@given(rows=st.integers(1, 60), products=st.integers(1, 8), weeks=st.integers(1, 6), seed=st.integers(0, 2**16))
+def test_what_two_kinds_of_groups_leave_is_the_residual_of_a_regression_on_both(rows, products, weeks, seed):
+    rng = np.random.default_rng(seed)
+    groups = tuple(np.unique(rng.integers(0, count, rows), return_inverse=True)[1] for count in (products, weeks))
+    values = rng.normal(size=rows)
+
+    left = _within(values, groups)
+
+    dummies = np.hstack([np.eye(group.max() + 1)[group] for group in groups])
+    expected = values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
+    np.testing.assert_allclose(left, expected, atol=1e-8)
+
+
+def test_values_that_products_explain_leave_nothing():
+    groups = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 2, 2, 0])
+
+    left = _within(np.array([0.1, 0.1, 0.7, 0.7, 1 / 3, 1 / 3]), groups)
+
+    np.testing.assert_allclose(left, 0, atol=1e-12)

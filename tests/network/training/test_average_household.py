@@ -62,7 +62,8 @@ def test_it_answers_prices_as_the_response_model_found(adopted, household):
 
     torch.testing.assert_close(taught[grid.row], household.fit.sensitivity[0].float())
     untaught = sorted(set(range(20)) - set(grid.row.tolist()))
-    expected = household.fit.category_sensitivity()[0, 0]  # product 0 is the only one whose price was never seen
+    told = household.fit.told_by_attributes(20)[0].exp()
+    expected = household.fit.category_sensitivity()[0, 0] * told  # product 0 is the only one whose price was never seen
     assert untaught == [0]
     assert float(taught[0]) == pytest.approx(float(expected), rel=1e-5)
 
