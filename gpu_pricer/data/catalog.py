@@ -145,7 +145,7 @@ def _require_one_unit(stated: pl.DataFrame) -> None:
             f"prices of products must be in the unit of the prices at which they were sold, found {found}: state both "
             "in one currency unit, for one unit of sale"
         )
-    log.warning("%s: the stated price counts as today's", found)
+    log.warning("%s: they get no price unless they sold at such prices before; mend their price in products", found)
 
 
 def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:

@@ -10,7 +10,7 @@ from gpu_pricer.gates.outcome import Outcome, limited
 from gpu_pricer.gates.published import Published, columns_of
 from gpu_pricer.gates.settings import Gates
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.names import RECORD, UNPRICED
 from gpu_pricer.tables.version.price_version import PriceVersion
 
 MOST_NAMED = 3
@@ -55,7 +55,7 @@ def _missing(folder: Path, products: pl.Series, published: Published, limit: flo
 
 def _unpriced(folder: Path) -> pl.DataFrame:
     """Return product_id as text, and the first words of the reason, of the products that the version does not price."""
-    path = folder / RECORD / "unpriced.parquet"
+    path = folder / RECORD / UNPRICED
     try:
         reason = pl.col("reason").str.split(":").list.first()
         return pl.read_parquet(path).select(pl.col("product_id").cast(pl.String), reason)

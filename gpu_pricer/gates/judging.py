@@ -13,6 +13,7 @@ from gpu_pricer.gates.moves import published_outcomes, single_move_outcomes, tod
 from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.gates.published import Published
 from gpu_pricer.gates.settings import Gates
+from gpu_pricer.gates.taught_prices import taught_prices
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.price_range import move_range
 from gpu_pricer.tables.version.names import RECORD
@@ -38,11 +39,13 @@ def judge_version(
     """
     policy = read_policy(folder / RECORD)
     limits = None if policy is None else partial(move_range, policy.bounds)
+    taught = taught_prices(folder, version)
     files, parts = [], []
     for facts, grid in checked_files(folder, version):
         files.append(facts)
         before = None if published is None else published.prices_for(grid)
-        parts.append(price_moves(grid, limits, before, gates.far))
+        known = None if taught is None else taught.of(grid.product_id)
+        parts.append(price_moves(grid, limits, before, gates.far, known))
     moves = pl.concat(parts)
 
     def outcomes() -> Iterator[Outcome]:

@@ -16,8 +16,9 @@ class Gates:
     Of all prices, against today's prices. max_share_moved: share that differs; max_mean_move: mean of |price / today's
     − 1|; max_share_beyond_moves: share beyond the policy's limits on moves from today's price, for whatever reason.
 
-    Of all prices, each against its published one, or today's where it has none. max_single_move: the largest
-    new / old − 1, of a fall old / new − 1, so that at 1 no price more than doubles or falls below half.
+    Of all prices, each against its published one, or where it has none, the price nearest to today's that the demand
+    was learned from. max_single_move: the largest new / old − 1, of a fall old / new − 1, so that at 1 no price more
+    than doubles or falls below half.
 
     Against the published version, and only where there is one. max_share_missing: share of its products that the
     version does not price; same_columns, same_currency: whether its columns, with their types, and its currency must

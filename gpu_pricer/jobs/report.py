@@ -26,7 +26,7 @@ from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.published.price_copy import bring_version
-from gpu_pricer.tables.version.names import FAIRNESS, METRICS_FILE, PUBLICATION, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.names import FAIRNESS, METRICS_FILE, PUBLICATION, RECORD, RUN_RECORD, UNPRICED
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
@@ -146,7 +146,7 @@ def _beside(
         certificate=find_certificate(folder / RECORD),
         audit=_json(folder / FAIRNESS, {}),
         summary=_json(Path(config.paths.data) / "summary.json", {}),
-        unpriced=_read(folder / RECORD / "unpriced.parquet"),
+        unpriced=_read(folder / RECORD / UNPRICED),
         ledger=_ledger(work / LEDGER),
         record=_scoring(work, version),
         market=Market(

@@ -18,7 +18,7 @@ from gpu_pricer.tables.priced_products import is_cost_assumed
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
-from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.names import RECORD, UNPRICED
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
@@ -66,6 +66,7 @@ def closing_lines(
         *_old_sales(version, info),
         *_moves(version, _has_limits(prices / run / RECORD)),
         *_beyond_moves(version),
+        *_not_priced(prices / run / RECORD),
         *_without_rung(version),
         *_units_and_index(version, often),
         *_beside_recent_units(version, outlook, sold),
@@ -147,9 +148,22 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
     if not count:
         return []
     return [
-        f"  {count:,} of them beyond a move limit, because a given cost (or a list price, ceiling or floor) demands "
-        "it: see the values max_…_broken in the column binding"
+        f"  {count:,} of them beyond a move limit, because a rule that outranks it demands so (a margin on the cost, a "
+        "list price, a ceiling or a floor): see the values …_broken in the column binding"
     ]
+
+
+def _not_priced(record: Path) -> list[str]:
+    """Return the line on the products without a price, by the name of the reason, none if all have one."""
+    path = record / UNPRICED
+    if not path.exists():
+        return []
+    named = pl.read_parquet(path, columns=["reason"])["reason"].str.split(":").list.first()
+    counts = named.value_counts(sort=True).rows()
+    if not counts:
+        return []
+    told = ", ".join(f"{count:,} {name}" for name, count in counts)
+    return [f"  {len(named):,} more products get no price ({told}): see {shown(path)}"]
 
 
 def _without_rung(version: PriceVersion) -> list[str]:

@@ -29,7 +29,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.version.code import code_fingerprint
-from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, PLAN, PLAN_LOCK, RECORD, new_run
+from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, PLAN, PLAN_LOCK, RECORD, UNPRICED, new_run
 from gpu_pricer.tables.version.price_history import write_history
 from gpu_pricer.tables.version.price_version import CONTRACT, PriceVersion
 from gpu_pricer.tables.version.seal import seal
@@ -243,7 +243,7 @@ def empty_version(
 
 def write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
     """Write the products without a price into the record, so that <version>/*.parquet has only the price table."""
-    with replacing_file(folder / "unpriced.parquet") as fresh:
+    with replacing_file(folder / UNPRICED) as fresh:
         write_table(unpriced, fresh)
     if unpriced.height:
-        log.warning("%d products cannot be priced, see %s", unpriced.height, folder / "unpriced.parquet")
+        log.warning("%d products cannot be priced, see %s", unpriced.height, folder / UNPRICED)

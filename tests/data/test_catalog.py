@@ -149,7 +149,7 @@ def test_prices_stated_in_another_unit_than_that_of_the_sales_are_refused(lines,
         catalog_of(PRODUCT | {"price": [266.0]}, lines({"price": 2.66}, {"price": 2.66}), weeks(1))
 
 
-def test_one_price_far_from_its_sales_is_told_and_counts(lines, weeks, caplog):
+def test_one_price_far_from_its_sales_is_told_and_stays_in_the_catalog(lines, weeks, caplog):
     stated = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "price": [2.0, 2.5, 0.1]}
     sales = lines(*[{"product_id": product, "price": 2.0} for product in (10, 11, 12) for _ in range(2)])
 

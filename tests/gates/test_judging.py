@@ -1,6 +1,7 @@
 """Every gate measures what it says, against today's prices and against the published version."""
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from gpu_pricer.gates.published import read_published
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.names import CATALOG_COPY, FAIRNESS, METRICS, RECORD
+from gpu_pricer.tables.version.names import CATALOG_COPY, FAIRNESS, KEPT, METRICS, RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
@@ -117,6 +118,26 @@ def test_one_absurd_price_is_named_whatever_the_others_are(market, layout):
     cell = f"product p007 in segment {segment} from {before[product, segment]:.2f} to {absurd[product, segment]:.2f}"
     assert f", {cell} (above the limit: 1 of 24 products) (publish.gates.max_single_move): mend the product's" in said
     assert market.outcome(run="first", max_single_move=0.0).found == 0
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_a_price_of_today_that_taught_nothing_is_no_measure_of_itself(market, layout):
+    """Before the first publication nothing else tells that a list of products states a price in cents."""
+    mistyped = pl.when(pl.col("product_id") == "p007").then(100 * pl.col("price")).otherwise("price")
+    for run, tiling in (("long", "long"), ("second", layout)):
+        market.scored(run, catalog=CATALOG.with_columns(price=mistyped, cost=mistyped / 2), tiling=(tiling, ()))
+    highest = ARTEFACT.products.filter(product_id="p007")["max_price"].item()
+    price = max(of for (product, _), of in prices_of(market.prices / "long").items() if product == "p007")
+
+    def judged():
+        folder, gates = market.prices / "second", replace(OFF, max_single_move=4.0)
+        return judge_version(folder, read_version(folder), gates, None, Evidence()).outcomes[0]
+
+    assert not judged().is_passed
+    assert judged().found == pytest.approx(price / highest - 1)
+    assert "product p007 in segment" in judged().detail
+    shutil.rmtree(market.prices / KEPT)
+    assert judged().is_passed
 
 
 def test_fall_of_a_single_price_counts_as_the_rise_that_would_undo_it(market):

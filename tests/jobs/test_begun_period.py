@@ -129,3 +129,4 @@ def test_sales_of_a_begun_monday_change_the_artefact(tmp_path):
     for part in ("appeal", "sensitivity"):
         assert not np.array_equal(*(artefact.factors[part] for artefact in found))
     assert [artefact.info.pricing_period for artefact in found] == ["2024-06-17"] * 2
+    assert [artefact.info.sales_end for artefact in found] == ["2024-06-17", "2024-06-16"]

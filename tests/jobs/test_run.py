@@ -201,6 +201,19 @@ def test_assumed_costs_are_admitted(first_run, tmp_path):
     assert "the cost of 5 products is assumed, a configured share of their list price" in closing
 
 
+def test_closing_lines_count_products_without_a_price_by_reason(first_run, tmp_path):
+    shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
+    unpriced = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/unpriced.parquet"
+    catalog, reasons = first_run.directory / "work/data/products.parquet", ["far_from_sales: x", "no_demand: y"]
+
+    for rows in (0, 3):
+        frame = pl.DataFrame({"product_id": range(rows), "reason": [reasons[row // 2] for row in range(rows)]})
+        frame.with_columns(pl.col("reason").cast(pl.String)).write_parquet(unpriced)
+        closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
+        told = "  3 more products get no price (2 far_from_sales, 1 no_demand): see "
+        assert (told in closing) == bool(rows)
+
+
 def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first_run, tmp_path):
     shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
     record = tmp_path / "prices" / current_run(tmp_path / "prices") / RUN_RECORD
@@ -211,7 +224,7 @@ def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first
         content["tally"]["beyond_moves"] = count
         record.write_text(json.dumps(content))
         closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
-        assert ("7 of them beyond a move limit, because a given cost" in closing) == said
+        assert ("7 of them beyond a move limit, because a rule that outranks it" in closing) == said
 
 
 def test_closing_lines_say_that_the_ladder_has_no_price_for_many_products(first_run, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.parquet.file import Column
 from gpu_pricer.tables.parquet.pages import values_chunk
-from gpu_pricer.tables.price_table import price_columns, write_prices
+from gpu_pricer.tables.price_table import MOVE_LIMITS, RULES, price_columns, write_prices
 
 
 def test_file_is_whole_or_absent(tmp_path):
@@ -30,3 +30,7 @@ def test_segments_that_cannot_name_columns_are_refused(segments, found):
         price_columns(pl.Series(segments))
 
     assert f"found {found}: rename the segments or set score.layout=long" in str(error.value)
+
+
+def test_every_rule_on_a_move_is_among_the_limits_on_moves():
+    assert set(MOVE_LIMITS) == {rule for rule in RULES if "_decrease" in rule or "_increase" in rule}

@@ -1,7 +1,7 @@
 """The records that ChoiceData consists of: shelf rows, choice sets, choices, products, users, categories, calendar."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import torch
@@ -179,7 +179,7 @@ class Calendar:
     The first history_periods periods only feed the users' histories. The periods from there up to trained_periods
     (exclusive) are trained on, those from there up to validated_periods are for validation, the rest for the test.
     begun: first day of the period after them, which has begun; None where none teaches. The average household and the
-    price response learn from it once every period is trained on.
+    price response learn from it once every period is trained on. begun_days: how many of its days have passed.
     """
 
     periods: list[date]
@@ -188,6 +188,7 @@ class Calendar:
     trained_periods: int
     validated_periods: int
     begun: date | None
+    begun_days: int = 0
 
     @property
     def count(self) -> int:
@@ -200,6 +201,13 @@ class Calendar:
         if self.begun is None or self.trained_periods < self.count:
             return self.periods
         return [*self.periods, self.begun]
+
+    @property
+    def end(self) -> date:
+        """Return the last day of the log, of the begun period if it teaches."""
+        if self.begun is None:
+            return self.periods[-1] + timedelta(days=self.period_days - 1)
+        return self.begun + timedelta(days=self.begun_days - 1)
 
     @property
     def last_trained(self) -> date:

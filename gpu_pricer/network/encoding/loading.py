@@ -158,6 +158,7 @@ def _tensors(
             trained_periods=trained,
             validated_periods=trained + split.validation_periods,
             begun=tables.begun,
+            begun_days=0 if tables.begun is None else round(summary["begun_share"] * summary["period_days"]),
         ),
         history=history,
         visit_group=_visit_groups(tables),

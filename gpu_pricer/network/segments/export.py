@@ -136,6 +136,7 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
         pricing_period=(data.calendar.periods[-1] + timedelta(days=data.calendar.period_days)).isoformat(),
         outside_option=data.has_outside_option,
         currency=data.currency,
+        sales_end=data.calendar.end.isoformat(),
     )
 
 

@@ -15,6 +15,7 @@ from gpu_pricer.tables.artefact.artefact_files import (
     NETWORK,
     read_artefact,
     read_segments,
+    read_support,
     require_artefact,
     write_artefact,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "read_artefact",
     "read_info",
     "read_segments",
+    "read_support",
     "require_artefact",
     "sales_age",
     "write_artefact",

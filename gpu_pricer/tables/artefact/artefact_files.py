@@ -92,6 +92,12 @@ def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     return segments, _read_optional(directory / "user_segments.parquet")
 
 
+def read_support(directory: Path) -> pl.DataFrame:
+    """Return product_id, min_price and max_price of every product with a demand of its own."""
+    products = _read_table(directory / "products.parquet")
+    return products.select("product_id", "min_price", "max_price").drop_nulls("product_id")
+
+
 def _read_offsets(path: Path, product_id: pl.Series | None) -> pl.DataFrame | None:
     """Return the optional table of the offsets, with those of certain products alone if their ids are given."""
     offsets = _read_optional(path)

@@ -18,7 +18,11 @@ FORMS = {
 
 @dataclass(frozen=True)
 class DemandInfo:
-    """The content of demand.json; dates are ISO strings, pricing_period is the first day that is priced."""
+    """The content of demand.json; dates are ISO strings.
+
+    pricing_period: the first day that is priced. sales_end: the last day of the sales that the demand knows; None: the
+    day before pricing_period.
+    """
 
     format_version: int
     kind: str
@@ -31,6 +35,7 @@ class DemandInfo:
     pricing_period: str
     outside_option: bool
     currency: str
+    sales_end: str | None = None
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
@@ -44,13 +49,16 @@ class DemandInfo:
         for name in ("training_start", "training_end", "pricing_period"):
             if not _is_date(getattr(self, name)):
                 raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
+        if self.sales_end is not None and not _is_date(self.sales_end):
+            raise ValueError(f"sales_end must be an ISO date, found {self.sales_end!r}")
 
 
 def read_info(path: Path) -> DemandInfo:
     """Return what a file demand.json says; raise InputError if that is not what it must be."""
     try:
         raw = json.loads(path.read_text())
-        return DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})
+        known = (field.name for field in fields(DemandInfo) if field.name != "sales_end" or field.name in raw)
+        return DemandInfo(**{name: raw[name] for name in known})
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path} must describe a demand artefact, found: {reason}; train it again") from error

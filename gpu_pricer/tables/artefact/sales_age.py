@@ -35,4 +35,7 @@ class SalesAge(NamedTuple):
 
 def sales_age(info: DemandInfo, day: date) -> SalesAge:
     """Return how old the sales of a demand are on the day on which prices are set."""
-    return SalesAge(date.fromisoformat(info.pricing_period) - timedelta(days=1), day, info.period_days)
+    end = date.fromisoformat(info.pricing_period) - timedelta(days=1)
+    if info.sales_end is not None:
+        end = date.fromisoformat(info.sales_end)
+    return SalesAge(end, day, info.period_days)

@@ -28,6 +28,8 @@ KEPT, PROMISES = "_artefacts", "_promises"
 passes them by because of the underscore."""
 CATALOG_COPY = "catalog.parquet"
 """In the record: what pricing read of the catalog."""
+UNPRICED = "unpriced.parquet"
+"""In the record: the products without a price, and why."""
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
