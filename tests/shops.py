@@ -43,4 +43,4 @@ def copied(shop: Path, folder: Path) -> Path:
 
 def validation(on_invalid: str, outliers: dict[str, OutlierRule] | None = None) -> Validation:
     """Return how the rows of a shop are judged, as the jobs do it by default but for these settings."""
-    return Validation(on_invalid, 0.5, outliers or {}, ListPriceRule(most_ratio=5, most_implausible=0.5), None)
+    return Validation(on_invalid, 0.5, 0.5, outliers or {}, ListPriceRule(most_ratio=5, most_implausible=0.5), None)

@@ -63,13 +63,15 @@ class Validation:
     """How rows are judged.
 
     on_invalid: what happens to rows that break a rule. most_invalid: the largest share of the lines that may be set
-    aside for other reasons than a product that is not in the products table. outliers: by name, further rules that
-    plausible sales keep. list_prices: which list prices are plausible. guests: the user ids that many buyers share, or
-    None where nothing is said of them.
+    aside for other reasons than a product that is not in the products table. most_implausible: the largest share, of
+    all lines and of those of the last period, that may be outliers or hold cells that cannot be read. outliers: by
+    name, further rules that plausible sales keep. list_prices: which list prices are plausible. guests: the user ids
+    that many buyers share, or None where nothing is said of them.
     """
 
     on_invalid: Literal["quarantine", "refuse"]
     most_invalid: float
+    most_implausible: float
     outliers: dict[str, OutlierRule]
     list_prices: ListPriceRule
     guests: list[int | str] | None
@@ -83,7 +85,8 @@ class Validation:
         if self.on_invalid not in ("quarantine", "refuse"):
             raise InputError(f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key")
         try:
-            require_number("data.most_invalid", self.most_invalid, least=0, most=1)
+            for name in ("most_invalid", "most_implausible"):
+                require_number(f"data.{name}", getattr(self, name), least=0, most=1)
         except ValueError as error:
             raise InputError(f"{error}: mend that key") from error
         if not isinstance(self.list_prices, ListPriceRule):
@@ -196,6 +199,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         if name in LINES:
             lost = None if last_period else unreadable.get(name)
             _require_most(result, lost, raw[name].origin, validation.most_invalid)
+            _require_plausible(result, lost, raw[name].origin, validation, period)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
@@ -410,6 +414,33 @@ def _require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str
             f"no more than {most_invalid:.0%} of the lines of {origin} may break rules (data.most_invalid), found "
             f"{lost:,} of {read:,}; it {'; '.join(told)}: mend it, or set data.most_invalid={_rounded_up(lost / read)}"
         )
+
+
+def _require_plausible(
+    checked: Checked, unreadable: pl.DataFrame | None, origin: str, validation: Validation, period: Period
+) -> None:
+    """Raise InputError if too many lines, of all or of the last period's, are outliers or cannot be read.
+
+    Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
+    day on: they look like lost demand. When a line that cannot be read was sold is not known.
+    """
+    broken = [pl.col(rule) == "invalid" for rule in checked.broken if rule in validation.outliers]
+    odd = checked.invalid.filter(pl.any_horizontal(broken)) if broken else checked.invalid.clear()
+    unread, last = 0 if unreadable is None else unreadable.height, checked.valid["time"].max()
+    is_recent = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), pl.lit(last), closed="right")
+    recent = [rows.select(is_recent.sum()).item() for rows in (odd, checked.valid, checked.invalid)]
+    read = checked.valid.height + checked.invalid.height + unread
+    found = ((odd.height + unread, read, ""), (recent[0], recent[1] + recent[2], f" of the last {period.days} days"))
+    for lost, lines, when in found:
+        if lost > max(validation.most_implausible * lines, FEW):
+            told = [] if unreadable is None or when else [_cells_report(unreadable, origin, CELLS_ARE_READABLE)]
+            told += [checked.report() + _settings(checked, validation.outliers)] if checked.broken else []
+            raise InputError(
+                f"no more than {validation.most_implausible:.0%} of the lines{when} of {origin} may be outliers or "
+                f"unreadable (data.most_implausible), found {lost:,} of {lines:,}; it {'; '.join(told)}: look whether "
+                "these lines are in another format, unit or currency and mend them, or set data.most_implausible="
+                f"{_rounded_up(lost / lines)}"
+            )
 
 
 def _rounded_up(share: float) -> float:

@@ -1,0 +1,62 @@
+"""Slips are set aside; many lines at once are in another unit or format, and a night without them would look like lost
+demand.
+"""
+
+import pytest
+
+from tests.jobs.conftest import ANSWER, LINES, PREPARE
+
+
+def cents(lines):
+    """Prices of which those of some lines are in cents."""
+    return [f"{100 * price}" if line in lines else f"{price}" for line, price in enumerate(LINES["price"])]
+
+
+@pytest.fixture
+def prepared(gpu_pricer, own_files):
+    """prepared(*overrides, column=cells) is what `prepare` ends with after a night in which cells are these."""
+    own_files()
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+
+    def night(*overrides, **columns):
+        own_files(**columns)
+        return gpu_pricer(*PREPARE, *overrides)
+
+    return night
+
+
+def test_a_log_of_which_a_part_is_in_another_currency_unit_is_refused(prepared):
+    ended = prepared(price=cents(range(13)))
+
+    assert ended.status == 2
+    said = ended.said[0]
+    assert "no more than 10% of the lines of " in said
+    assert "may be outliers or unreadable (data.most_implausible), found 13 of 120; it breaks price_is_near" in said
+    assert said.endswith("unit or currency and mend them, or set data.most_implausible=0.11")
+    assert prepared("data.most_implausible=0.11", price=cents(range(13))).status == 0
+    assert prepared(price=cents(range(12))).status == 0
+
+
+def test_a_till_that_has_changed_lately_is_no_loss_of_demand(prepared):
+    ended = prepared(price=cents(range(116, 120)))
+
+    assert ended.status == 2
+    assert "no more than 10% of the lines of the last 7 days of " in ended.said[0]
+    assert "found 4 of 10; it breaks price_is_near_the_median in 4 rows" in ended.said[0]
+    assert prepared("data.most_implausible=0.4", price=cents(range(116, 120))).status == 0
+    assert prepared(price=cents(range(117, 120))).status == 0
+
+
+def test_lines_from_before_the_last_period_do_not_count_as_recent(prepared):
+    assert prepared(price=cents(range(106, 110))).status == 0
+
+
+def test_a_format_of_dates_that_changes_in_the_log_is_refused(prepared):
+    days = [f"{day[8:]}.{day[5:7]}.{day[:4]}" if line < 20 else day for line, day in enumerate(LINES["sold_at"])]
+
+    ended = prepared(sold_at=days)
+
+    assert ended.status == 2
+    assert (
+        "found 20 of 120; it breaks cells_are_readable in 20 rows, such as line 2 sold_at='06.01.2025'" in ended.said[0]
+    )
