@@ -20,7 +20,7 @@ from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.logged_list_prices import warn_of_unlike_list_prices, with_regular_prices
 from gpu_pricer.data.period_log import PeriodLog, period_log
-from gpu_pricer.data.price_changes import day_pairs, warn_of_changes
+from gpu_pricer.data.price_changes import day_pairs, doubts_of_changes
 from gpu_pricer.data.price_groups import (
     common_deals,
     group_names,
@@ -132,7 +132,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     calendar = rules.period.calendar(*_days(sales))
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
-    offered, modal = _offered(sales, training, inputs, rules)
+    offered, modal, doubts = _offered(sales, training, inputs, rules)
     warn_of_unlike_list_prices(sales)
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
     shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
@@ -178,7 +178,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         )
         told = with_group_numbers(inputs.tables["group_prices"], names)
         tables["group_shelf"] = _group_shelf(sales, priced, came, told, rules.period)
-    summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names}
+    summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names, "doubts": doubts}
     _tell_off_shelf(summary["purchases"], summary["purchases_on_shelf"])
     return Canonical(tables, choices, summary)
 
@@ -214,8 +214,11 @@ def _joined(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def _offered(
     sales: pl.DataFrame, training: list[date], inputs: Inputs, rules: Preparation
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the products that are kept, with has_unit_price, and the modal prices of their lines."""
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Return the products that are kept, with has_unit_price, the modal prices of their lines, and doubts about these.
+
+    Doubts are logged as warnings, and stand in summary.json for whoever looks at the prices.
+    """
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     rule, modal, pairs, days = _unit_price_rule(inputs, rules), [], [], []
     for part in period_blocks(sales):
@@ -225,8 +228,10 @@ def _offered(
         days.append(day_pairs(lines))
     offered = with_unit_prices(offered, pl.concat(pairs), rule)
     priced = offered.filter(has_unit_price(offered))
-    warn_of_changes(pl.concat(days).join(priced, on="product_id", how="semi", maintain_order="left"))
-    return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered)
+    doubts = doubts_of_changes(pl.concat(days).join(priced, on="product_id", how="semi", maintain_order="left"))
+    for doubt in doubts:
+        log.warning("%s", doubt)
+    return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered), doubts
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:

@@ -5,13 +5,9 @@ cut of a day looks as if it sold next to nothing, and the price response comes o
 pay, as with a coupon, is the modal one of a period with few lines by chance: it looks like a cut that sold nothing.
 """
 
-import logging
-
 import polars as pl
 
 from gpu_pricer.tables.schemas import PRICE_GROUP
-
-log = logging.getLogger(__name__)
 
 KEY = ("product_id", "period")
 COUNTS = ("within", "within_agreeing", "between", "between_agreeing")
@@ -19,11 +15,11 @@ SAME = 0.02
 """Prices agree if they differ by at most this share: smaller changes hardly hide a response."""
 
 MOST_CHANGED, LEAST_PAIRS = 0.10, 100
-"""Share of pairs of sales on two days of a period between which the price changed, above which the log warns, and the
-fewest pairs that tell it. Complete Journey has 1.1 % in weeks and 19 % in four weeks; prices of which one in ten is cut
-for a day have 31 % in weeks, where they teach a sensitivity of .5 instead of 3.2."""
+"""Share of pairs of sales on two days of a period between which the price changed, above which there is a doubt, and
+the fewest pairs that tell it. Complete Journey has 1.1 % in weeks and 19 % in four weeks; prices of which one in ten is
+cut for a day have 31 % in weeks, where they teach a sensitivity of .5 instead of 3.2."""
 MOST_UNLIKE = 0.18
-"""Share of pairs of sales on one day at different prices, above which the log warns. Complete Journey, whose stores
+"""Share of pairs of sales on one day at different prices, above which there is a doubt. Complete Journey, whose stores
 have prices of their own, has 12 %. Shops in which one line in eight has a coupon for 20 %, or gives two units for the
 price of one, have 23 and 21 %, and teach elasticities of −2.1 and −1.7 instead of −2.5."""
 
@@ -90,26 +86,25 @@ def share_unlike(pairs: pl.DataFrame) -> float | None:
     return None if within < LEAST_PAIRS else 1.0 - float(agreeing / within)
 
 
-def warn_of_changes(pairs: pl.DataFrame) -> None:
-    """Warn where prices change within periods or differ between buyers.
+def doubts_of_changes(pairs: pl.DataFrame) -> list[str]:
+    """Return a sentence each where prices change within periods or differ between buyers.
 
     pairs: from day_pairs, of the products with a unit price.
     """
-    unlike = share_unlike(pairs)
+    doubts, unlike, changed = [], share_unlike(pairs), share_changed(pairs)
     if unlike is not None and unlike > MOST_UNLIKE:
-        log.warning(
-            "buyers of a product pay different prices on the same day, as %.0f %% of its successive sales do: coupons, "
-            "members' prices and prices for several units look like cuts that everybody saw, so that the price "
-            "response may come out too small; give the price before such a discount in price, or where some users or "
-            "stores have prices of their own, name them in price_group, with their prices in group_prices",
-            100 * unlike,
+        doubts.append(
+            f"buyers of a product pay different prices on the same day, as {100 * unlike:.0f} % of its successive "
+            "sales do: coupons, members' prices and prices for several units look like cuts that everybody saw, so "
+            "that the price response may come out too small, and today's price is not what all of them pay; give the "
+            "price before such a discount in price, or where some users or stores have prices of their own, name them "
+            "in price_group, with their prices in group_prices"
         )
-    share = share_changed(pairs)
-    if share is not None and share > MOST_CHANGED:
-        log.warning(
-            "prices change within the periods, between %.0f %% of the sales of a product on two days of one: each "
-            "period counts with one price, so that the price response comes out too small; set data.occasion_period "
-            "to one in which prices stay, such as 1d, and data.shelf.min_lines=1 if a product sells less than twice "
-            "in it",
-            100 * share,
+    if changed is not None and changed > MOST_CHANGED:
+        doubts.append(
+            f"prices change within the periods, between {100 * changed:.0f} % of the sales of a product on two days of "
+            "one: each period counts with one price, so that the price response comes out too small; set "
+            "data.occasion_period to one in which prices stay, such as 1d, and data.shelf.min_lines=1 if a product "
+            "sells less than twice in it"
         )
+    return doubts

@@ -59,8 +59,9 @@ def main(config: DictConfig) -> None:
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity at
                               today's prices, purchases expected in a period, 90 % of its posterior (posterior_low,
                               posterior_high), the elasticity of the log alone (observed) and its interval (low,
-                              high); interval_90: number of cells, segments x categories with draws, and the
-                              catalog's elasticity, low and high by the posterior
+                              high); doubts: sentences on what speaks against prices from it; interval_90: number of
+                              cells, segments x categories with draws, and the catalog's elasticity, low and high by
+                              the posterior
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);
@@ -93,6 +94,8 @@ def main(config: DictConfig) -> None:
     metrics = evaluate_all(found, settings, config.seed)
     if found.held_out is not None:
         metrics.blocks["fingerprint"] = judged_demand(config.paths)
+    if response := metrics.blocks.get("price_response"):
+        response["doubts"] = rising_sales(response["elasticity_by_category"], settings.bootstrap.level)
     write_evaluation(work, metrics, found.held_out)
     if settings.plots:
         draw_evaluation(work / "plots", metrics, found.held_out, found.demand, settings.categories)
@@ -100,7 +103,7 @@ def main(config: DictConfig) -> None:
 
 
 def _print(blocks: dict[str, Any], level: float) -> None:
-    """Print the tables of the scores, the verdict on the baselines, and a warning where sales rise with prices.
+    """Print the tables of the scores, the verdict on the baselines, and the doubts.
 
     level: of the intervals.
     """
@@ -108,5 +111,5 @@ def _print(blocks: dict[str, Any], level: float) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for line in verdict_lines(blocks.get("baselines", {}), level):
         console.print(line)
-    for line in rising_sales(blocks.get("price_response", {}).get("elasticity_by_category", {}), level):
-        log.warning("%s", line)
+    for doubt in blocks.get("price_response", {}).get("doubts", []):
+        log.warning("%s", doubt)

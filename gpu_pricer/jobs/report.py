@@ -31,6 +31,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.tables.version.version_record import read_version
+from gpu_pricer.versions.doubts import doubts_of
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
 from gpu_pricer.versions.outlook import Outlook, outlook_of
 from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths
@@ -106,6 +107,12 @@ def write_report(
     return path
 
 
+def doubts_about(config: DictConfig, folder: Path, outlook: Outlook | None) -> list[str]:
+    """Return a sentence on each doubt about the prices of the version in a folder; outlook: see write_report."""
+    metrics = known_metrics(folder, read_version(folder), None, _metrics_file(config))
+    return doubts_of(outlook, _summary(config), metrics)
+
+
 def _folder(config: DictConfig) -> Path:
     """Return the version to report on: paths.shards, by default the published one."""
     if config.paths.shards is not None:
@@ -145,7 +152,8 @@ def _beside(
         is_uniform_a_bound=uniform is not None and uniform.is_bound,
         certificate=find_certificate(folder / RECORD),
         audit=_json(folder / FAIRNESS, {}),
-        summary=_json(Path(config.paths.data) / "summary.json", {}),
+        summary=_summary(config),
+        doubts=doubts_about(config, folder, outlook),
         unpriced=_read(folder / RECORD / UNPRICED),
         ledger=_ledger(work / LEDGER),
         record=_scoring(work, version),
@@ -202,6 +210,12 @@ def _older(config: DictConfig, folder: Path, older: Path | None, is_chosen: bool
     after = compared_version(config, folder)
     before = compared_version(config, older) if (older / RUN_RECORD).is_file() else Compared(older, None)
     return Older(before, after, is_chosen)
+
+
+def _summary(config: DictConfig) -> dict[str, Any]:
+    """Return what `prepare` wrote of its tables, {} without."""
+    found: dict[str, Any] = _json(Path(config.paths.data) / "summary.json", {})
+    return found
 
 
 def _metrics_file(config: DictConfig) -> Path:

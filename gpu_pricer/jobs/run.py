@@ -98,7 +98,8 @@ def main(config: DictConfig) -> dict[str, object]:
         promise = _last_promise(config)
         page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        for line in closing_lines(Path(config.paths.prices), catalog, outlook, page, promise, sold):
+        doubts = report.doubts_about(config, folder, outlook)
+        for line in closing_lines(Path(config.paths.prices), catalog, outlook, page, promise, sold, doubts):
             console.print(line)
     return {"steps": seconds}
 

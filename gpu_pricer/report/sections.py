@@ -63,8 +63,8 @@ class Surroundings(NamedTuple):
     published. older: the version to compare with, None without one. metrics: of the held-out sales, empty without.
     bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the profit of one
     price list, at most if is_uniform_a_bound, None where it is not known. certificate, audit, summary (of prepare),
-    unpriced: as their files say. ledger: its rows of whole versions, oldest first. record: run.json of score, {}
-    without. market: the frontiers, the stock and the competitors.
+    unpriced: as their files say. doubts: sentences on what speaks against the prices. ledger: its rows of whole
+    versions, oldest first. record: run.json of score, {} without. market: the frontiers, the stock and the competitors.
     """
 
     names: pl.DataFrame
@@ -80,6 +80,7 @@ class Surroundings(NamedTuple):
     audit: dict[str, Any]
     summary: dict[str, Any]
     unpriced: pl.DataFrame
+    doubts: list[str]
     ledger: list[dict[str, Any]]
     record: dict[str, Any]
     market: Market

@@ -37,9 +37,6 @@ MOST_ELASTIC = 3.0
 MUCH_WITHOUT_RUNG = 0.10
 """Share of the products on the shelf without a price to go to, from which on the lines say so."""
 
-MUCH_UNTAUGHT = 0.25
-"""Share of the units in categories that taught no price response, or little of it, from which on the lines say so."""
-
 
 def closing_lines(
     prices: Path,
@@ -48,11 +45,12 @@ def closing_lines(
     page: Path | None = None,
     promise: Sequence[str] = (),
     sold: RecentSales | None = None,
+    doubts: Sequence[str] = (),
 ) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
     outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
-    what became of an earlier version's. sold: from recent_sales, None where that is unknown.
+    what became of an earlier version's. sold: from recent_sales, None where that is unknown. doubts: from doubts_of.
     """
     run = current_run(prices)
     if run is None:
@@ -72,7 +70,7 @@ def closing_lines(
         *_beside_recent_units(version, outlook, sold),
         *_promised_profit(version, catalog, outlook, often),
         *_constraints(prices / run / RECORD, version.currency, often),
-        *_advice(outlook),
+        *(f"  {doubt}" for doubt in doubts),
         *promise,
         "",
         f"Read it with {'Polars, pandas or DuckDB' if address_of(prices) is None else 'Polars or DuckDB'}:",
@@ -297,32 +295,6 @@ def _asked(entries: list[dict[str, Any]]) -> str:
     if shares or share is None:
         return f"{asked} a set amount"
     return f"{asked} {share:.1%} of the level at {prices} prices"
-
-
-def _advice(outlook: Outlook | None) -> list[str]:
-    """Return the advice where the data cannot support the prices: of most categories, or of many of the units."""
-    if outlook is None:
-        return []
-    lines = []
-    if 2 * outlook.vague > outlook.categories:
-        lines.append(
-            f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price "
-            "response: run a price test before these prices (gpu-pricer pricetest)"
-        )
-    if outlook.untaught >= MUCH_UNTAUGHT:
-        lines.append(
-            f"  {outlook.untaught:.0%} of the units expected at today's prices are in categories that taught no price "
-            "response, because too few periods show the prices of their products: they have the average response; "
-            "let more products teach (data.shelf.min_lines, "
-            "data.occasion_period, train.encoding.teaching)"
-        )
-    if outlook.borrowed >= MUCH_UNTAUGHT:
-        lines.append(
-            f"  {outlook.borrowed:.0%} of the units expected at today's prices are in categories whose price response "
-            "is more that of other categories than what their own sales tell: a price test teaches it "
-            "(gpu-pricer pricetest)"
-        )
-    return lines
 
 
 def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None, often: str) -> list[str]:

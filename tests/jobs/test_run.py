@@ -23,6 +23,7 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.summary import closing_lines
+from gpu_pricer.versions.doubts import doubts_of
 from gpu_pricer.versions.outlook import Outlook
 from tests.markets import catalog_of, small_artefact
 
@@ -243,9 +244,8 @@ def test_closing_lines_say_that_the_ladder_has_no_price_for_many_products(first_
 
 
 def closing_of(first_run, outlook=None):
-    return "\n".join(
-        closing_lines(first_run.directory / "prices", first_run.directory / "work/data/products.parquet", outlook)
-    )
+    catalog, doubts = first_run.directory / "work/data/products.parquet", doubts_of(outlook, {}, {})
+    return "\n".join(closing_lines(first_run.directory / "prices", catalog, outlook, doubts=doubts))
 
 
 def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):

@@ -88,7 +88,10 @@ def write_evaluation(work):
         "fingerprint": ARTEFACT.fingerprint(),
         "test": scores,
         "baselines": dict.fromkeys(BASELINES, baseline),
-        "price_response": {"elasticity_by_category": {f"c{k}": elasticity | {"high": 0.1} for k in range(5)}},
+        "price_response": {
+            "elasticity_by_category": {f"c{k}": elasticity | {"high": 0.1} for k in range(5)},
+            "doubts": ["sales rise with <prices> in 2 of 5 categories"],
+        },
     }
     (work / "metrics.json").write_text(json.dumps(metrics))
     bins = [

@@ -135,6 +135,13 @@ def test_page_says_what_is_an_estimate_and_who_published(report_shop):
     assert "neither the product nor a fallback of its category" in text
 
 
+def test_page_says_first_what_speaks_against_its_prices(report_shop):
+    head = report_shop.page[report_shop.page.index('id="head"') : report_shop.page.index('id="gates"')]
+
+    doubts, cards = head.index("What speaks against these prices"), head.index('class="cards"')
+    assert doubts < head.index("<li>Sales rise with &lt;prices&gt; in 2 of 5 categories.</li>") < cards
+
+
 def text_of(page, section):
     """The words of one section, with single spaces."""
     found = re.search(rf'<section id="{section}".*?</section>', page, re.DOTALL)[0]
