@@ -1,7 +1,6 @@
 """The inputs: every raw table is read, typed and checked before anything is computed or written."""
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -11,6 +10,16 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.checks import require_number
+from gpu_pricer.data.checks_of_log import (
+    CELLS_ARE_READABLE,
+    PRODUCT_IS_KNOWN,
+    cells_report,
+    require_most,
+    require_once,
+    require_plausible,
+    require_unit_prices,
+    settings_of,
+)
 from gpu_pricer.data.guests import shared_user_report, with_guests
 from gpu_pricer.data.logged_list_prices import LIST_PRICE_IS_PLAUSIBLE, ListPriceRule
 from gpu_pricer.data.outliers import OutlierRule
@@ -21,18 +30,16 @@ from gpu_pricer.data.short_ids import (
     with_ordered_ids,
     with_short_ids,
 )
-from gpu_pricer.data.sources.source import CELLS, COLUMN, FILE, LINE, RawTable, Source
+from gpu_pricer.data.sources.source import CELLS, COLUMN, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.checking import EXAMPLES, FEW, Checked, check, examples
-from gpu_pricer.tables.periods import Period, by_period
+from gpu_pricer.tables.checking import EXAMPLES, Checked, check, examples
+from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, GroupPrices, Offers, Products, Transactions, Users
 
 log = logging.getLogger(__name__)
 
-LEAST_REPEATED = 5
-"""How many different lines a day, or the whole table, must have so that no chance repeats all of them."""
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "products": Products,
     "users": Users,
@@ -41,7 +48,6 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "context": Context,
     "group_prices": GroupPrices,
 }
-CELLS_ARE_READABLE = "cells_are_readable"
 """The rule that rows of text break that hold a cell of another kind than their column."""
 STAY = {
     "vat_rate": ("vat_rates_are_readable", "with data.catalog.vat_rate if prices include VAT"),
@@ -52,7 +58,6 @@ PRICES_ARE_POSITIVE = "price_is_positive"
 """The rule of Products that products break whose price is no price: they stay, without a price of their own."""
 LISTED = ("transactions", "offers", "products")
 """The tables with list prices."""
-PRODUCT_IS_KNOWN = "product_is_known"
 DESCRIBED = ("products", "users")  # whose further columns are attributes
 LINES = ("transactions", "offers")
 """The tables that grow with every day."""
@@ -198,11 +203,13 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         _require_sound(result, raw[name].origin, validation.outliers)
         if name in LINES:
             lost = None if last_period else unreadable.get(name)
-            _require_most(result, lost, raw[name].origin, validation.most_invalid)
-            _require_plausible(result, lost, raw[name].origin, validation, period)
+            require_most(result, lost, raw[name].origin, validation.most_invalid)
+            require_plausible(result, lost, raw[name].origin, validation.most_implausible, validation.outliers, period)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     for name in (name for name in LINES if name in valid):
-        _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
+        require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
+    if "transactions" in valid:
+        require_unit_prices(valid["transactions"], raw["transactions"].origin, period)
     guests = 0
     if validation.guests and "transactions" not in valid:
         raise InputError("data.guests is for transactions, found offers alone: leave it out")
@@ -241,21 +248,11 @@ def _of_text(raw: dict[str, RawTable], which: Literal["unreadable", "unread", "l
 
 def _require_readable_rows(rows: pl.LazyFrame, unreadable: pl.DataFrame, origin: str) -> None:
     if rows.limit(1).collect().is_empty():
-        found = _cells_report(unreadable, origin, CELLS_ARE_READABLE)
+        found = cells_report(unreadable, origin, CELLS_ARE_READABLE)
         raise InputError(
             f"{origin} must have rows whose cells can all be read, found none; it {found}: "
             "mend the file, or run gpu-pricer inspect again if it is now written in another way"
         )
-
-
-def _cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
-    """Return how many rows break a rule on what can be read, with the lines of the first ones and what is in them.
-
-    origin: the table's; where it names several files, each line is told with its own.
-    """
-    first = rows.head(EXAMPLES).select(FILE, LINE, CELLS).iter_rows()
-    examples = "; ".join(f"line {line} {f'of {file} ' if file != origin else ''}{cells}" for file, line, cells in first)
-    return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
 
 
 def _left_out_report(rows: pl.DataFrame) -> str:
@@ -271,7 +268,7 @@ def _require_readable_list_prices(
     """Raise InputError if too many list prices cannot be read; rows: of the table. unread: see RawTable."""
     lost = unread.filter(pl.col(COLUMN) == "list_price")
     if lost.height and list_prices.is_too_much(lost.height, rows["list_price"].count() + lost.height):
-        found = _cells_report(lost, origin, STAY["list_price"][0])
+        found = cells_report(lost, origin, STAY["list_price"][0])
         raise InputError(
             f"{origin} {found}: mend these cells, or run gpu-pricer inspect again, which takes words that mean that "
             "nothing is known (inspect.null_words), or set data.list_prices.most_implausible higher"
@@ -282,7 +279,7 @@ def _kept_cells(name: str, column: str, rows: pl.DataFrame, origin: str) -> _Kep
     """Return the rows that stay though their cell of a column of CAN_LACK cannot be read."""
     rule, how = STAY[column]
     found = rows.filter(pl.col(COLUMN) == column)
-    return _Kept(name, rule, found.height, f"{origin} {_cells_report(found, origin, rule)}", how)
+    return _Kept(name, rule, found.height, f"{origin} {cells_report(found, origin, rule)}", how)
 
 
 def _with_usable_prices(products: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, _Kept]:
@@ -401,53 +398,6 @@ def _require_sound(checked: Checked, origin: str, outliers: dict[str, OutlierRul
         )
 
 
-def _require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str, most_invalid: float) -> None:
-    """Raise InputError if too many lines break other rules than that their product is known, or cannot be read."""
-    others = [pl.col(rule) == "invalid" for rule in checked.broken if rule != PRODUCT_IS_KNOWN]
-    broken = checked.invalid.filter(pl.any_horizontal(others)).height if others else 0
-    unread = 0 if unreadable is None else unreadable.height
-    lost, read = broken + unread, checked.valid.height + checked.invalid.height + unread
-    if lost > max(most_invalid * read, FEW):
-        told = [] if unreadable is None else [_cells_report(unreadable, origin, CELLS_ARE_READABLE)]
-        told += [checked.report()] if checked.broken else []
-        raise InputError(
-            f"no more than {most_invalid:.0%} of the lines of {origin} may break rules (data.most_invalid), found "
-            f"{lost:,} of {read:,}; it {'; '.join(told)}: mend it, or set data.most_invalid={_rounded_up(lost / read)}"
-        )
-
-
-def _require_plausible(
-    checked: Checked, unreadable: pl.DataFrame | None, origin: str, validation: Validation, period: Period
-) -> None:
-    """Raise InputError if too many lines, of all or of the last period's, are outliers or cannot be read.
-
-    Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
-    day on: they look like lost demand. When a line that cannot be read was sold is not known.
-    """
-    broken = [pl.col(rule) == "invalid" for rule in checked.broken if rule in validation.outliers]
-    odd = checked.invalid.filter(pl.any_horizontal(broken)) if broken else checked.invalid.clear()
-    unread, last = 0 if unreadable is None else unreadable.height, checked.valid["time"].max()
-    is_recent = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), pl.lit(last), closed="right")
-    recent = [rows.select(is_recent.sum()).item() for rows in (odd, checked.valid, checked.invalid)]
-    read = checked.valid.height + checked.invalid.height + unread
-    found = ((odd.height + unread, read, ""), (recent[0], recent[1] + recent[2], f" of the last {period.days} days"))
-    for lost, lines, when in found:
-        if lost > max(validation.most_implausible * lines, FEW):
-            told = [] if unreadable is None or when else [_cells_report(unreadable, origin, CELLS_ARE_READABLE)]
-            told += [checked.report() + _settings(checked, validation.outliers)] if checked.broken else []
-            raise InputError(
-                f"no more than {validation.most_implausible:.0%} of the lines{when} of {origin} may be outliers or "
-                f"unreadable (data.most_implausible), found {lost:,} of {lines:,}; it {'; '.join(told)}: look whether "
-                "these lines are in another format, unit or currency and mend them, or set data.most_implausible="
-                f"{_rounded_up(lost / lines)}"
-            )
-
-
-def _rounded_up(share: float) -> float:
-    """Return the next share of two decimals."""
-    return math.ceil(100 * share) / 100
-
-
 def _in_periods(name: str, rows: pl.DataFrame, period: Period) -> pl.DataFrame:
     """Return the rows of a table of lines in the order of their periods, else as they are."""
     if name not in LINES:
@@ -455,29 +405,6 @@ def _in_periods(name: str, rows: pl.DataFrame, period: Period) -> pl.DataFrame:
     start = period.start(pl.col("time"))
     is_sorted = rows.select(start).to_series().is_sorted()
     return rows if is_sorted else rows.sort(start, maintain_order=True)
-
-
-def _require_once(lines: pl.DataFrame, origin: str, period: Period) -> None:
-    """Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, four times or so.
-
-    Lines may be equal by chance, where somebody bought the same twice; all the lines of a day are never.
-    """
-    parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
-    of_day = pl.concat([_repeated_days(part) for part in parts.values()])
-    is_whole = of_day["is_repeated"].all() and of_day["lines"].sum() >= LEAST_REPEATED
-    days = of_day.filter("is_repeated", (pl.col("lines") >= LEAST_REPEATED) | is_whole)["day"].sort()
-    if len(days):
-        raise InputError(
-            f"{origin} must hold every line once, found all lines of {len(days)} days more than once, the first day "
-            f"{days[0]}: remove the copies, such as a file that lies there twice"
-        )
-
-
-def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return day, lines and is_repeated: how many different lines each day has, and whether all of them have copies."""
-    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
-    copies = line.group_by("day", "line").len("copies")
-    return copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
 
 
 def _reports(
@@ -488,19 +415,15 @@ def _reports(
 ) -> list[str]:
     """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
     reports = [
-        f"{raw[name].origin} {_cells_report(rows, raw[name].origin, CELLS_ARE_READABLE)}"
+        f"{raw[name].origin} {cells_report(rows, raw[name].origin, CELLS_ARE_READABLE)}"
         for name, rows in unreadable.items()
     ]
-    others = {name: result.report() + _settings(result, outliers) for name, result in checked.items() if result.broken}
+    others = {
+        name: result.report() + settings_of(result, outliers) for name, result in checked.items() if result.broken
+    }
     if "products" in others:
         others["products"] += _lost_lines(checked)
     return reports + [f"{raw[name].origin} {report}" for name, report in others.items()]
-
-
-def _settings(checked: Checked, outliers: dict[str, OutlierRule]) -> str:
-    """Return what to say of the settings that hold the broken rules on outliers, "" without any."""
-    names = [f"data.outliers.{name}" for name in checked.broken if name in outliers]
-    return f" ({' and '.join(names)} can be changed)" if names else ""
 
 
 def _lost_lines(checked: dict[str, Checked]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-PLAIN = re.compile(r"[A-Za-z_%][\w%./:-]*( [\w%./:-]+)*", re.ASCII)
+PLAIN = re.compile(r"[A-Za-z_%/][\w%./:-]*( [\w%./:-]+)*", re.ASCII)
 """Texts that Hydra takes as they are."""
 WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
 

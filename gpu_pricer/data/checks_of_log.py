@@ -1,0 +1,135 @@
+"""Checks of a log as a whole: rows may keep every rule one by one, and the log be unfit to learn from."""
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+
+from gpu_pricer.data.outliers import OutlierRule
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import EXAMPLES, FEW, Checked
+from gpu_pricer.tables.periods import Period, by_period
+
+CELLS_ARE_READABLE = "cells_are_readable"
+PRODUCT_IS_KNOWN = "product_is_known"
+LEAST_REPEATED = 5
+"""Lines of a day from which on it is no chance that all of them have a copy."""
+LEAST_OF_SEVERAL = 20
+"""Lines of several units, beside such of one in their period, that tell whether prices are those of one unit."""
+SAME = 0.02
+"""Prices agree if they differ by at most this share."""
+
+
+def require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str, most_invalid: float) -> None:
+    """Raise InputError if too many lines break other rules than that their product is known, or cannot be read."""
+    others = [pl.col(rule) == "invalid" for rule in checked.broken if rule != PRODUCT_IS_KNOWN]
+    broken = checked.invalid.filter(pl.any_horizontal(others)).height if others else 0
+    unread = 0 if unreadable is None else unreadable.height
+    lost, read = broken + unread, checked.valid.height + checked.invalid.height + unread
+    if lost > max(most_invalid * read, FEW):
+        told = [] if unreadable is None else [cells_report(unreadable, origin, CELLS_ARE_READABLE)]
+        told += [checked.report()] if checked.broken else []
+        raise InputError(
+            f"no more than {most_invalid:.0%} of the lines of {origin} may break rules (data.most_invalid), found "
+            f"{lost:,} of {read:,}; it {'; '.join(told)}: mend it, or set data.most_invalid={_rounded_up(lost / read)}"
+        )
+
+
+def require_plausible(
+    checked: Checked,
+    unreadable: pl.DataFrame | None,
+    origin: str,
+    most_implausible: float,
+    outliers: Mapping[str, OutlierRule],
+    period: Period,
+) -> None:
+    """Raise InputError if too many lines, of all or of the last period's, are outliers or cannot be read.
+
+    Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
+    day on: they look like lost demand. When a line that cannot be read was sold is not known.
+    """
+    broken = [pl.col(rule) == "invalid" for rule in checked.broken if rule in outliers]
+    odd = checked.invalid.filter(pl.any_horizontal(broken)) if broken else checked.invalid.clear()
+    unread, last = 0 if unreadable is None else unreadable.height, checked.valid["time"].max()
+    is_recent = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), pl.lit(last), closed="right")
+    recent = [rows.select(is_recent.sum()).item() for rows in (odd, checked.valid, checked.invalid)]
+    read = checked.valid.height + checked.invalid.height + unread
+    found = ((odd.height + unread, read, ""), (recent[0], recent[1] + recent[2], f" of the last {period.days} days"))
+    for lost, lines, when in found:
+        if lost > max(most_implausible * lines, FEW):
+            told = [] if unreadable is None or when else [cells_report(unreadable, origin, CELLS_ARE_READABLE)]
+            told += [checked.report() + settings_of(checked, outliers)] if checked.broken else []
+            raise InputError(
+                f"no more than {most_implausible:.0%} of the lines{when} of {origin} may be outliers or "
+                f"unreadable (data.most_implausible), found {lost:,} of {lines:,}; it {'; '.join(told)}: look whether "
+                "these lines are in another format, unit or currency and mend them, or set data.most_implausible="
+                f"{_rounded_up(lost / lines)}"
+            )
+
+
+def _rounded_up(share: float) -> float:
+    """Return the next share of two decimals."""
+    return math.ceil(100 * share) / 100
+
+
+def require_once(lines: pl.DataFrame, origin: str, period: Period) -> None:
+    """Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, four times or so.
+
+    Lines may be equal by chance, where somebody bought the same twice; all the lines of a day are never.
+    """
+    parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
+    of_day = pl.concat([_repeated_days(part) for part in parts.values()])
+    is_whole = of_day["is_repeated"].all() and of_day["lines"].sum() >= LEAST_REPEATED
+    days = of_day.filter("is_repeated", (pl.col("lines") >= LEAST_REPEATED) | is_whole)["day"].sort()
+    if len(days):
+        raise InputError(
+            f"{origin} must hold every line once, found all lines of {len(days)} days more than once, the first day "
+            f"{days[0]}: remove the copies, such as a file that lies there twice"
+        )
+
+
+def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return day, lines and is_repeated: how many different lines each day has, and whether all of them have copies."""
+    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
+    copies = line.group_by("day", "line").len("copies")
+    return copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
+
+
+def require_unit_prices(lines: pl.DataFrame, origin: str, period: Period) -> None:
+    """Raise InputError if most lines of several units state what all of them cost, and not the price of one.
+
+    lines: of transactions, in the order of their periods. A line of several units is compared with the median price of
+    the lines of one unit of its product and period.
+    """
+    key, found = ("product_id", "period"), []
+    for part in by_period(lines.with_columns(period.start(pl.col("time")).alias("period"))).values():
+        single = part.filter(pl.col("quantity") == 1).group_by(key).agg(single=pl.col("price").median())
+        several = part.filter(pl.col("quantity") >= 2, pl.col("quantity") % 1 == 0).join(single, on=key)
+        found.append(several.select("product_id", "quantity", "price", "single"))
+    told = pl.concat(found)
+    total = told.filter((pl.col("price") / (pl.col("single") * pl.col("quantity")) - 1).abs() <= SAME)
+    if total.height < LEAST_OF_SEVERAL or 2 * total.height <= told.height:
+        return
+    product, quantity, price, single = total.row(0)
+    raise InputError(
+        f"prices of {origin} must be those of one unit, found what all units cost in {total.height:,} of "
+        f"{told.height:,} lines of several units, such as {quantity:g} of product {product} at {price:,.2f}, of which "
+        f"one costs {single:,.2f}: divide the price by the quantity"
+    )
+
+
+def cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
+    """Return how many rows break a rule on what can be read, with the lines of the first ones and what is in them.
+
+    origin: the table's; where it names several files, each line is told with its own.
+    """
+    first = rows.head(EXAMPLES).select(FILE, LINE, CELLS).iter_rows()
+    examples = "; ".join(f"line {line} {f'of {file} ' if file != origin else ''}{cells}" for file, line, cells in first)
+    return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
+
+
+def settings_of(checked: Checked, outliers: dict[str, OutlierRule]) -> str:
+    """Return what to say of the settings that hold the broken rules on outliers, "" without any."""
+    names = [f"data.outliers.{name}" for name in checked.broken if name in outliers]
+    return f" ({' and '.join(names)} can be changed)" if names else ""
