@@ -80,7 +80,9 @@ def build_catalog(
     _require_amounts(priced, "cost", 0.0)
     _require_one_unit(stated)
     offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
-    catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
+    costed = _with_cost(priced, rule)
+    _warn_of_costs(costed)
+    catalog = costed.join(products.select("product_id", *attributes), on="product_id")
     return _arranged(sized_categories(catalog, offered, categories), attributes)
 
 
@@ -209,6 +211,26 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
     return catalog.with_columns(
         source.cast(Catalog.columns()["cost_source"].dtype).alias("cost_source"), pl.coalesce("cost", assumed)
     )
+
+
+def _warn_of_costs(catalog: pl.DataFrame) -> None:
+    """Warn of given costs that are 0 beside others that are not, and of those that are not below the price."""
+    given = catalog.filter(pl.col("cost_source").cast(pl.String) == "given").sort("product_id")
+    free = given.filter(pl.col("cost") == 0)
+    if 0 < free.height < given.height:
+        log.warning(
+            "%s of %s products have a cost of 0, such as %s: it counts as their cost; leave a cell empty where the "
+            "cost is not known",
+            f"{free.height:,}", f"{given.height:,}", free["product_id"].head(EXAMPLES).to_list(),
+        )  # fmt: skip
+    dear = given.filter(pl.col("cost") >= pl.col("price") / (1 + pl.col(VAT_RATE).fill_null(0.0)))
+    if dear.height:
+        product, cost, price = dear.select("product_id", "cost", "price").row(0)
+        log.warning(
+            "%s products cost as much as they sell for or more, such as %s with a cost of %s and a price of %s: mend "
+            "the cost if it is a slip, since a margin that the policy demands lifts prices beyond the limits on moves",
+            f"{dear.height:,}", product, f"{cost:,.2f}", f"{price:,.2f}",
+        )  # fmt: skip
 
 
 def _arranged(catalog: pl.DataFrame, attributes: list[str]) -> pl.DataFrame:

@@ -129,7 +129,7 @@ def cells_report(rows: pl.DataFrame, origin: str, rule: str) -> str:
     return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
 
 
-def settings_of(checked: Checked, outliers: dict[str, OutlierRule]) -> str:
+def settings_of(checked: Checked, outliers: Mapping[str, OutlierRule]) -> str:
     """Return what to say of the settings that hold the broken rules on outliers, "" without any."""
     names = [f"data.outliers.{name}" for name in checked.broken if name in outliers]
     return f" ({' and '.join(names)} can be changed)" if names else ""

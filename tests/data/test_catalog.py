@@ -159,6 +159,25 @@ def test_one_price_far_from_its_sales_is_told_and_stays_in_the_catalog(lines, we
     assert "1 of 3 products stated more than 10 times above or below their sales, the first 12 at 0.10" in caplog.text
 
 
+def test_costs_of_nothing_and_costs_above_prices_are_told(lines, weeks, caplog):
+    given = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "price": [2.0] * 3, "cost": [0.0, 1.0, 2.0]}
+    sales = lines(*[{"product_id": product, "price": 2.0} for product in (10, 11, 12) for _ in range(2)])
+
+    catalog_of(given, sales, weeks(1))
+
+    assert "1 of 3 products have a cost of 0, such as [10]: it counts as their cost" in caplog.text
+    assert "1 products cost as much as they sell for or more, such as 12 with a cost of 2.00" in caplog.text
+
+
+@pytest.mark.parametrize("cost", [0.0, 1.99, None])
+def test_costs_that_all_are_alike_or_below_prices_are_not_told(lines, weeks, caplog, cost):
+    given = {"product_id": [10, 11], "category_id": ["A"] * 2, "price": [2.0] * 2, "cost": [cost] * 2}
+
+    catalog_of(given, lines({"price": 2.0}, {"product_id": 11, "price": 2.0}), weeks(1))
+
+    assert "cost" not in caplog.text
+
+
 def test_new_product_with_a_price_is_in_the_catalog(lines, weeks):
     given = {"product_id": [10, 11], "category_id": ["A", "A"], "price": [None, 5.0]}
 

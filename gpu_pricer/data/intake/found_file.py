@@ -175,6 +175,8 @@ def _csv(path: Path, null_words: list[str]) -> FoundFile:
             f"{path} must have as many cells in each line as its first line names columns, {len(names)}, "
             f"found{_first_long_line(path, separator, len(names)) or f': {first_line(error)}'}: mend that line"
         ) from error
+    if not rows:
+        raise InputError(f"{path} must have lines below its first one, found none: export it again")
     for name in (name for name, kinds in plausible.items() if {*DECIMAL} & {*kinds}):
         _require_one_currency(path, sample.select(cs.by_name(name)).to_series().drop_nulls())
     columns = {name: _column(sample, name, plausible[name], count) for name, count in zip(names, counts, strict=True)}

@@ -113,7 +113,7 @@ def _tables(found: list[FoundFile], vocabulary: Vocabulary, answers: Answers) ->
         seen = ", ".join(f"{file.found.path} ({file.table})" for file in taken)
         raise InputError(
             f"the files must hold products and transactions (or offers), found {seen}: add the file that is missing, "
-            "or say which one it is, as by inspect.products.file=NAME"
+            "or say which one it is, as by inspect.products.file=NAME; a list of products has each product once"
         )
     order = list(vocabulary.tables)
     return sorted(taken, key=lambda file: order.index(file.table)), questions
