@@ -79,8 +79,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     for line in passed_over_lines(passed_over(settings.files)):
         print(line)
     found = inspect_files(files_in(settings.files), vocabulary, answers)
-    instruments = config.train.response.endogeneity.instruments or []
-    for line in (line for taken in found.files for line in file_lines(taken, instruments)):
+    instruments, discounts = config.train.response.endogeneity.instruments or [], words["discount_columns"]
+    for line in (line for taken in found.files for line in file_lines(taken, instruments, discounts)):
         print(line)
     command = shlex.join([*COMMAND.split(), *settings.files, *_said(words), *_of_rows()])
     if found.questions:

@@ -11,16 +11,17 @@ from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
+from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
 from gpu_pricer.tables.periods import Period
 
 KIND_WIDTH = 18
 
 
-def file_lines(taken: TakenFile, instruments: Sequence[str]) -> list[str]:
+def file_lines(taken: TakenFile, instruments: Sequence[str], discounts: Sequence[str]) -> list[str]:
     """Return the lines on a file: its table, and of each column what it is, how it is written, why, and examples.
 
-    instruments: columns of context that move prices.
+    instruments: columns of context that move prices. discounts: names of columns of discounts, in plain words.
     """
     found = taken.found
     sign = {None: "", "\t": ", cells separated by tabs"}.get(found.separator, f", cells separated by {found.separator}")
@@ -46,7 +47,12 @@ def file_lines(taken: TakenFile, instruments: Sequence[str]) -> list[str]:
         lines += _status_lines(taken.status, width, "which lines are sales", "no sales")
     if taken.in_currency is not None:
         lines += _status_lines(taken.in_currency, width, "which currency lines are in", "in another one")
-    return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
+    for name in taken.left_out:
+        is_discount = taken.table == "transactions" and plain_word(name) in discounts
+        lines.append(
+            f"  {name:<{width}}  not read{': price must be what was paid, after this discount' if is_discount else ''}"
+        )
+    return lines
 
 
 def _status_lines(status: FoundStatus, width: int, use: str, why: str) -> list[str]:

@@ -752,3 +752,14 @@ def test_data_parquet_on_a_folder_of_csv_files_names_inspect(refused, shop):
     shop()
 
     assert "run gpu-pricer inspect shop" in refused("prepare", "data=parquet", "data.path=shop")
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("Rabatt %", True), ("Discount", True), ("Rabattaktion", False)])
+def test_an_unread_column_of_discounts_says_what_price_must_be(gpu_pricer, shop, name, is_told):
+    shop(sales={name: ["0", "20", "0", "0"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0
+    assert re.search(rf"^  {name} +not read", ended.out, re.MULTILINE)
+    assert ("not read: price must be what was paid, after this discount" in ended.out) == is_told
