@@ -1,7 +1,7 @@
 """Checks of a log as a whole: rows may keep every rule one by one, and the log be unfit to learn from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -44,14 +44,16 @@ def require_plausible(
     outliers: Mapping[str, OutlierRule],
     period: Period,
 ) -> None:
-    """Raise InputError if too many lines, of all or of the last period's, are outliers or cannot be read.
+    """Raise InputError if too many lines, of all or of the last period's, have outliers or cannot be read.
 
     Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
-    day on: they look like lost demand. When a line that cannot be read was sold is not known.
+    day on: they look like lost demand. Outliers of prices and times count; large quantities may be right. When a line
+    that cannot be read was sold is not known.
     """
-    broken = [pl.col(rule) == "invalid" for rule in checked.broken if rule in outliers]
-    odd = checked.invalid.filter(pl.any_horizontal(broken)) if broken else checked.invalid.clear()
-    unread, last = 0 if unreadable is None else unreadable.height, checked.valid["time"].max()
+    odd = checked.invalid.filter(_breaking(checked, outliers, ("price", "time")))
+    dated = checked.invalid.filter(~_breaking(checked, outliers, ("time",)))
+    last = pl.concat([checked.valid["time"], dated["time"]]).max()
+    unread = 0 if unreadable is None else unreadable.height
     is_recent = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), pl.lit(last), closed="right")
     recent = [rows.select(is_recent.sum()).item() for rows in (odd, checked.valid, checked.invalid)]
     read = checked.valid.height + checked.invalid.height + unread
@@ -66,6 +68,13 @@ def require_plausible(
                 "these lines are in another format, unit or currency and mend them, or set data.most_implausible="
                 f"{_rounded_up(lost / lines)}"
             )
+
+
+def _breaking(checked: Checked, outliers: Mapping[str, OutlierRule], columns: Collection[str]) -> pl.Expr:
+    """Return whether invalid lines break a rule on outliers of one of the columns."""
+    broken = [rule for rule in checked.broken if rule in outliers]
+    of_columns = [rule for rule in broken if not {*columns}.isdisjoint(outliers[rule].holds().meta.root_names())]
+    return pl.any_horizontal(pl.lit(False), *(pl.col(rule) == "invalid" for rule in of_columns))
 
 
 def _rounded_up(share: float) -> float:

@@ -44,9 +44,9 @@ def file_lines(taken: TakenFile, instruments: Sequence[str], discounts: Sequence
     priced = own_prices(taken.readings, instruments) if taken.table == "context" else []
     lines += [f"  {price_report(priced)}"] if priced else []
     if taken.status is not None:
-        lines += _status_lines(taken.status, width, "which lines are sales", "no sales")
+        lines += _status_lines(taken.status, width, "which lines are sales", ("no sales", "sales"))
     if taken.in_currency is not None:
-        lines += _status_lines(taken.in_currency, width, "which currency lines are in", "in another one")
+        lines += _status_lines(taken.in_currency, width, "which currency lines are in", ("in another one", "counted"))
     for name in taken.left_out:
         is_discount = taken.table == "transactions" and plain_word(name) in discounts
         lines.append(
@@ -55,16 +55,19 @@ def file_lines(taken: TakenFile, instruments: Sequence[str], discounts: Sequence
     return lines
 
 
-def _status_lines(status: FoundStatus, width: int, use: str, why: str) -> list[str]:
-    """Return the lines on a column that says which lines of the file count; why: others are left out."""
+def _status_lines(status: FoundStatus, width: int, use: str, names: tuple[str, str]) -> list[str]:
+    """Return the lines on a column that says which lines of the file count.
+
+    use: what it says. names: what the lines are called that are left out, and those that count.
+    """
     sales, left_out = (
         ", ".join(f"{status.counts[cell]:,} {cell or '(empty)'}" for cell in cells if status.counts[cell]) or "none"
         for cells in (status.sales, status.left_out)
     )
     return [
         f"  {status.column:<{width}}  {use} ({status.reason})",
-        f"  {'':<{width}}    left out, {why}: {left_out}",
-        f"  {'':<{width}}    sales: {sales}",
+        f"  {'':<{width}}    left out, {names[0]}: {left_out}",
+        f"  {'':<{width}}    {names[1]}: {sales}",
     ]
 
 

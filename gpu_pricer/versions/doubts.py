@@ -15,8 +15,8 @@ def doubts_of(outlook: Outlook | None, summary: Mapping[str, Any], metrics: Mapp
     outlook: of the version, None where it is not computed. summary: of `prepare`. metrics: of `evaluate`; both are
     empty where they are not at hand.
     """
-    of_sales = metrics.get("price_response", {}).get("doubts", [])
-    return [*summary.get("doubts", []), *of_sales, *_of_response(outlook)]
+    of_sales = (metrics.get("price_response") or {}).get("doubts") or []
+    return [*(summary.get("doubts") or []), *of_sales, *_of_response(outlook)]
 
 
 def _of_response(outlook: Outlook | None) -> list[str]:

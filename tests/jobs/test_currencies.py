@@ -87,7 +87,7 @@ def test_a_list_of_products_in_several_currencies_is_refused(gpu_pricer, own_fil
 
     said = gpu_pricer("inspect", "shop", ANSWER).said[0]
 
-    assert "in one currency, found inspect.currency=EUR and currency of shop/catalog.csv in CHF: convert them" in said
+    assert "in one currency, found inspect.currency=EUR and currency of shop/catalog.csv in CHF (inspect." in said
 
 
 def test_a_log_that_is_all_in_another_currency_than_the_user_says_is_refused(gpu_pricer, own_files):
@@ -95,7 +95,7 @@ def test_a_log_that_is_all_in_another_currency_than_the_user_says_is_refused(gpu
 
     said = gpu_pricer("inspect", "shop", ANSWER).said[0]
 
-    assert "found inspect.currency=EUR and Currency of shop/sales.csv in CHF: convert them" in said
+    assert "found inspect.currency=EUR and Currency of shop/sales.csv in CHF (inspect.currency_column=none" in said
     assert gpu_pricer("inspect", "shop", ANSWER, "inspect.currency_column=none").status == 0
 
 
@@ -108,11 +108,60 @@ def test_of_two_columns_of_currencies_the_user_names_one(gpu_pricer, own_files, 
 
     assert "could be Currency (such as USD) or ccy (such as EUR); none: all amounts are in one" in asked.out
     assert (told.status, settings(tmp_path)["currency"]) == (0, "EUR")
-    assert "inspect.currency_column must name a column of one of the files, found 'cy'" in lost.said[0]
+    assert "inspect.currency_column must name a column of a file with amounts, found 'cy'" in lost.said[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_line_that_says_no_currency_or_in_small_letters_counts_at_night_too(gpu_pricer, own_files, tmp_path, ending):
+    own_files(ending, Currency=cells())
+    assert gpu_pricer("inspect", "shop").status == 0
+    own_files(ending, Currency=cells(None, "eur"))
+
+    assert gpu_pricer(*PREPARE).status == 0
+    assert units(tmp_path) == LINES.height
+
+
+@pytest.mark.parametrize(("other", "said"), [("HKD", "EUR"), ("Punkte", "EUR"), ("EUR", "AED")])
+def test_an_unknown_currency_is_none_of_the_known_ones(gpu_pricer, own_files, tmp_path, other, said):
+    own_files(Currency=cells(other, other, usual=said))
+
+    asked = gpu_pricer("inspect", "shop")
+    told = gpu_pricer("inspect", "shop", f"inspect.currency={said}")
+
+    assert "which currency are the prices in?" in asked.out
+    assert f"inspect.currency={said}" in asked.out
+    assert f"left out, in another one: 2 {other}" in told.out
+    assert gpu_pricer(*PREPARE).status == 0
+    assert units(tmp_path) == LINES.height - 2
+
+
+def test_the_currencies_of_customers_are_not_those_of_prices(gpu_pricer, own_files, tmp_path):
+    own_files()
+    customers = pl.DataFrame({"customer": [f"k{k}" for k in range(5)], "currency": ["EUR", "CHF", "EUR", "EUR", "CHF"]})
+    customers.write_csv(tmp_path / "shop/customers.csv")
+
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    assert gpu_pricer(*PREPARE).status == 0
+    assert units(tmp_path) == LINES.height
+
+
+def test_a_sign_of_several_currencies_is_asked_about_with_each_of_them(gpu_pricer, own_files):
+    own_files(Currency=cells("kr", "DKK", usual="SEK"))
+
+    asked = gpu_pricer("inspect", "shop").out
+
+    assert [line.split("=")[1] for line in asked.splitlines() if "inspect.currency=" in line] == ["DKK", "SEK", "NOK"]
+
+
+def test_names_of_currencies_are_read(gpu_pricer, own_files, tmp_path):
+    own_files(Currency=cells("EUR", usual="Euro"))
+
+    assert gpu_pricer("inspect", "shop").status == 0
+    assert settings(tmp_path)["currency"] == "EUR"
 
 
 def test_a_column_of_other_words_holds_no_currencies(gpu_pricer, own_files, tmp_path):
-    own_files(Currency=cells(usual="Euro"))
+    own_files(Currency=cells(usual="Punkte"))
 
     assert "which currency are the prices in?" in gpu_pricer("inspect", "shop").out
     assert gpu_pricer("inspect", "shop", ANSWER).status == 0

@@ -47,6 +47,24 @@ def test_a_till_that_has_changed_lately_is_no_loss_of_demand(prepared):
     assert prepared(price=cents(range(117, 120))).status == 0
 
 
+def test_a_shop_whose_only_till_has_changed_is_no_shop_that_closed(prepared):
+    ended = prepared(price=cents(range(110, 120)))
+
+    assert ended.status == 2
+    assert "found 10 of 10; it breaks price_is_near_the_median in 10 rows" in ended.said[0]
+
+
+def test_large_quantities_may_be_right(prepared):
+    assert prepared(qty=[200 if line < 20 else 1 for line in range(LINES.height)]).status == 0
+
+
+def test_a_wrong_time_of_a_single_line_does_not_move_the_last_period(prepared):
+    days = [*LINES["sold_at"][:119], "2199-01-01"]
+
+    assert prepared(sold_at=days, price=cents(range(116, 119))).status == 0
+    assert prepared(sold_at=days, price=cents(range(115, 119))).status == 2
+
+
 def test_lines_from_before_the_last_period_do_not_count_as_recent(prepared):
     assert prepared(price=cents(range(106, 110))).status == 0
 

@@ -36,6 +36,12 @@ def test_fingerprint_changes_with_what_decides_a_price(other):
     assert other.fingerprint() != ARTEFACT.fingerprint()
 
 
+def test_fingerprint_is_that_of_an_artefact_that_does_not_say_where_its_sales_end():
+    known = replace(ARTEFACT, info=replace(ARTEFACT.info, sales_end="2026-01-08"))
+
+    assert known.fingerprint() == ARTEFACT.fingerprint()
+
+
 def test_fingerprint_holds_the_quantity_sensitivity_with_the_sensitivity_alone():
     """So that an artefact from before that column keeps its fingerprint."""
     known = replace(ARTEFACT, products=ARTEFACT.products.with_columns(quantity_sensitivity=pl.lit(0.4)))

@@ -8,7 +8,7 @@ from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import NONE, SIDES, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL
-from gpu_pricer.data.sources.currency_marks import CODES, currency_of, may_mean, named_currency
+from gpu_pricer.data.sources.currency_marks import CODES, currency_of, may_mean, meanings, named_currency
 from gpu_pricer.errors import InputError
 
 COLUMN = "currency_column"
@@ -68,11 +68,11 @@ def with_currency(
 
 
 def _columns(taken: list[TakenFile], vocabulary: Vocabulary, said: str | None) -> list[list[_Column]]:
-    """Return for each file the columns that may hold its currencies: the one said, or those called so."""
+    """Return for each file with amounts the columns that may hold its currencies: the one said, or those called so."""
     if said == NONE:
         return []
     found = []
-    for file in taken:
+    for file in (file for file in taken if _amounts(file)):
         if said is not None:
             named = [said] if said in file.found.columns else []
         else:
@@ -80,14 +80,15 @@ def _columns(taken: list[TakenFile], vocabulary: Vocabulary, said: str | None) -
         columns = (_Column(file, name) for name in named)
         found.append([column for column in columns if said is not None or _holds_currencies(column)])
     if said is not None and not any(found):
-        raise InputError(f"inspect.{COLUMN} must name a column of one of the files, found {said!r}: mend it")
+        raise InputError(f"inspect.{COLUMN} must name a column of a file with amounts, found {said!r}: mend it")
     return found
 
 
 def _holds_currencies(column: _Column) -> bool:
+    """Return whether some cells of a column are currencies; the others mean amounts in something else, as in points."""
     if not 0 < column.file.found.columns[column.name].distinct <= MOST_CURRENCIES:
         return False
-    return all(named_currency(cell) for cell in column.marks())
+    return any(named_currency(cell) for cell in column.marks())
 
 
 def _marked(taken: list[TakenFile], said: str | None) -> dict[str, str]:
@@ -127,15 +128,17 @@ def _several(found: Iterable[str]) -> InputError:
 
 
 def _status(column: _Column, currency: str) -> FoundStatus:
-    """Return which lines of a file are in the currency: those without any too, since most of them say theirs.
+    """Return which lines of a file are in the currency; so are those that say none, and its code in small letters.
 
     Raise InputError for lines in another one of a table whose lines are not left out.
     """
     marks, counts = column.marks(), column.file.found.counts(column.name)
     others = [cell for cell, mark in marks.items() if not may_mean(mark, currency)]
     if others and (column.file.table not in LINES or len(others) == len(marks)):
-        raise _several([f"inspect.currency={currency}", f"{column.origin} in {', '.join(others)}"])
-    own = [cell for cell in counts if cell not in others]
+        named = f"{column.origin} in {', '.join(others)} (inspect.{COLUMN}={NONE} says that it means something else)"
+        raise _several([f"inspect.currency={currency}", named])
+    usual = (currency.upper(), currency.lower(), "")
+    own = list(dict.fromkeys([*(cell for cell in counts if cell not in others), *usual]))
     return FoundStatus(column.name, counts, own, others, "by its cells")
 
 
@@ -158,7 +161,7 @@ def _which_currency(columns: list[_Column]) -> Question:
         f"which currency are the prices in? By {' and '.join(column.origin for column in columns)} the lines are in "
         f"{seen}; those in another one than you name are left out"
     )
-    return Question(text, _answers(mark if mark in CODES else currency_of([mark]) or mark for mark in lines))
+    return Question(text, _answers(dict.fromkeys(code for mark in lines for code in meanings(mark))))
 
 
 def _answers(currencies: Iterable[str]) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ CODES = (
     *("NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"),
 )
 """Codes of ISO 4217 that are read, in capitals or not."""
+NAMES = {"EURO": "EUR", "EUROS": "EUR", "FRANKEN": "CHF"}
+"""Names of currencies in columns of them, in capitals."""
 CODE = rf"(?i:{'|'.join(CODES)})"
 SIGN = rf"(?i:{'|'.join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))})"
 
@@ -51,14 +53,14 @@ def mark_of(cell: pl.Expr) -> pl.Expr:
 
 def currency_of(marks: Collection[str]) -> str | None:
     """Return the code of a currency that all marks may mean, the most likely one; None without any."""
-    codes = (code for mark in marks for code in SIGNS.get(mark, (mark,)))
+    codes = (code for mark in marks for code in meanings(mark))
     return next((code for code in codes if all(may_mean(mark, code) for mark in marks)), None)
 
 
 def may_mean(mark: str, currency: str) -> bool:
-    """Return whether a mark may mean a currency; one that is not in CODES may have any mark."""
-    code = currency.upper()
-    return code not in CODES or code in SIGNS.get(mark, (mark,))
+    """Return whether a mark may mean a currency; one that is not in CODES may have a sign that several have."""
+    code, known = currency.upper(), meanings(mark)
+    return code in known or (code not in CODES and len(known) > 1)
 
 
 def other_marks(currency: str) -> list[str]:
@@ -66,7 +68,12 @@ def other_marks(currency: str) -> list[str]:
     return [mark for mark in (*CODES, *SIGNS) if not may_mean(mark, currency)]
 
 
+def meanings(mark: str) -> tuple[str, ...]:
+    """Return the currencies that a mark may mean, the most likely one first."""
+    return SIGNS.get(mark, (mark,))
+
+
 def named_currency(cell: str) -> str | None:
     """Return the mark that a cell of a column of currencies is: a code of three letters or a sign; None if neither."""
-    mark = cell.upper()
+    mark = NAMES.get(cell.upper(), cell.upper())
     return mark if mark in SIGNS or re.fullmatch("[A-Z]{3}", mark) else None

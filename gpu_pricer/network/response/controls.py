@@ -34,6 +34,7 @@ from gpu_pricer.tables.further_columns import given_name, name_apart
 log = logging.getLogger(__name__)
 
 CONVERGED = 1e-10  # residual of the equations of effects, relative to their right side
+NOTHING = 1e-7  # of the values around their mean; so little is what the search leaves open
 ROUNDING = 1e-12  # and relative to the values themselves: where the first groups explain all, the right side is noise
 MOST_STEPS = 1000
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
@@ -232,7 +233,7 @@ def _groups(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _within(values: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Values less the effects of the groups of both kinds.
+    """Finite values less the effects of the groups of both kinds, each numbered from 0 without gaps.
 
     The effects of the first kind are eliminated, and those of the second found by conjugate gradients (as Abowd, Creecy
     & Kramarz 2002 do with workers and firms).
@@ -243,14 +244,21 @@ def _within(values: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> np.nda
     def less_first(values: np.ndarray) -> np.ndarray:
         return values - (np.bincount(one, values) / size)[one]
 
-    noise, values = ROUNDING * float(np.linalg.norm(values)), less_first(values)
+    noise, spread = ROUNDING * float(np.linalg.norm(values)), np.linalg.norm(values - values.mean())
+    values = less_first(values)
     meet = coo_array((np.ones(len(one)), (other, one)), shape=(len(other_size), len(size))).tocsr()
     equations = LinearOperator(
         (len(other_size),) * 2, lambda effect: other_size * effect - meet @ ((meet.T @ effect) / size), dtype=float
     )
     right, scale = np.bincount(other, values), diags_array(1.0 / other_size)
-    effect, _ = cg(equations, right, rtol=CONVERGED, atol=noise, maxiter=MOST_STEPS, M=scale)
-    return less_first(values - effect[other])
+    effect, is_open = cg(equations, right, rtol=CONVERGED, atol=noise, maxiter=MOST_STEPS, M=scale)
+    if is_open:
+        log.warning(
+            "the effects of products and of categories' periods have not settled: prices that no sale shows are less "
+            "certain"
+        )
+    left = less_first(values - effect[other])
+    return left if np.linalg.norm(left) > NOTHING * spread else np.zeros_like(left)
 
 
 def _cross_fitted(price: np.ndarray, causes: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def price_moves(
     move_range: None where nothing limits moves. published [P, S]: the published price of every cell in cents, 0 for a
     cell that is not published; None without a published version.
     far: the relative change from which a price has changed far. known [2, P]: the lowest and the highest price in cents
-    that the demand was learned from, 0 and infinity where that is unknown; None: it is of all products.
+    that the demand was learned from, 0 and infinity where that is unknown; None: it is unknown of all.
 
     cells, moved, move, beyond: numbers of prices, of those that differ from today's price, the sum of |price / today's
     price − 1|, and the number of prices outside move_range. compared, changed, far, change: the number of cells that

@@ -438,6 +438,20 @@ def test_what_two_kinds_of_groups_leave_is_the_residual_of_a_regression_on_both(
     np.testing.assert_allclose(left, expected, atol=1e-8)
 
 
+def test_a_cause_that_is_the_same_for_all_products_says_nothing_of_hidden_prices():
+    """A flag of holidays has no slope beside the periods' effects, and noise in its place must get none."""
+    rng = np.random.default_rng(0)
+    rows = shelf(rng, 0.02 * rng.normal(size=(40, 12)), weeks=40).sort("product_id", "period")
+    week = rows["period"].rank("dense").to_numpy() - 1
+    is_hidden = rng.random(rows.height) < 0.3
+    rows = rows.with_columns(holiday=pl.Series(rng.normal(size=40)[week]), price_age=pl.Series(is_hidden.astype(int)))
+
+    known = with_known_prices(rows.drop("cost"), ["holiday"], PLANNED)
+
+    ratio = (known["price"] / rows["price"]).to_numpy()
+    assert 0.1 < ratio.min() <= ratio.max() < 10
+
+
 def test_values_that_products_explain_leave_nothing():
     groups = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 2, 2, 0])
 
