@@ -108,9 +108,13 @@ def write_report(
 
 
 def doubts_about(config: DictConfig, folder: Path, outlook: Outlook | None) -> list[str]:
-    """Return a sentence on each doubt about the prices of the version in a folder; outlook: see write_report."""
-    metrics = known_metrics(folder, read_version(folder), None, _metrics_file(config))
-    return doubts_of(outlook, _summary(config), metrics)
+    """Return a sentence on each doubt about the prices of the version in a folder; outlook: see write_report.
+
+    What `prepare` says counts unless the last evaluation is of another demand: then it is of other sales.
+    """
+    version, last = read_version(folder), _json(_metrics_file(config), {}).get("fingerprint")
+    summary = _summary(config) if last in (None, version.artefact) else {}
+    return doubts_of(outlook, summary, known_metrics(folder, version, None, _metrics_file(config)))
 
 
 def _folder(config: DictConfig) -> Path:

@@ -11,8 +11,10 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+from omegaconf import OmegaConf
 
 from gpu_pricer.gates import GATES
+from gpu_pricer.jobs.report import doubts_about
 from gpu_pricer.policy.rule_words import BROKEN, OTHER_WORDS, RULE_WORDS, rule_words
 from gpu_pricer.report.headline import _counts
 from gpu_pricer.report.movers import reason_of
@@ -140,6 +142,23 @@ def test_page_says_first_what_speaks_against_its_prices(report_shop):
 
     doubts, cards = head.index("What speaks against these prices"), head.index('class="cards"')
     assert doubts < head.index("<li>Sales rise with &lt;prices&gt; in 2 of 5 categories.</li>") < cards
+
+
+def test_doubts_of_sales_count_for_the_demand_that_was_last_evaluated(report_shop, tmp_path):
+    work = tmp_path / "work"
+    (work / "data").mkdir(parents=True)
+    (work / "data/summary.json").write_text(json.dumps({"doubts": ["of sales"]}))
+    config = OmegaConf.create({"paths": {"work": str(work), "data": str(work / "data")}})
+    folder = report_shop.folder / "prices/two"
+    known = read_version(folder).artefact
+
+    found = {}
+    for fingerprint in (None, known, "another"):
+        if fingerprint is not None:
+            (work / "metrics.json").write_text(json.dumps({"fingerprint": fingerprint}))
+        found[fingerprint] = "of sales" in doubts_about(config, folder, None)
+
+    assert found == {None: True, known: True, "another": False}
 
 
 def text_of(page, section):
