@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+from gpu_pricer.data.intake.found_file import FoundColumn
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import NONE, SIDES, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
@@ -105,7 +106,7 @@ def _marked(taken: list[TakenFile], said: str | None) -> dict[str, str]:
     return marked
 
 
-def _amounts(file: TakenFile) -> list:
+def _amounts(file: TakenFile) -> list[FoundColumn]:
     """Return the columns of a file that are read as amounts."""
     return [
         file.found.columns[reading.column]
