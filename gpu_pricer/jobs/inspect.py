@@ -40,13 +40,7 @@ VOCABULARY = (
 """The settings that make a Vocabulary, in its order."""
 COMMAND = "gpu-pricer inspect"
 SAID = (
-    "currency",
-    "currency_column",
-    "cost_ratio",
-    "price_includes_vat",
-    "vat_rate",
-    "time_format",
-    "decimal",
+    *("currency", "currency_column", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal"),
     "null_words",
 )
 """What the user may say of the files besides their tables and columns."""
