@@ -147,7 +147,10 @@ def _require_one_unit(stated: pl.DataFrame) -> None:
             f"prices of products must be in the unit of the prices at which they were sold, found {found}: state both "
             "in one currency unit, for one unit of sale"
         )
-    log.warning("%s: they get no price unless they sold at such prices before; mend their price in products", found)
+    log.warning(
+        "%s: the stated price counts as today's, and publish.gates.max_single_move refuses it the first time; mend it in "
+        "products", found,
+    )  # fmt: skip
 
 
 def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:
