@@ -148,9 +148,10 @@ def _require_one_unit(stated: pl.DataFrame) -> None:
             "in one currency unit, for one unit of sale"
         )
     log.warning(
-        "%s: the stated price counts as today's, and publish.gates.max_single_move refuses it the first time; mend it in "
-        "products", found,
-    )  # fmt: skip
+        "%s: the stated price counts as today's, and publish.gates.max_single_move refuses it the first time; mend it "
+        "in products",
+        found,
+    )
 
 
 def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:
