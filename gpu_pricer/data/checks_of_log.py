@@ -108,23 +108,21 @@ def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
 def require_unit_prices(lines: pl.DataFrame, origin: str, period: Period) -> None:
     """Raise InputError if most lines of several units state what all of them cost, and not the price of one.
 
-    lines: of transactions, in the order of their periods. A line of several units is compared with the median price of
-    the lines of one unit of its product and period.
+    lines: of transactions. A line of several units is compared with the median price of the lines of one unit of its
+    product and period.
     """
-    key, found = ("product_id", "period"), []
-    for part in by_period(lines.with_columns(period.start(pl.col("time")).alias("period"))).values():
-        single = part.filter(pl.col("quantity") == 1).group_by(key).agg(single=pl.col("price").median())
-        several = part.filter(pl.col("quantity") >= 2, pl.col("quantity") % 1 == 0).join(single, on=key)
-        found.append(several.select("product_id", "quantity", "price", "single"))
-    told = pl.concat(found)
-    total = told.filter((pl.col("price") / (pl.col("single") * pl.col("quantity")) - 1).abs() <= SAME)
+    key, quantity = ("product_id", "period"), pl.col("quantity")
+    sold = lines.select("product_id", "quantity", "price", period=period.start(pl.col("time")))
+    single = sold.filter(quantity == 1).group_by(key).agg(single=pl.col("price").median())
+    told = sold.filter(quantity >= 2, quantity % 1 == 0).join(single, on=key, maintain_order="left")
+    total = told.filter((pl.col("price") / (pl.col("single") * quantity) - 1).abs() <= SAME)
     if total.height < LEAST_OF_SEVERAL or 2 * total.height <= told.height:
         return
-    product, quantity, price, single = total.row(0)
+    product, units, price, cost = total.select("product_id", "quantity", "price", "single").row(0)
     raise InputError(
         f"prices of {origin} must be those of one unit, found what all units cost in {total.height:,} of "
-        f"{told.height:,} lines of several units, such as {quantity:g} of product {product} at {price:,.2f}, of which "
-        f"one costs {single:,.2f}: divide the price by the quantity"
+        f"{told.height:,} lines of several units, such as {units:g} of product {product} at {price:,.2f}, of which "
+        f"one costs {cost:,.2f}: divide the price by the quantity"
     )
 
 

@@ -47,6 +47,7 @@ def test_other_prices_pass(log):
 
 
 def test_a_price_that_rises_from_week_to_week_is_compared_within_its_own():
-    log = lines(totals=0).with_columns(price=pl.col("price") * (1 + (pl.col("time").dt.ordinal_day() - 6) // 7))
+    log = lines(totals=40).with_columns(price=pl.col("price") * (1 + (pl.col("time").dt.ordinal_day() - 6) // 7))
 
-    require_unit_prices(log, "sales.csv", WEEK)
+    with pytest.raises(InputError, match=r"in 40 of 40 lines of several units"):
+        require_unit_prices(log, "sales.csv", WEEK)

@@ -19,6 +19,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gpu_pricer.jobs import JOBS, run
+from gpu_pricer.pricing.problem.matching import NO_DEMAND, NO_UNIT_PRICE
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.version.names import RUN_RECORD
@@ -205,13 +206,13 @@ def test_assumed_costs_are_admitted(first_run, tmp_path):
 def test_closing_lines_count_products_without_a_price_by_reason(first_run, tmp_path):
     shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
     unpriced = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/unpriced.parquet"
-    catalog, reasons = first_run.directory / "work/data/products.parquet", ["far_from_sales: x", "no_demand: y"]
+    catalog, reasons = first_run.directory / "work/data/products.parquet", [NO_UNIT_PRICE, NO_DEMAND]
 
     for rows in (0, 3):
         frame = pl.DataFrame({"product_id": range(rows), "reason": [reasons[row // 2] for row in range(rows)]})
         frame.with_columns(pl.col("reason").cast(pl.String)).write_parquet(unpriced)
         closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
-        told = "  3 more products get no price (2 far_from_sales, 1 no_demand): see "
+        told = f"  3 more products get no price (2 no_unit_price, 1 {NO_DEMAND}): see "
         assert (told in closing) == bool(rows)
 
 

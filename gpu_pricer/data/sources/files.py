@@ -45,16 +45,18 @@ class TableFiles:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
         if not self.contents:
             raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
-        return {name: self._table(name) for name in self.contents}
+        return {
+            name: _table(
+                [self._in_currency(file) for file in files],
+                self.time_zone,
+                [replace(each, file=self._in_currency(each.file)) for each in self.added.get(name, [])],
+            )
+            for name, files in self.contents.items()
+        }
 
-    def _table(self, name: str) -> RawTable:
-        files = [_in_currency(file, self.currency) for file in self.contents[name]]
-        added = [replace(each, file=_in_currency(each.file, self.currency)) for each in self.added.get(name, [])]
-        return _table(files, self.time_zone, added)
-
-
-def _in_currency(file: CsvFile | ParquetFile, currency: str | None) -> CsvFile | ParquetFile:
-    return replace(file, currency=currency) if isinstance(file, CsvFile) else file
+    def _in_currency(self, file: CsvFile | ParquetFile) -> CsvFile | ParquetFile:
+        """Return a file that reads no number which is marked with another currency; those of Parquet have no marks."""
+        return replace(file, currency=self.currency) if isinstance(file, CsvFile) else file
 
 
 def _table(files: list[CsvFile | ParquetFile], zone: str | None, added: list[AddedFile]) -> RawTable:
