@@ -12,7 +12,7 @@ from gpu_pricer.evaluation.baselines.verdict import better_rivals
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
 from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals, elasticity_intervals
-from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.demand.observed_elasticity import ObservedElasticities, observed_elasticities
 from gpu_pricer.evaluation.demand.price_response import artefact_response
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
 from gpu_pricer.evaluation.held_out import HeldOut, Log
@@ -63,7 +63,8 @@ def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: in
     blocks, probabilities = _held_out_blocks(found, settings)
     intervals = None if found.demand is None else elasticity_intervals(found.demand)
     if found.demand is not None:
-        observed = None if found.sales is None else observed_elasticities(found.sales, settings.bootstrap, seed)
+        sales = found.sales
+        observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, seed, found.demand)
         blocks["price_response"] = _price_response(found.demand, observed, intervals)
         blocks["segmentation"] = _segmentation(found.demand.largest(settings.categories), found.held_out)
     if found.members is not None and found.segments is not None and found.catalog is not None:
@@ -91,13 +92,13 @@ def _held_out_blocks(
 
 
 def _price_response(
-    demand: CatalogDemand, observed: pl.DataFrame | None, intervals: ElasticityIntervals | None
+    demand: CatalogDemand, observed: ObservedElasticities | None, intervals: ElasticityIntervals | None
 ) -> dict[str, object]:
-    """Return the block price_response of the artefact, with intervals where it has a posterior."""
-    cells, beside = demand.elasticities(), [] if observed is None else [observed]
-    if intervals is None:
-        return artefact_response(cells, beside)
-    return artefact_response(cells, [intervals.categories, *beside]) | {"interval_90": intervals.block()}
+    """Return the block price_response of the artefact, with intervals where it has a posterior, beside the log's."""
+    beside = ([] if intervals is None else [intervals.categories]) + ([] if observed is None else [observed.categories])
+    block = artefact_response(demand.elasticities(), beside)
+    block |= {} if observed is None else {"in_log": observed.total}
+    return block | ({} if intervals is None else {"interval_90": intervals.block()})
 
 
 def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:

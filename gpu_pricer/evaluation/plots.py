@@ -131,12 +131,8 @@ def _draw_response(axes: Axes, curve: pl.DataFrame, elasticity: dict) -> None:
     axes.plot(level[inside], units[inside], color=OURS, lw=1.8, label="demand model")
     axes.plot([1.0], [today], marker="o", ms=3.5, color=OURS)
     axes.set_ylim(0, 1.35 * units.max())
-    axes.text(0.97, 0.97, _own_elasticity(elasticity), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
-
-
-def _own_elasticity(row: dict) -> str:
-    label = f"own elasticity {row['elasticity']:.1f}"
-    return label if row.get("observed") is None else f"{label}\nthe log's {row['low']:.1f} … {row['high']:.1f}"
+    label = f"own elasticity {elasticity['elasticity']:.1f}"
+    axes.text(0.97, 0.97, label, transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
 
 
 def _colours(count: int) -> list[str]:

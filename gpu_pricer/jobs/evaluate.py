@@ -58,8 +58,10 @@ def main(config: DictConfig) -> None:
                               best for a segment's moments and not for its members; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity at
                               today's prices, purchases expected in a period, 90 % of its posterior (posterior_low,
-                              posterior_high), the elasticity of the log alone (observed) and its interval (low,
-                              high); doubts: sentences on what speaks against prices from it; interval_90: number of
+                              posterior_high), the elasticity that a regression finds in the log (observed), its
+                              interval (low, high), and what the same regression finds in the artefact's expected
+                              units at the log's prices (implied); in_log: these four of all categories together;
+                              doubts: sentences on what speaks against prices from it; interval_90: number of
                               cells, segments x categories with draws, and the catalog's elasticity, low and high by
                               the posterior
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from gpu_pricer.report.words import number
@@ -20,7 +21,8 @@ MODELS = {
     "lightgbm_monotone": "Boosted trees",
 }
 MOST_CATEGORIES = 12
-OURS, THE_LOGS = "Model, with the 90 % interval", "Sales log alone, with its 90 % interval"
+OURS, OURS_OVER_LOG = "Model at today's prices, with the 90 % interval", "Model, with the 90 % interval"
+THE_LOGS = "Sales log alone, with its 90 % interval"
 
 
 def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
@@ -65,22 +67,35 @@ def _verdict(block: dict[str, Any]) -> str:
 def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the intervals of the elasticity by category for a chart, those that sell most first.
 
-    Each row has name, which (OURS or THE_LOGS), value, low and high. Categories whose own log identifies an elasticity
-    are shown, or all where it identifies none.
+    Each row has name, which (of the names in OURS, OURS_OVER_LOG and THE_LOGS), value, low and high. Where the log
+    identifies elasticities, its own stand beside the model's over the same prices, of these categories; else the
+    model's at today's prices, of all. Over the log's prices the interval of the model is as wide, relative to its
+    elasticity, as at today's.
     """
     by_category = (metrics.get("price_response") or {}).get("elasticity_by_category") or {}
     ours = [row | {"name": name} for name, row in by_category.items() if row.get("posterior_low") is not None]
-    observed = [row for row in ours if row.get("observed") is not None]
-    chosen = sorted(observed or ours, key=lambda row: -row.get("purchases", 0.0))
+    identified = [row for row in ours if row.get("observed") is not None and row.get("implied") is not None]
+    chosen = sorted(identified or ours, key=lambda row: -row.get("purchases", 0.0))
     rows = []
     for row in chosen[:MOST_CATEGORIES]:
-        name = row["name"]
-        ends = (row["posterior_low"], row["posterior_high"])
-        rows.append({"name": name, "which": OURS, "value": row["elasticity"], "low": ends[0], "high": ends[1]})
-        if row.get("observed") is not None:
-            ends = (row["low"], row["high"])
-            rows.append({"name": name, "which": THE_LOGS, "value": row["observed"], "low": ends[0], "high": ends[1]})
+        name, ends = row["name"], np.array([row["elasticity"], row["posterior_low"], row["posterior_high"]])
+        if not identified:
+            rows.append(_interval(name, OURS, *ends))
+            continue
+        scale = row["implied"] / row["elasticity"] if row["elasticity"] else 1.0
+        rows.append(_interval(name, OURS_OVER_LOG, *(scale * ends)))
+        rows.append(_interval(name, THE_LOGS, row["observed"], row["low"], row["high"]))
     return rows
+
+
+def _interval(name: str, which: str, value: float, low: float, high: float) -> dict[str, Any]:
+    return {"name": name, "which": which, "value": float(value), "low": float(low), "high": float(high)}
+
+
+def over_the_log(metrics: dict[str, Any]) -> dict[str, float] | None:
+    """Return the elasticities of the model and of the log over the log's prices (in_log), None where one is missing."""
+    found = (metrics.get("price_response") or {}).get("in_log") or {}
+    return found if found.get("implied") is not None else None
 
 
 class ResponseSources(NamedTuple):

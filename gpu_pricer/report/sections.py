@@ -117,6 +117,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "limits": limits_of(beside.certificate),
         "segments": segments.to_dicts(),
         "models": evidence.model_rows(beside.metrics),
+        "over_the_log": evidence.over_the_log(beside.metrics),
         "priced_with": evidence.priced_with(beside.metrics),
         "folder": shlex.quote(str(scored.folder)),
         "competitor_rules": scored.policy.bounds.has_competitor,
@@ -138,7 +139,8 @@ def _charts(
         found["costs"] = charts.cost_bars(costs, currency)
     elasticities = evidence.elasticity_rows(beside.metrics)
     if elasticities:
-        names = (evidence.OURS, evidence.THE_LOGS)
+        is_over_log = elasticities[0]["which"] == evidence.OURS_OVER_LOG
+        names = (evidence.OURS_OVER_LOG if is_over_log else evidence.OURS, evidence.THE_LOGS)
         found["elasticities"] = charts.intervals(elasticities, "% of the units for 1 % on the price", names)
     if beside.bins is not None:
         found["calibration"] = charts.calibration(evidence.calibration_rates(beside.bins))

@@ -95,16 +95,25 @@ def _is_known(value: float | None) -> TypeGuard[float]:
 
 
 def _response(block: dict) -> Table:
-    """Return a row per category whose elasticity the log identifies, those that sell most first."""
+    """Return a row per category whose elasticity the log identifies, those that sell most first.
+
+    The artefact's elasticity over the log's prices stands beside the log's own: the same regression finds them.
+    """
     board = Table(
-        "own-price elasticity", "artefact, today's prices", "90 % interval", "regression on the log", "90 % interval"
-    )
-    board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "", "")
+        "elasticity of units", "own-price, at today's prices", "90 % interval",
+        "over the log's prices: artefact", "the log itself", "90 % interval",
+    )  # fmt: skip
+    board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", *_over_the_log(block.get("in_log", {})))
     known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
     for name, row in sorted(known, key=lambda item: -item[1]["purchases"])[:MOST_CATEGORIES]:
-        ours, theirs = (_interval(row.get(f"{of}low"), row.get(f"{of}high")) for of in ("posterior_", ""))
-        board.add_row(name, f"{row['elasticity']:.2f}", ours, f"{row['observed']:.2f}", theirs)
+        ours = _interval(row.get("posterior_low"), row.get("posterior_high"))
+        board.add_row(name, f"{row['elasticity']:.2f}", ours, *_over_the_log(row))
     return board
+
+
+def _over_the_log(row: dict) -> tuple[str, str, str]:
+    """Return what a regression finds in the artefact's units, and in the log, and the interval of the latter."""
+    return _number(row.get("implied")), _number(row.get("observed")), _interval(row.get("low"), row.get("high"))
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -180,9 +180,11 @@ def test_the_true_demand_has_the_true_elasticities(config):
     assert -6 < response["mean_elasticity"] < -1
     assert len(response["elasticity_by_category"]) == 5
     assert all(
-        set(row) == {"elasticity", "purchases", "observed", "low", "high"}
+        set(row) == {"elasticity", "purchases", "observed", "low", "high", "implied"}
         for row in response["elasticity_by_category"].values()
     )
+    together = response["in_log"]
+    assert together["low"] < together["implied"] < together["high"]
 
 
 def test_rules_of_catalog_columns_lower_the_profit_of_segments(config, tmp_path):

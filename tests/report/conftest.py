@@ -83,12 +83,20 @@ def write_evaluation(work):
     """Write what `evaluate` leaves of the demand's held-out scores and its calibration, beside the usual baselines."""
     scores = {"log_loss": 0.2, "auc": 0.7, "ece": 0.01, "predicted_over_actual": 0.98}
     baseline = scores | {"ours": scores, "ours_minus_theirs": {"log_loss": [-0.002, 0.001]}}
-    elasticity = {"elasticity": -2.0, "posterior_low": -2.4, "posterior_high": -1.7, "observed": -1.2, "low": -2.5}
+    elasticity = {
+        "elasticity": -2.0,
+        "posterior_low": -2.4,
+        "posterior_high": -1.7,
+        "observed": -1.2,
+        "low": -2.5,
+        "implied": -1.9,
+    }
     metrics = {
         "fingerprint": ARTEFACT.fingerprint(),
         "test": scores,
         "baselines": dict.fromkeys(BASELINES, baseline),
         "price_response": {
+            "in_log": {"observed": -1.31, "low": -1.5, "high": -1.1, "implied": -1.93},
             "elasticity_by_category": {f"c{k}": elasticity | {"high": 0.1} for k in range(5)},
             "doubts": ["sales rise with <prices> in 2 of 5 categories"],
         },

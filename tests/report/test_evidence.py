@@ -6,11 +6,13 @@ import pytest
 from gpu_pricer.report import charts
 from gpu_pricer.report.evidence import (
     OURS,
+    OURS_OVER_LOG,
     THE_LOGS,
     calibration_rates,
     elasticity_rows,
     fairness_rows,
     model_rows,
+    over_the_log,
     priced_with,
 )
 
@@ -25,9 +27,9 @@ METRICS = {
     "price_response": {
         "elasticity_by_category": {
             "milk": {"elasticity": -1.5, "posterior_low": -1.7, "posterior_high": -1.3, "observed": -2.0, "low": -3.0,
-                     "high": -1.0, "purchases": 3.0},
+                     "high": -1.0, "implied": -3.0, "purchases": 3.0},
             "bread": {"elasticity": -1.1, "posterior_low": -1.2, "posterior_high": -1.0, "observed": -1.0, "low": -1.4,
-                      "high": -0.6, "purchases": 8.0},
+                      "high": -0.6, "implied": -1.1, "purchases": 8.0},
             "salt": {"elasticity": -0.4, "posterior_low": -0.5, "posterior_high": -0.3, "observed": None,
                      "purchases": 9.0},
         }
@@ -70,14 +72,30 @@ def test_metrics_of_an_earlier_program_have_no_scores_on_the_rivals_sample():
     assert [row["Log loss"] for row in model_rows(old)] == ["0.2000", "0.1000"]
 
 
-def test_elasticities_that_the_log_identifies_are_shown_with_both_intervals_what_sells_most_first():
+def test_elasticities_that_the_log_identifies_stand_beside_the_models_what_sells_most_first():
     rows = elasticity_rows(METRICS)
 
     assert [(row["name"], row["which"]) for row in rows] == [
-        ("bread", OURS), ("bread", THE_LOGS), ("milk", OURS), ("milk", THE_LOGS)
+        ("bread", OURS_OVER_LOG), ("bread", THE_LOGS), ("milk", OURS_OVER_LOG), ("milk", THE_LOGS)
     ]  # fmt: skip
     assert rows[1] == {"name": "bread", "which": THE_LOGS, "value": -1.0, "low": -1.4, "high": -0.6}
-    assert charts.intervals(rows, "title", (OURS, THE_LOGS))["layer"]
+    assert [rows[2][end] for end in ("value", "low", "high")] == pytest.approx([-3.0, -3.4, -2.6])
+    assert charts.intervals(rows, "title", (OURS_OVER_LOG, THE_LOGS))["layer"]
+
+
+def test_elasticities_are_those_at_todays_prices_where_the_log_identifies_none():
+    of_salt = {"salt": METRICS["price_response"]["elasticity_by_category"]["salt"]}
+    rows = elasticity_rows({"price_response": {"elasticity_by_category": of_salt}})
+
+    assert rows == [{"name": "salt", "which": OURS, "value": -0.4, "low": -0.5, "high": -0.3}]
+
+
+def test_the_log_as_a_whole_is_compared_where_both_elasticities_are_known():
+    known = {"observed": -1.0, "low": -1.2, "high": -0.8, "implied": -1.1}
+
+    assert over_the_log({"price_response": {"in_log": known}}) == known
+    for block in ({}, {"in_log": {}}, {"in_log": known | {"implied": None}}):
+        assert over_the_log({"price_response": block}) is None
 
 
 def test_groups_of_the_audit_are_shown_against_the_mean_shopper():

@@ -1,19 +1,22 @@
 """A demand artefact on a catalog: probabilities, purchases and elasticities at today's prices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+import torch
 
 from gpu_pricer.evaluation.demand.elasticity import own_elasticity
+from gpu_pricer.network.model.price_bend import bent, steepness
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.files.low_memory import rows_of
 from gpu_pricer.tables.schemas import category_key
-from kernels import Demand, Shelf, choice_probabilities
+from kernels import Demand, Shelf, choice_probabilities, utility_lines
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,38 @@ class CatalogDemand:
         """Return the expected units [P, S] in a period when all prices are `level` times today's."""
         return self.purchases(level) * self.problem.products.units_per_choice[:, None]
 
+    def log_units(self, rows: pl.DataFrame) -> np.ndarray:
+        """Return the log of the expected units of products in periods at the prices that they had there, [n].
+
+        rows: product_id, period and price, all that was on the shelf. A period's products compete at its prices, with
+        the appeals and visits of today. Away from today's price the demand is not the tangent there that prices are
+        computed from, but the response itself (see network/response/applying.py). NaN where the demand has no product.
+        """
+        known = rows.with_columns(place=pl.Series(rows_of(rows["product_id"], self.products["product_id"])))
+        known = known.with_row_index("row").filter(pl.col("place") >= 0)
+        log_units = np.full(rows.height, np.nan)
+        for offered in known.partition_by("period"):
+            row, product = offered["row"].to_numpy(), offered["place"].to_numpy()
+            on_shelf, prices = np.zeros(len(self.today), bool), self.today.copy()
+            on_shelf[product] = True
+            prices[product] = self._equivalent_prices(product, offered["price"].to_numpy())
+            shares = choice_probabilities(self.demand, replace(self.shelf, on_shelf=on_shelf), prices[:, None])
+            log_units[row] = np.log(shares[product] @ self.problem.segments.visits)
+        return log_units
+
+    def _equivalent_prices(self, place: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """Return the prices in cents at which straight utilities are those of the response at `price` [n].
+
+        place [n]: of the products. Choices answer as a bent logit does, and units per choice with the log of the price.
+        """
+        reference, bend = self.products["reference_price"].to_numpy(), self.artefact.info.bend
+        now, at = self.products["price"].to_numpy()[place] / reference[place], price / reference[place]
+        of_units = self._share_of_units[place]
+        before, after = torch.from_numpy(now - 1), torch.from_numpy(at - 1)
+        choices = ((bent(after, bend) - bent(before, bend)) / steepness(before, bend)).numpy()
+        moved = (1 - of_units) * choices + of_units * now * np.log(at / now)
+        return self.problem.products.reference_price[place] * (now + moved)
+
     def elasticities(self) -> pl.DataFrame:
         """Return the own-price elasticity of units of every segment and product on the shelf, at today's prices.
 
@@ -82,6 +117,19 @@ class CatalogDemand:
             }
         )
         return cells.filter(pl.col("elasticity").is_not_nan())
+
+    @cached_property
+    def _share_of_units(self) -> np.ndarray:
+        """Return the part of each product's sensitivity that is of the units per choice, [P].
+
+        It is over the mean sensitivity of choices at today's prices, whether the product is on the shelf now or not.
+        """
+        shelf = replace(self.shelf, on_shelf=np.ones(len(self.today), bool))
+        chosen = choice_probabilities(self.demand, shelf, self.today[:, None]) * self.problem.segments.visits
+        steep = utility_lines(self.demand, shelf)[1] * shelf.reference_price[:, None]
+        total, bought = (chosen * steep).sum(axis=1), chosen.sum(axis=1)
+        of_units = self.products["quantity_sensitivity"].to_numpy() * bought
+        return np.divide(of_units, total, out=np.zeros(len(total)), where=total > 0).clip(0, 1)
 
     @cached_property
     def demand(self) -> Demand:

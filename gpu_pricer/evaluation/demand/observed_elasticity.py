@@ -1,4 +1,4 @@
-"""The price elasticities that the log alone shows, by a Poisson regression; their intervals know users and shocks."""
+"""The price elasticities that the log shows without the demand model, and what the model says of the same sales."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,66 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.category_regression import LONGEST_STEP, Cells, PoissonFit, poisson_fit
 from gpu_pricer.evaluation.held_out import Bootstrap, Log
 
-COVARIATES = ("log_price", "rival_price", "display", "mailer")
+COVARIATES = ("log_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")
-STEPS = 50
-LONGEST_STEP = 2.0
-SETTLED = 1e-9  # a category whose coefficients all move by less takes no further step
+VALUES = ("observed", "low", "high", "implied")
 IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
+SEEN = 0.8  # of the periods from a product's first to its last; the prices of the others are guesses
 MUCH_RISING = 0.05  # share of the purchases: by chance so many intervals of 90 % lie above 0 if sales answer no price
 LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
 
-def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataFrame:
-    """Return category_id, observed, low and high: the elasticity of units per product and period, and its interval.
+@dataclass(frozen=True)
+class ObservedElasticities:
+    """Elasticities of units over all periods of the log.
 
-    Units ~ Poisson(visits · exp(level of the product + elasticity · ln price + coefficients · (the rivals' ln price,
-    display, mailer))), with one set of coefficients per category. Periods without a sale count as zeros (Santos Silva
-    & Tenreyro 2006). A replicate of the users moves the estimate by one Newton step from the optimum, which is the
-    score bootstrap of Kline & Santos (2012). Shocks of a product in a period, which all its users share, add a normal
-    deviation: together they have the two-way clustered variance, users + cells − noise (Cameron, Gelbach & Miller
-    2011). Null where the log identifies no elasticity: no sale, a price that never
-    moved, or few sales, all at low prices, so that any steeper slope fits them as well.
+    categories: category_id, observed (of the log), low and high (the ends of its interval) and implied (of the demand);
+    null where unknown. total: the four of all identified categories together, each weighted by its information; empty
+    where there is none.
     """
-    cells = _cells(log)
-    bought = _bought(log, cells)
-    units = np.asarray(bought.sum(axis=0))
-    regression = _Regression.of(cells)
-    response, is_settled = regression.fitted(units)
-    shares = regression.shares(response)
-    information = regression.information(units, shares)
-    times = bootstrap.multiplicities(bought.shape[0], seed)
-    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(bought, shares, times))
-    noise = np.asarray(bought.power(2).sum(axis=0))
-    spread = regression.spread_of_shocks(units, noise, shares, information)
-    of_shocks = spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape[:2])
+
+    categories: pl.DataFrame
+    total: dict[str, float | None]
+
+
+def observed_elasticities(
+    log: Log, bootstrap: Bootstrap, seed: int, demand: CatalogDemand | None = None
+) -> ObservedElasticities:
+    """Return the elasticities that a regression finds in the log, and in a demand's expected units of the same cells.
+
+    Units of a product in a period ~ Poisson(exp(level of the product + level of the category in the period + elasticity
+    · ln price + effects of display and mailer)), with one set of coefficients per category. A category of one product
+    has no levels of periods, but the number of visits. The regression knows products whose price is seen in most
+    periods; the others' prices are carried from sales to periods without one, and would tell too little.
+
+    Two estimates of one regression are alike where the demand is right, whatever the regression leaves out (indirect
+    inference: Gouriéroux, Monfort & Renault 1993). Intervals are of users, resampled, and of shocks of products in
+    periods, which all users share; together they have the two-way clustered variance, users + cells − noise (Cameron,
+    Gelbach & Miller 2011). No elasticity is identified without a sale, by prices that never moved, or by few sales, all
+    at low prices, so that any steeper slope fits them as well.
+    """
+    names, table = log.shelf["category_id"].unique().sort().to_frame(), _table(log)
+    if table.is_empty():
+        return ObservedElasticities(names.with_columns(pl.lit(None, pl.Float64).alias(name) for name in VALUES), {})
+    fit = poisson_fit(_cells(table), table["units"].to_numpy())
+    observed, implied = fit.coefficient[:, ELASTICITY], np.full(fit.cells.categories, np.nan)
+    if demand is not None:
+        implied = fit.implied(demand.log_units(table.select("product_id", "period", "price")))[:, ELASTICITY]
+    replicates = observed + _shifts(fit, _bought(log, table), bootstrap, seed)
     tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
-    low, high = np.quantile(elasticity + shifts[:, :, ELASTICITY] + of_shocks, tails, 0)
-    known = is_settled & (information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
-    left = np.einsum("gk,gk->g", information[:, ELASTICITY], _inverse(information)[:, :, ELASTICITY])
-    known &= left > IDENTIFIED
-    categories = cells["category_id"].unique().sort()
-    table = pl.DataFrame({"category_id": categories, "observed": elasticity, "low": low, "high": high})
-    return table.with_columns(pl.when(pl.Series(known)).then(pl.col("observed", "low", "high")))
+    low, high = np.quantile(replicates, tails, axis=0)
+    known = _is_identified(fit) & (high - low > LEAST_VARIATION)
+    values = pl.DataFrame(dict(zip(VALUES, (observed, low, high, implied), strict=True))).fill_nan(None)
+    found = values.with_columns(
+        table["category_id"].unique(maintain_order=True), pl.when(pl.Series(known)).then(pl.col(VALUES))
+    )
+    categories = names.join(found, on="category_id", how="left", maintain_order="left")
+    weight = 1 / fit.inverse[known, ELASTICITY, ELASTICITY]
+    return ObservedElasticities(categories, _total(values.filter(known), replicates[:, known], weight, tails))
 
 
 def rising_sales(by_category: dict[str, dict], level: float) -> list[str]:
@@ -73,143 +90,76 @@ def rising_sales(by_category: dict[str, dict], level: float) -> list[str]:
     ]
 
 
-def _cells(log: Log) -> pl.DataFrame:
-    """Return a row per product and period, sorted by product: the covariates, and the log of the period's visits.
+def _table(log: Log) -> pl.DataFrame:
+    """Return a row per product and period, sorted by category and product.
 
-    rival_price is the mean deviation of the log prices of the category's other products from these products' means.
+    Columns: category_id, product_id, period, price, units, log_visits, COVARIATES, and is_alone: in its category.
+    Products, and periods of a category, without a sale are left out: they fit any elasticity.
     """
     visited = log.visits.group_by("period").agg(log_visits=pl.len().log())
-    move = pl.col("log_price") - pl.col("log_price").mean().over("product_id")
-    return (
+    units = _by_user(log).group_by("product_id", "period").agg(units=pl.col("units").sum())
+    table = (
         log.shelf.join(visited, on="period")
-        .with_columns(pl.col("display", "mailer").fill_null(0.0), log_price=pl.col("price").log())
-        .with_columns(move=move)
-        .with_columns(
-            rival_price=((pl.col("move").sum() - pl.col("move")) / (pl.len() - 1).clip(1)).over("category_id", "period")
-        )
-        .select("product_id", "period", "category_id", "log_visits", *COVARIATES)
+        .join(units, on=["product_id", "period"], how="left")
+        .with_columns(pl.col("display", "mailer", "units").fill_null(0.0), log_price=pl.col("price").log())
+        .with_columns(number=pl.col("period").rank("dense"))
         .sort("category_id", "product_id", "period")
     )
+    seen = (pl.col("price_age") == 0).sum() / (pl.col("number").max() - pl.col("number").min() + 1)
+    table = table.filter((seen.over("product_id") >= SEEN) & (pl.col("units").sum().over("product_id") > 0))
+    table = table.with_columns(is_alone=pl.col("product_id").n_unique().over("category_id") == 1)
+    return table.filter(pl.col("is_alone") | (pl.col("units").sum().over("category_id", "period") > 0))
 
 
-def _bought(log: Log, cells: pl.DataFrame) -> csr_array:
-    """Return the units that a user bought in a cell, [U, cells]; several occasions of a period count as their mean."""
+def _by_user(log: Log) -> pl.DataFrame:
+    """Return the units of each user, product and period; several occasions of a period count as their mean."""
+    bought = log.choices.drop_nulls("product_id")
+    return bought.group_by("user_id", "period", "product_id").agg(units=pl.col("quantity").mean().cast(pl.Float64))
+
+
+def _cells(table: pl.DataFrame) -> Cells:
+    """Return the cells of the rows of _table; all periods of a product that is alone in its category are one."""
+    own_period = pl.struct("category_id", pl.when(~pl.col("is_alone")).then("period"))
+    product, period, category = (
+        table.select(key.rank("dense") - 1).to_series().to_numpy().astype(np.int64)
+        for key in (pl.col("product_id"), own_period, pl.col("category_id"))
+    )
+    return Cells(table.select(COVARIATES).to_numpy(), table["log_visits"].to_numpy(), product, period, category)
+
+
+def _bought(log: Log, table: pl.DataFrame) -> csr_array:
+    """Return the units [U, n] that a user bought in a cell."""
     who = log.visits["user_id"].unique().sort()
     bought = (
-        log.choices.drop_nulls("product_id")
-        .group_by("user_id", "period", "product_id")
-        .agg(pl.col("quantity").mean())
-        .join(cells.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"])
+        _by_user(log)
+        .join(table.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"])
         .join(who.to_frame().with_row_index("user"), on="user_id")
     )
     place = bought["user"].to_numpy(), bought["cell"].to_numpy()
-    return csr_array((bought["quantity"].cast(pl.Float64).to_numpy(), place), (len(who), cells.height))
+    return csr_array((bought["units"].to_numpy(), place), (len(who), table.height))
 
 
-@dataclass(frozen=True)
-class _Regression:
-    """Covariates [cells, K], offset [cells], and the numbers of the product and of the category of every cell [cells].
-
-    Cells are sorted by category.
-    """
-
-    covariates: np.ndarray
-    offset: np.ndarray
-    product: np.ndarray
-    category: np.ndarray
-
-    @classmethod
-    def of(cls, cells: pl.DataFrame) -> "_Regression":
-        """Return the regression of the cells that _cells returns."""
-        product, category = ((cells[name].rank("dense") - 1).to_numpy() for name in ("product_id", "category_id"))
-        return cls(cells.select(COVARIATES).to_numpy(), cells["log_visits"].to_numpy(), product, category)
-
-    def fitted(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the coefficients [G, K] that maximise the likelihood, and whether a maximum exists, [G].
-
-        The products' levels are concentrated out. There is no maximum where a slope separates sales from the others:
-        the coefficients then still move by LONGEST_STEP after the last step.
-        """
-        response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
-        moved, moving, part, bought = np.zeros(len(response)), np.arange(len(response)), self, units
-        for _ in range(STEPS):
-            shares = part.shares(response[moving])
-            step = _solved(part.information(bought, shares), part.scores(bought[None], shares))[0]
-            step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-            response[moving] += step
-            moved[moving] = np.abs(step[:, ELASTICITY])
-            is_moving = np.abs(step).max(axis=1) > SETTLED
-            if not is_moving.any():
-                break
-            if not is_moving.all():
-                kept = is_moving[part.category]
-                moving, part, bought = moving[is_moving], part.of_cells(kept), bought[kept]
-        return response, moved < LONGEST_STEP
-
-    def of_cells(self, kept: np.ndarray) -> "_Regression":
-        """Return the regression of the cells kept [cells] alone, all of some categories, numbered anew."""
-        product, category = (
-            np.unique(number[kept], return_inverse=True)[1] for number in (self.product, self.category)
-        )
-        return _Regression(self.covariates[kept], self.offset[kept], product, category)
-
-    def shares(self, response: np.ndarray) -> np.ndarray:
-        """Return the share of each cell in its product's units, [cells]."""
-        utility = self.offset + (self.covariates * response[self.category]).sum(axis=1)
-        largest = np.maximum.reduceat(utility, np.flatnonzero(np.diff(self.category, prepend=-1)))
-        weight = np.exp(utility - largest[self.category])
-        return weight / np.bincount(self.product, weight)[self.product]
-
-    def scores(self, units: np.ndarray | csr_array, shares: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-        """Return the gradients [B, G, K] for B lists of units [B, cells], or for `times` [B, U] those of U users.
-
-        Units of users are summed by category first: replicates of all cells would take gigabytes.
-        """
-        away = self._away(shares)
-        groups = int(self.category.max()) + 1
-        cell = np.arange(len(self.category))
-        by_category = [csr_array((column, (cell, self.category)), (len(cell), groups)) for column in away.T]
-        of_rows = (units @ column for column in by_category)
-        return np.stack([rows if times is None else times @ rows for rows in of_rows], axis=2)
-
-    def information(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return the curvature [G, K, K] of the likelihood for the units [cells]."""
-        expected = np.bincount(self.product, units)[self.product] * shares
-        away = self._away(shares)
-        products = expected[:, None, None] * away[:, :, None] * away[:, None, :]
-        return np.asarray(np.add.reduceat(products, np.flatnonzero(np.diff(self.category, prepend=-1))))
-
-    def spread_of_shocks(
-        self, units: np.ndarray, noise: np.ndarray, shares: np.ndarray, information: np.ndarray
-    ) -> np.ndarray:
-        """Return the standard deviation [G] of the elasticities by shocks of cells, beyond the chance of who buys.
-
-        units [cells]; noise [cells]: the variance of units by the chance of who buys, which is the sum of the squares
-        of what each user bought; information [G, K, K]. What the cells' residuals give above it comes from shocks.
-        """
-        inverse = _inverse(information)[:, ELASTICITY]
-        influence = (self._away(shares) * inverse[self.category]).sum(axis=1)
-        residual = units - np.bincount(self.product, units)[self.product] * shares
-        variance = np.bincount(self.category, (residual * influence) ** 2, minlength=len(inverse))
-        by_chance = np.bincount(self.category, noise * influence**2, minlength=len(inverse))
-        return np.sqrt(np.maximum(self._correction(len(inverse)) * variance - by_chance, 0))
-
-    def _correction(self, groups: int) -> np.ndarray:
-        """Return cells / (cells − coefficients) of each category, [G]: residuals are smaller than shocks by as much."""
-        cells = np.bincount(self.category, minlength=groups)
-        levels = np.bincount(self.category[np.unique(self.product, return_index=True)[1]], minlength=groups)
-        return cells / np.maximum(cells - levels - len(COVARIATES), 1)
-
-    def _away(self, shares: np.ndarray) -> np.ndarray:
-        """Return the covariates [cells, K] minus their means over the product's units."""
-        means = [np.bincount(self.product, shares * column)[self.product] for column in self.covariates.T]
-        return self.covariates - np.stack(means, axis=1)
+def _shifts(fit: PoissonFit, bought: csr_array, bootstrap: Bootstrap, seed: int) -> np.ndarray:
+    """Return by how much the elasticities move, [B, G], by who buys and by shocks of cells."""
+    shifts = fit.shifts(bought, bootstrap.multiplicities(bought.shape[0], seed))[:, :, ELASTICITY]
+    noise = np.asarray(bought.power(2).sum(axis=0))
+    spread = fit.spread_of_shocks(noise)[:, ELASTICITY]
+    return shifts + spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape)
 
 
-def _solved(information: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the Newton steps [B, G, K], which are 0 in directions that the log does not identify."""
-    return np.einsum("gkl,bgl->bgk", _inverse(information), scores)
+def _is_identified(fit: PoissonFit) -> np.ndarray:
+    """Return which elasticities [G] the log identifies."""
+    varied = fit.information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION
+    left = np.einsum("gk,gk->g", fit.information[:, ELASTICITY], fit.inverse[:, :, ELASTICITY])
+    return (fit.last_step[:, ELASTICITY] < LONGEST_STEP) & varied & (left > IDENTIFIED)
 
 
-def _inverse(information: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.pinv(information, rcond=1e-9, hermitian=True))
+def _total(values: pl.DataFrame, replicates: np.ndarray, weight: np.ndarray, tails: list[float]) -> dict:
+    """Return VALUES of G categories together, by the weights [G]; values: VALUES of each; replicates [B, G]."""
+    if values.is_empty():
+        return {}
+    low, high = np.quantile(replicates @ weight / weight.sum(), tails)
+    judged = values.with_columns(weight=weight).drop_nulls("implied")
+    ours = None if judged.is_empty() else np.average(judged["implied"], weights=judged["weight"])
+    total = (np.average(values["observed"], weights=weight), low, high, ours)
+    return {name: None if value is None else float(value) for name, value in zip(VALUES, total, strict=True)}

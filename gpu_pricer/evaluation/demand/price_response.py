@@ -14,8 +14,8 @@ def artefact_response(cells: pl.DataFrame, beside: list[pl.DataFrame]) -> dict[s
     """Return mean_elasticity, share_rising (of the cells) and elasticity_by_category; purchases weight the means.
 
     cells: from CatalogDemand.elasticities. elasticity_by_category also has the purchases, expected in a period. beside:
-    tables by category_id whose columns are added to it, such as posterior_low and posterior_high, or observed, low and
-    high.
+    tables by category_id whose columns are added to it, such as posterior_low and posterior_high, or those of
+    ObservedElasticities.
     """
     by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity(), purchases=pl.col("purchases").sum())
     by_category = by_category.sort("category_id")

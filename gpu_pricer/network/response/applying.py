@@ -132,7 +132,8 @@ def _bent_at_prices(logit: DemandArtefact, bend: float, price_ratio: np.ndarray)
     move, b = torch.from_numpy(price_ratio - 1), logit.factors["sensitivity"]
     fallen, steep = (function(move, bend).numpy() for function in (bent, steepness))
     factors = {"appeal": logit.factors["appeal"] - b * fallen, "sensitivity": b * steep}
-    return replace(logit, factors={name: factor.astype(np.float32) for name, factor in factors.items()})
+    factors = {name: factor.astype(np.float32) for name, factor in factors.items()}
+    return replace(logit, info=replace(logit.info, bend=float(bend)), factors=factors)
 
 
 def _taught(fit: Fit, products: pl.DataFrame) -> list[str]:

@@ -21,22 +21,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
-from scipy.sparse import coo_array, diags_array
-from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.two_way_effects import TwoWayEffects
 from gpu_pricer.network.response.unseen_cuts import DEEPEST, cut_donors
 from gpu_pricer.tables.canonical import SHELF_OWN
 from gpu_pricer.tables.further_columns import given_name, name_apart
 
 log = logging.getLogger(__name__)
 
-CONVERGED = 1e-10  # residual of the equations of effects, relative to their right side
-NOTHING = 1e-7  # of the values around their mean; so little is what the search leaves open
-ROUNDING = 1e-12  # and relative to the values themselves: where the first groups explain all, the right side is noise
-MOST_STEPS = 1000
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
 REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
 WEAK = 10.0  # an F statistic below it names a weak instrument (Staiger & Stock 1997)
@@ -233,32 +228,14 @@ def _groups(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _within(values: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Finite values less the effects of the groups of both kinds, each numbered from 0 without gaps.
-
-    The effects of the first kind are eliminated, and those of the second found by conjugate gradients (as Abowd, Creecy
-    & Kramarz 2002 do with workers and firms).
-    """
-    one, other = groups
-    size, other_size = np.bincount(one), np.bincount(other)
-
-    def less_first(values: np.ndarray) -> np.ndarray:
-        return values - (np.bincount(one, values) / size)[one]
-
-    noise, spread = ROUNDING * float(np.linalg.norm(values)), np.linalg.norm(values - values.mean())
-    values = less_first(values)
-    meet = coo_array((np.ones(len(one)), (other, one)), shape=(len(other_size), len(size))).tocsr()
-    equations = LinearOperator(
-        (len(other_size),) * 2, lambda effect: other_size * effect - meet @ ((meet.T @ effect) / size), dtype=float
-    )
-    right, scale = np.bincount(other, values), diags_array(1.0 / other_size)
-    effect, is_open = cg(equations, right, rtol=CONVERGED, atol=noise, maxiter=MOST_STEPS, M=scale)
-    if is_open:
+    """Finite values less the effects of the groups of both kinds, each numbered from 0 without gaps."""
+    left, is_settled = TwoWayEffects(*groups, np.ones(len(values))).residual(values)
+    if not is_settled:
         log.warning(
             "the effects of products and of categories' periods have not settled: prices that no sale shows are less "
             "certain"
         )
-    left = less_first(values - effect[other])
-    return left if np.linalg.norm(left) > NOTHING * spread else np.zeros_like(left)
+    return left
 
 
 def _cross_fitted(price: np.ndarray, causes: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -67,10 +67,10 @@ class DemandArtefact:
         """Return a hash of everything that decides a price.
 
         The time and the run that learned the demand are not part of it: equal trainings have equal fingerprints on any
-        machine. Nor are the end of its sales, the quantity_sensitivity, which the sensitivity holds already, and the
-        categories, but for dissimilarities below 1.
+        machine. Nor are the end of its sales, its bend, the quantity_sensitivity, which the sensitivity holds already,
+        and the categories, but for dissimilarities below 1.
         """
-        others = ("run", "created", "sales_end")
+        others = ("run", "created", "sales_end", "bend")
         info = {name: value for name, value in asdict(self.info).items() if name not in others}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
         for name in sorted(self.factors):

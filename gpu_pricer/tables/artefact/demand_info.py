@@ -1,11 +1,11 @@
 """What demand.json says of a demand artefact: its form, its periods and its currency."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from gpu_pricer.checks import require_flag, require_integer
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 
 FORMAT_VERSION = 1
@@ -21,7 +21,8 @@ class DemandInfo:
     """The content of demand.json; dates are ISO strings.
 
     pricing_period: the first day that is priced. sales_end: the last day of the sales that the demand knows; None: the
-    day before pricing_period.
+    day before pricing_period. bend: of the response that the utilities of a demand from training are tangents to, at
+    today's prices (see network/model/price_bend.py); 0: utilities are straight.
     """
 
     format_version: int
@@ -36,6 +37,7 @@ class DemandInfo:
     outside_option: bool
     currency: str
     sales_end: str | None = None
+    bend: float = 0.0
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
@@ -51,13 +53,14 @@ class DemandInfo:
                 raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
         if self.sales_end is not None and not _is_date(self.sales_end):
             raise ValueError(f"sales_end must be an ISO date, found {self.sales_end!r}")
+        require_number("bend", self.bend, least=0, most=1)
 
 
 def read_info(path: Path) -> DemandInfo:
     """Return what a file demand.json says; raise InputError if that is not what it must be."""
     try:
         raw = json.loads(path.read_text())
-        known = (field.name for field in fields(DemandInfo) if field.name != "sales_end" or field.name in raw)
+        known = (field.name for field in fields(DemandInfo) if field.default is MISSING or field.name in raw)
         return DemandInfo(**{name: raw[name] for name in known})
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -8,8 +8,7 @@ import polars as pl
 from scipy.special import logsumexp
 
 from gpu_pricer.network.model.price_bend import bent, steepness
-from gpu_pricer.network.storage.saved_network import read_network
-from gpu_pricer.tables.artefact import NETWORK, DemandArtefact, read_artefact
+from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.artefact.demand_of_units import at_prices
 from tests.bench.elasticity.cells import KEY, Cells
 from tests.bench.elasticity.poisson import projected
@@ -38,8 +37,8 @@ class Response:
     def read(cls, work: Path) -> "Response":
         """Return the response of the artefact in a work folder, at the prices of its tables."""
         products, shelf = (pl.read_parquet(work / "data" / f"{name}.parquet") for name in ("products", "shelf"))
-        bend = float(read_network(work / "demand" / NETWORK).parameters.tensors["bend"].values)
-        return cls.of(read_artefact(work / "demand"), products.select("product_id", "price"), shelf, bend)
+        artefact = read_artefact(work / "demand")
+        return cls.of(artefact, products.select("product_id", "price"), shelf, artefact.info.bend)
 
     @classmethod
     def of(cls, artefact: DemandArtefact, today: pl.DataFrame, shelf: pl.DataFrame, bend: float) -> "Response":

@@ -133,3 +133,42 @@ def expected_offers(demand: CatalogDemand) -> pl.DataFrame:
     bought = cells.with_columns(bought=pl.lit(True), weight=visits * chance)
     both = pl.concat([bought, cells.with_columns(bought=pl.lit(False), weight=visits * (1 - chance))])
     return both.filter(pl.col("artefact_probability") > 0)
+
+
+def test_units_at_todays_prices_of_todays_shelf_are_those_of_today(demand):
+    rows = demand.products.filter(pl.Series(demand.shelf.on_shelf)).with_columns(period=pl.lit(1))
+
+    found = demand.log_units(rows.select("product_id", "period", "price"))
+
+    expected = demand.shares(1.0) @ demand.problem.segments.visits
+    assert np.exp(found) == pytest.approx(expected[demand.shelf.on_shelf])
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.6])
+def test_units_at_other_prices_are_those_of_the_response_itself(bend):
+    """One product, one segment: choices are a logit with a bent utility, and units fall with a power of the price."""
+    artefact = small_artefact(5, segments=1, products=1, categories=1, form="dense")
+    appeal, b = (float(artefact.factors[name][0, 0]) for name in ("appeal", "sensitivity"))
+    kappa, availability = 0.3 * b, 0.8
+    products = artefact.products.with_columns(quantity_sensitivity=kappa, availability=availability)
+    artefact = replace(artefact, info=replace(artefact.info, bend=bend), products=products)
+    reference = products["reference_price"][0]
+    catalog = catalog_of(artefact).with_columns(price=pl.lit(round(0.9 * reference, 2)))
+    demand = CatalogDemand.of(artefact, catalog, policy(None))
+    prices = reference * np.array([0.3, 0.7, 0.9, 1.0, 1.4])
+
+    found = demand.log_units(pl.DataFrame({"product_id": "p000", "period": range(5), "price": prices}))
+
+    now, at = catalog["price"][0] / reference, prices / reference
+    steep = 1 - bend + bend / now
+    fallen = (1 - bend) * (at - now) + bend * np.log(at / now)
+    today = appeal + np.log(availability) - b * (now - 1)
+    utility = today - (b - kappa) * fallen / steep - kappa * now * np.log(at / now)
+    expected = np.log(artefact.segments["visits"][0] / (1 + np.exp(-utility)))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_units_of_a_product_that_the_demand_lacks_are_unknown(demand):
+    rows = pl.DataFrame({"product_id": ["p001", "nowhere"], "period": [0, 0], "price": [2.0, 2.0]})
+
+    assert np.isnan(demand.log_units(rows)).tolist() == [False, True]
