@@ -36,11 +36,19 @@ class Autoregression:
         """Return the mean of the effects so many periods after the last ones."""
         return self.persistence**periods * last
 
-    def given_others(self, effects: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what each of the effects [n, W] is expected to be given all others, and its standard deviation [W]."""
-        precision = self.precision(effects.shape[1])
-        own = precision.diagonal()
-        return effects - effects @ precision / own, own**-0.5
+    def between(self, before: Tensor, since: Tensor, after: Tensor, until: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and standard deviation of effects between two known ones.
+
+        before, after: the known effects; since, until: the periods from and to them, 0 for the effect itself, infinite
+        where it is not known. All of one shape.
+        """
+        rho = torch.tensor(self.persistence, dtype=FLOAT)
+        nearer, farther = rho**since, rho**until
+        open_before, open_after = 1 - nearer**2, 1 - farther**2
+        total = (1 - (nearer * farther) ** 2).clamp(min=torch.finfo(FLOAT).eps)
+        mean = (nearer * open_after * before + farther * open_before * after) / total
+        mean = torch.where(since == 0, before, torch.where(until == 0, after, mean))
+        return mean, self.spread * (open_before * open_after / total).sqrt()
 
     def coordinates(self) -> Tensor:
         """Return the log of the variance and artanh of the persistence, [2]."""

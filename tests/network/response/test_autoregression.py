@@ -161,15 +161,26 @@ def test_spread_is_learned_beside_a_persistence_at_its_limit():
 
 
 @few
-@given(processes)
-def test_an_effect_given_all_others_is_that_of_the_joint_distribution(process):
-    effects = np.random.default_rng(0).normal(size=(3, 6))
-    covariance = autoregressive_covariance(process, 6)
+@given(processes, st.integers(0, 3), st.integers(0, 3))
+def test_effects_between_known_ones_are_those_of_the_joint_distribution(process, since, until):
+    covariance = autoregressive_covariance(process, since + until + 1)
+    known, values = [0, since + until], torch.tensor([0.3, -0.8], dtype=torch.float64)
+    steps = [torch.tensor(float(of)) for of in (since, until)]
 
-    mean, spread = process.given_others(torch.from_numpy(effects))
+    mean, spread = process.between(values[0], steps[0], values[1], steps[1])
 
-    for w in range(6):
-        others = np.delete(np.arange(6), w)
-        slope = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, w])
-        np.testing.assert_allclose(mean[:, w], effects[:, others] @ slope, atol=1e-7)
-        np.testing.assert_allclose(spread[w] ** 2, covariance[w, w] - covariance[w, others] @ slope, rtol=1e-6)
+    if since and until:
+        slope = np.linalg.solve(covariance[np.ix_(known, known)], covariance[known, since])
+        np.testing.assert_allclose(mean, values.numpy() @ slope, atol=1e-7)
+        np.testing.assert_allclose(spread**2, covariance[since, since] - covariance[known, since] @ slope, rtol=1e-5)
+    else:
+        assert (float(mean), float(spread)) == (float(values[0 if since == 0 else 1]), 0.0)
+
+
+def test_effects_beside_one_known_or_none_are_forecasts():
+    process, never, one = Autoregression(0.5, 0.8), torch.tensor(torch.inf), torch.tensor(0.4)
+
+    found = [process.between(one, *steps) for steps in ((torch.tensor(2.0), one, never), (never, one, never))]
+
+    assert [float(mean) for mean, _ in found] == pytest.approx([0.4 * 0.64, 0.0])
+    assert [float(spread) for _, spread in found] == pytest.approx([0.5 * (1 - 0.8**4) ** 0.5, 0.5])

@@ -62,6 +62,19 @@ def test_a_product_that_sells_no_more_has_gaps_unless_it_is_on_the_shelf_at_the_
     assert not bool(found[4:].any())
 
 
+@pytest.mark.parametrize("length", [1, 4, 12])
+def test_a_long_gap_is_found_as_a_short_one_is(length):
+    """Each of its periods would be likely at the shock that the others' zeros show."""
+    market = draw_market(4, replace(SOLD_OUT, on_shelf=1.0))
+    bought = market.counts.bought.clone()
+    bought[::5, :, 15 : 15 + length] = 0.0
+
+    found = find_gaps(fit_response(market.grid, Counts(bought, market.counts.visits), CONFIG))
+
+    assert float(found[::5, 15 : 15 + length].double().mean()) > 0.9
+    assert int(found.sum()) <= found[::5, 15 : 15 + length].sum() + 1
+
+
 def test_zeros_of_products_that_sell_little_are_no_gaps():
     market = draw_market(1, replace(SOLD_OUT, visits=8, on_shelf=1.0))
     assert float((market.counts.bought == 0).double().mean()) > 0.4
