@@ -10,7 +10,7 @@ from rich.console import Console
 
 from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
-from gpu_pricer.evaluation.demand.observed_elasticity import rising_sales
+from gpu_pricer.evaluation.demand.observed_elasticity import rising_sales, weak_response
 from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.process.run_record import HELD_OUT_SUMS
@@ -97,7 +97,9 @@ def main(config: DictConfig) -> None:
     if found.held_out is not None:
         metrics.blocks["fingerprint"] = judged_demand(config.paths)
     if response := metrics.blocks.get("price_response"):
-        response["doubts"] = rising_sales(response["elasticity_by_category"], settings.bootstrap.level)
+        level = settings.bootstrap.level
+        of_log = weak_response(response.get("in_log", {}), level)
+        response["doubts"] = [*rising_sales(response["elasticity_by_category"], level), *of_log]
     write_evaluation(work, metrics, found.held_out)
     if settings.plots:
         draw_evaluation(work / "plots", metrics, found.held_out, found.demand, settings.categories)

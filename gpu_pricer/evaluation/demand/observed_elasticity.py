@@ -16,6 +16,7 @@ VALUES = ("observed", "low", "high", "implied")
 IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
 SEEN = 0.8  # of the periods from a product's first to its last; the prices of the others are guesses
 MUCH_RISING = 0.05  # share of the purchases: by chance so many intervals of 90 % lie above 0 if sales answer no price
+MUCH_WEAKER = 0.6  # of the log's elasticity
 LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
 
@@ -87,6 +88,27 @@ def rising_sales(by_category: dict[str, dict], level: float) -> list[str]:
         "models become cheaper because fewer people want them, and the learned price response is too low. Run a price "
         "test before prices of such categories (gpu-pricer pricetest), or say what moves prices alone "
         "(train.response.endogeneity.instruments)"
+    ]
+
+
+def weak_response(in_log: dict[str, float | None], level: float) -> list[str]:
+    """Return a line that warns if the demand model responds much less to prices than the log shows; else none.
+
+    in_log: of metrics.json. level: of the interval. In a simulated electronics shop whose shelf lists products for
+    weeks after they are gone, the model's elasticity was a fifth of the log's. There is no warning of a stronger
+    response: the regression finds too little where prices follow demand, and the model has controls for that.
+    """
+    observed, low, high, implied = (in_log.get(name) for name in VALUES)
+    if observed is None or low is None or high is None or implied is None:
+        return []
+    if implied <= max(high, MUCH_WEAKER * observed) or high >= 0:
+        return []
+    return [
+        f"at the prices of the log the demand model has an elasticity of {implied:.2f}, but a regression on the same "
+        f"sales finds {observed:.2f} ({level:.0%} interval {low:.2f} to {high:.2f}): the learned price response is "
+        "much weaker than these sales show, and prices from it are probably too high. Compare the categories (observed "
+        "and implied under price_response in metrics.json), and run a price test before these prices (gpu-pricer "
+        "pricetest)"
     ]
 
 

@@ -71,6 +71,7 @@ def _chance_of_no_sale(fit: Fit, last: Tensor, following: Tensor) -> Tensor:
     last, following [P, W]: the last period with a sale and the next one; −1 and W without. Shocks between them are
     unknown.
     """
+    assert isinstance(fit.counts, Counts)
     shock, spread = _shock_between(fit, last, following)
     shares = fit.grid.shares(fit.utility())
     moved = shares * (shock - fit.state.shock[:, fit.grid.columns.spans_of()]).exp()[:, None]

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import PoissonRegressor
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities, rising_sales
+from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities, rising_sales, weak_response
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
 from gpu_pricer.evaluation.held_out.offers import Log
 from tests.canonical import write_canonical
@@ -39,6 +39,21 @@ def test_categories_whose_sales_rise_with_prices_are_a_warning_from_a_twentieth_
 def test_categories_whose_intervals_hold_zero_are_no_warning():
     assert rising_sales(rows(phones=(6.0, -0.1), cables=(90.0, 0.0)), 0.9) == []
     assert rising_sales({}, 0.9) == []
+
+
+def test_a_response_much_weaker_than_the_logs_is_a_warning():
+    in_log = {"observed": -3.0, "low": -3.4, "high": -2.6, "implied": -1.2}
+
+    [line] = weak_response(in_log, 0.9)
+
+    assert (
+        "an elasticity of -1.20, but a regression on the same sales finds -3.00 (90% interval -3.40 to -2.60)" in line
+    )
+    assert weak_response(in_log | {"implied": -1.9}, 0.9) == []
+    assert weak_response(in_log | {"implied": -9.0}, 0.9) == []
+    assert weak_response(in_log | {"low": -5.0, "high": -1.0}, 0.9) == []
+    assert weak_response(in_log | {"low": -7.0, "high": 0.1, "implied": 0.2}, 0.9) == []
+    assert weak_response({}, 0.9) == weak_response(in_log | {"implied": None}, 0.9) == []
 
 
 @pytest.fixture(scope="module")
