@@ -121,7 +121,7 @@ class Fit:
         shock = self.widths.shock.forecast(self.state.shock[:, -1], ahead)
         effect = (context * self.state.z[:, self.layout.effect]).sum(1)
         appeal = self.state.z[:, self.layout.appeal].T
-        return appeal + season + shock + effect + self._next_nest_effect(appeal, effect)
+        return appeal + season + shock + effect + self.grid.next_offset + self._next_nest_effect(appeal, effect)
 
     def _next_nest_effect(self, appeal: Tensor, effect: Tensor) -> Tensor:
         """Return what the dissimilarity adds at these effects of promotions [P] on appeals [S, P], [S, P]."""

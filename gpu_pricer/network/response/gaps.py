@@ -9,15 +9,15 @@ Whether periods without a sale are a gap follows from the frequency of gaps and 
 product was available (a zero-inflated count model: Lambert 1992). The unknown shocks of the product in a run of such
 periods are integrated out, given those of the periods around the run that have sales: otherwise each period of a long
 gap would find the others' zeros in its shock, and think its own likely. A run as a whole is no likelier than its
-least likely period. The last periods of a product that stopped selling are no gaps if it is on the shelf at the end: it
-may have been delisted, and its shock must carry this to the priced period.
+least likely period. A product may be missing when the log ends, sold out or delisted. How often missing products return
+says how likely it is on the shelf in later periods, which its appeal there takes into account.
 
 On synthetic markets (data=synthetic, seeds 101 to 107, true types) 1 in 40 product-periods is a gap. Learned
 sensitivities are 4 to 5 % too low with them, 1 to 3 % without. On Complete Journey, one shelf for a chain, 17 of 65,739
 periods are gaps (2026-11).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,11 +27,32 @@ from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import CELLS, FLOAT, Counts, Grid
 
 FIRST_RATE, LEAST_RATE, STEPS = 0.01, 1e-9, 50  # of gaps; EM's, which settles in a few
+PRIOR_RETURNS, PRIOR_PERIODS = 0.5, 1.0  # of missing products, before any is seen: half of them return in a period
+MOST_ABSENT = 0.999  # probability, so that a product that is gone keeps an appeal
 NODES = 9  # of the quadrature over a shock
 
 
-def find_gaps(fit: Fit) -> Tensor:
-    """Return the periods that are likelier gaps than not, bool [P, W]; fit: of all users as one segment, W: periods."""
+@dataclass(frozen=True)
+class Gaps:
+    """Which products are missing.
+
+    missing: bool [P, W], likelier missing than not. at_end [P]: the probability that a product is missing in the last
+    period that teaches, 0 where it is likelier there. last: number of that period. returning: the probability that a
+    missing product is back a period later.
+    """
+
+    missing: Tensor
+    at_end: Tensor
+    last: int
+    returning: float
+
+    def log_there(self, period: int) -> Tensor:
+        """Return the log of the probability that a product is on the shelf in a period after the last, [P]."""
+        return torch.log1p(-(self.at_end * (1 - self.returning) ** (period - self.last)).clamp(max=MOST_ABSENT))
+
+
+def find_gaps(fit: Fit) -> Gaps:
+    """Return the gaps; fit: of all users as one segment, W: periods."""
     assert isinstance(fit.counts, Counts)
     sold = fit.counts.bought.sum(1)
     expected = (fit.counts.visits.sum(1)[fit.grid.category] * fit.grid.on_shelf) > 0
@@ -40,16 +61,25 @@ def find_gaps(fit: Fit) -> Tensor:
     for _ in range(STEPS):
         gap = torch.where(is_zero, rate / (rate + (1 - rate) * none), 0.0)
         rate = max(float(gap.sum() / expected.sum()), LEAST_RATE)
-    last = int(expected.any(0).nonzero().max())
-    sells_later = sold.flip(1).cumsum(1).flip(1) > 0
-    return (gap > 0.5) & (sells_later | ~expected[:, last, None])
+    missing, last = gap > 0.5, int(expected.any(0).nonzero().max())
+    earlier = missing[:, :last]
+    is_back = earlier & (sold[:, 1 : last + 1] > 0)
+    returning = (PRIOR_RETURNS + float(is_back.sum())) / (PRIOR_PERIODS + float(earlier.sum()))
+    return Gaps(missing, gap[:, last] * missing[:, last], last, returning)
 
 
-def without_gaps(grid: Grid, gaps: Tensor) -> Grid:
-    """Return the grid with its products off the shelf in their gaps, bool [P, W]."""
-    is_there = (~gaps).to(FLOAT)
+def without_gaps(grid: Grid, gaps: Gaps) -> Grid:
+    """Return the grid with its products off the shelf in their gaps, and later as likely there as gaps say."""
+    of_columns = grid.columns.period
+    is_there = (~gaps.missing[:, of_columns]).to(FLOAT)
     parts = {name: getattr(grid, name) * is_there for name in CELLS}
-    return replace(grid, context=grid.context * is_there[:, :, None], **parts)
+    later = range(gaps.last + 1, grid.columns.periods)
+    offset = torch.zeros(len(is_there), grid.columns.periods, dtype=FLOAT)
+    for period in later:
+        offset[:, period] = gaps.log_there(period)
+    parts["offset"] += offset[:, of_columns] * grid.on_shelf
+    next_offset = grid.next_offset + gaps.log_there(grid.columns.periods - 1 + grid.periods_ahead)
+    return replace(grid, context=grid.context * is_there[:, :, None], next_offset=next_offset, **parts)
 
 
 def _chance_of_run(fit: Fit, is_sold: Tensor, expected: Tensor) -> Tensor:

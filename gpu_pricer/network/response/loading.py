@@ -230,6 +230,7 @@ def _grid(
         controls=len(controls),
         offset=torch.zeros_like(on_shelf),
         unit_offset=torch.zeros_like(on_shelf),
+        next_offset=torch.zeros(len(row), dtype=FLOAT),
         price_information=cells["price_information"],
         has_outside_option=has_outside_option,
         periods_ahead=1,

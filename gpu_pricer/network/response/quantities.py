@@ -86,7 +86,10 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     units per choice, which fall with the log of the price. start: the response of other periods, from which the search
     starts.
     """
-    quantities, grid = quantities_of(grid, users), replace(grid, offset=grid.unit_offset, bend=1.0)
+    quantities, grid = (
+        quantities_of(grid, users),
+        replace(grid, offset=grid.unit_offset, next_offset=torch.zeros_like(grid.next_offset), bend=1.0),
+    )
     if quantities is None:
         log.info("every purchase is of one unit: the quantity sensitivity is 0")
         return None

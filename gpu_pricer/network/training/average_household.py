@@ -97,7 +97,7 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     season, next_season = _forecast(state.season, widths.season, grid.periods_ahead)
     shock, next_shock = _forecast(state.shock, widths.shock, grid.periods_ahead)
     network.next_season.zero_()[place] = next_season
-    network.next_shock.zero_()[row, 0] = next_shock
+    network.next_shock.zero_()[row, 0] = next_shock + grid.next_offset.float()
     kept = grid.context.shape[2] - grid.controls
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
     of_category = torch.zeros(data.categories.count, columns.count)

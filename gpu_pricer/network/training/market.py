@@ -80,12 +80,13 @@ def learn_market(
         known = replace(known, grid=replace(known.grid, bend=start.grid.bend))
     first = fit_response(*_by_period(known), config.fit, start)
     gaps = find_gaps(first)
-    if bool(gaps.any()):
+    if bool(gaps.missing.any()):
         log.info(
-            "%d product-periods are gaps, in which the product was missing: no sale where many were expected",
-            int(gaps.sum()),
-        )
-        known = replace(known, grid=without_gaps(known.grid, gaps[:, known.grid.columns.period]))
+            "%d product-periods are gaps, in which the product was missing: no sale where many were expected; %d "
+            "products are missing at the end, and %.0f %% of the missing ones return in a period",
+            int(gaps.missing.sum()), int((gaps.at_end > 0).sum()), 100 * gaps.returning,
+        )  # fmt: skip
+        known = replace(known, grid=without_gaps(known.grid, gaps))
     if start is None:
         everybody = _of_columns(first, known)
         bend = learned_bend(everybody, known.log, _slopes(everybody, known))

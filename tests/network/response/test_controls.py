@@ -400,6 +400,7 @@ def error_of_mean_log_sensitivity(move, category, counts, control):
         controls=1,
         offset=torch.zeros_like(move),
         unit_offset=torch.zeros_like(move),
+        next_offset=torch.zeros(len(move), dtype=move.dtype),
         price_information=torch.ones(len(move), dtype=move.dtype),
         has_outside_option=True,
         periods_ahead=1,

@@ -1,12 +1,13 @@
 """Gaps: missing products are found by what they would have sold, and what they hide is learned without them."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.gaps import find_gaps, without_gaps
+from gpu_pricer.network.response.gaps import Gaps, find_gaps, without_gaps
 from gpu_pricer.network.response.grid import Counts
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -31,7 +32,7 @@ def test_periods_without_the_product_are_gaps_and_hardly_others(sold_out):
     missing = market.grid.on_shelf == 0
     missing[:, -1] = False  # nothing is sold after
 
-    found = find_gaps(fit)
+    found = find_gaps(fit).missing
 
     assert float(found[missing].double().mean()) > 0.95
     assert int((found & (market.grid.on_shelf > 0)).sum()) <= 1  # a gap is likelier than not, not certain
@@ -48,18 +49,45 @@ def test_shocks_are_as_narrow_as_on_the_true_shelf(sold_out):
     assert found == pytest.approx(true, rel=0.1)
 
 
-@pytest.mark.parametrize("is_there_at_the_end", [True, False])
-def test_a_product_that_sells_no_more_has_gaps_unless_it_is_on_the_shelf_at_the_end(sold_out, is_there_at_the_end):
+def test_a_product_that_sells_no_more_is_missing_until_the_log_ends(sold_out):
     market, fit = sold_out
-    bought, on_shelf = market.counts.bought.clone(), fit.grid.on_shelf.clone()
-    bought[0, :, 20:] = 0.0
-    on_shelf[0, 24:] = float(is_there_at_the_end)
-    left = fit_response(replace(fit.grid, on_shelf=on_shelf), Counts(bought, market.counts.visits), CONFIG)
+    bought = market.counts.bought.clone()
+    bought[0, :, 36:] = 0.0
+    left = fit_response(fit.grid, Counts(bought, market.counts.visits), CONFIG)
 
-    found = find_gaps(left)[0, 20:]
+    found = find_gaps(left)
 
-    assert bool(found[:4].all()) is not is_there_at_the_end
-    assert not bool(found[4:].any())
+    missing = market.grid.on_shelf == 0
+    assert bool(found.missing[0, 36:].all())
+    assert found.last == 39
+    assert float(found.at_end[0]) > 0.99
+    assert found.returning == pytest.approx(1 - float(missing.double().mean()), abs=0.1)
+    assert bool(((found.at_end > 0) == missing[:, -1])[1:].all())
+
+
+def test_an_absent_product_is_there_later_as_likely_as_missing_ones_return():
+    gaps = Gaps(torch.zeros(2, 5, dtype=torch.bool), torch.tensor([0.8, 0.0]).double(), last=2, returning=0.25)
+
+    found = [gaps.log_there(period).exp().tolist() for period in (3, 4)]
+
+    assert found[0] == pytest.approx([1 - 0.8 * 0.75, 1.0])
+    assert found[1] == pytest.approx([1 - 0.8 * 0.75**2, 1.0])
+
+
+def test_later_appeals_are_those_of_a_product_that_is_there_as_likely_as_gaps_say():
+    market = draw_market(3, Recipe())
+    at_end = torch.zeros(len(market.grid.row)).double()
+    at_end[1] = 0.6
+    last = market.grid.columns.periods - 3
+    gaps = Gaps(torch.zeros_like(market.grid.on_shelf, dtype=torch.bool), at_end, last, returning=0.5)
+
+    found = without_gaps(market.grid, gaps)
+
+    there = torch.tensor([0.0, 1 - 0.6 * 0.5, 1 - 0.6 * 0.25]).double().log()[1:]
+    assert found.offset[1, last + 1 :].tolist() == pytest.approx((there * market.grid.on_shelf[1, last + 1 :]).tolist())
+    assert float(found.offset[:, : last + 1].abs().sum()) == 0
+    assert found.next_offset[1] == pytest.approx(math.log(1 - 0.6 * 0.5**3))
+    assert int((found.next_offset != 0).sum()) == 1
 
 
 @pytest.mark.parametrize("length", [1, 4, 12])
@@ -69,7 +97,7 @@ def test_a_long_gap_is_found_as_a_short_one_is(length):
     bought = market.counts.bought.clone()
     bought[::5, :, 15 : 15 + length] = 0.0
 
-    found = find_gaps(fit_response(market.grid, Counts(bought, market.counts.visits), CONFIG))
+    found = find_gaps(fit_response(market.grid, Counts(bought, market.counts.visits), CONFIG)).missing
 
     assert float(found[::5, 15 : 15 + length].double().mean()) > 0.9
     assert int(found.sum()) <= found[::5, 15 : 15 + length].sum() + 1
@@ -81,7 +109,7 @@ def test_zeros_of_products_that_sell_little_are_no_gaps():
 
     found = find_gaps(fit_response(market.grid, market.counts, CONFIG))
 
-    assert not bool(found.any())
+    assert not bool(found.missing.any())
 
 
 def test_a_shock_that_is_low_for_long_is_no_gap():
@@ -93,17 +121,17 @@ def test_a_shock_that_is_low_for_long_is_no_gap():
 
     found = find_gaps(fit_response(market.grid, Counts(bought, market.counts.visits), CONFIG))
 
-    assert not bool(found.any())
+    assert not bool(found.missing.any())
 
 
 def test_without_gaps_a_product_is_off_the_shelf_and_all_else_stays():
     grid = draw_market(3, Recipe()).grid
-    gaps = torch.zeros_like(grid.on_shelf, dtype=torch.bool)
-    gaps[2, 4] = True
+    missing = torch.zeros_like(grid.on_shelf, dtype=torch.bool)
+    missing[2, 4] = True
 
-    found = without_gaps(grid, gaps)
+    found = without_gaps(grid, Gaps(missing, torch.zeros(len(missing)).double(), last=5, returning=0.5))
 
     for name in ("on_shelf", "move", "context", "offset", "unit_offset"):
         before, after = getattr(grid, name), getattr(found, name)
         assert float(after[2, 4].abs().sum()) == 0
-        assert torch.equal(after[~gaps], before[~gaps])
+        assert torch.equal(after[~missing], before[~missing])

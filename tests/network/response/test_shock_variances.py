@@ -223,7 +223,7 @@ def test_a_missing_product_shows_in_a_calm_category():
     bought, visits = (share * bought).round(), share * market.counts.visits
     bought[[0, 4], 0, 20] = 0.0
 
-    found = find_gaps(replace(fit, counts=Counts(bought, visits)))[:, 20]
+    found = find_gaps(replace(fit, counts=Counts(bought, visits))).missing[:, 20]
 
     assert bool(found[0])
     assert not bool(found[4])

@@ -47,6 +47,7 @@ def draw(sensitivities, taste):
         controls=0,
         offset=torch.zeros(len(CATEGORY), PERIODS).double(),
         unit_offset=torch.zeros(len(CATEGORY), PERIODS).double(),
+        next_offset=torch.zeros(len(CATEGORY)).double(),
         price_information=torch.ones(len(CATEGORY)).double(),
         has_outside_option=False,
         periods_ahead=1,

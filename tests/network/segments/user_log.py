@@ -73,6 +73,7 @@ def draw(
         controls=0,
         offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
         unit_offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
+        next_offset=torch.zeros(PRODUCTS, dtype=torch.float64),
         price_information=torch.ones(PRODUCTS, dtype=torch.float64),
         has_outside_option=True,
         periods_ahead=1,
