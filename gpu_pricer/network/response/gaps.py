@@ -13,8 +13,9 @@ least likely period. A product may be missing when the log ends, sold out or del
 says how likely it is on the shelf in later periods, which its appeal there takes into account.
 
 On synthetic markets (data=synthetic, seeds 101 to 107, true types) 1 in 40 product-periods is a gap. Learned
-sensitivities are 4 to 5 % too low with them, 1 to 3 % without. On Complete Journey, one shelf for a chain, 17 of 65,739
-periods are gaps (2026-11).
+sensitivities are 4 to 5 % too low with them, 1 to 3 % without. On Complete Journey, one shelf for a chain, there
+is none. In a simulated electronics shop, 217 of 4,959 periods are: products of old models, four weeks each after their
+last sale.
 """
 
 from dataclasses import dataclass, replace
