@@ -109,27 +109,44 @@ def form_segments(
     chosen: what was chosen on fewer periods, which is not chosen anew. former_count: the number of segments in the last
     training; where the number is chosen, it stays if others are hardly better. former [U]: the users' segments then,
     see former_segments, whose ids the segments keep. With a chosen number, nearly the same users form a segment again
-    if others are hardly better, and users stay in it where a move is not worth it.
+    if others are hardly better, and users stay in it where a move is not worth it. visits [U]: periods in which each
+    user came. Who came in one alone, as a guest did, forms no segment then, and is in that of a user of whom nothing is
+    known: purchases that placed the user would not be those of the period to price.
     InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
-    choice = chosen
+    choice, known = chosen, _known_users(scores, config, visits)
+    own_former = None if former is None else former[known]
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
-        whole = with_taste_prior(scores.whole)
+        whole = with_taste_prior(scores.whole).of_users(known)
         if choice is None and config.count == AUTO:
-            choice = choose(scores, config.most, config.min_members, seed, former_count)
-        formed = _formed(whole, config, choice, seed, former)
-        parts = _large_enough(formed, whole, config.min_members, visits)
-        segment = parts.segments_of(whole)
-        if former is not None:
-            parts = parts.of(np.argsort(_ids_by_members(former, segment, parts.count)))
-            segment = _staying(parts, whole, former, config.min_members)
+            choice = choose(scores.of_users(known), config.most, config.min_members, seed, former_count)
+        formed = _formed(whole, config, choice, seed, own_former)
+        parts = _large_enough(formed, whole, config.min_members, visits[known])
+        segment_of_known = parts.segments_of(whole)
+        if own_former is not None:
+            parts = parts.of(np.argsort(_ids_by_members(own_former, segment_of_known, parts.count)))
+            segment_of_known = _staying(parts, whole, own_former, config.min_members)
         by_fold = [parts.segments_of(with_taste_prior(scores.without(fold))) for fold in range(scores.folds)]
+    segment = np.stack(by_fold)[_fold_of_visit(scores), np.arange(scores.users)]
+    segment[known] = segment_of_known
     if parts.count < formed.count:
         log.info(
             "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count
         )
     return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
+
+
+def _known_users(scores: UserScores, config: SegmentsConfig, visits: np.ndarray) -> np.ndarray:
+    """Return the users who form segments, ascending; all of them where too few came in several of the periods."""
+    several = np.flatnonzero(visits > 1)
+    enough = config.count == AUTO and scores.folds > 1 and len(several) >= max(config.min_members, 2)
+    return several if enough else np.arange(scores.users)
+
+
+def _fold_of_visit(scores: UserScores) -> np.ndarray:
+    """Return the fold in which each user came most, [U]."""
+    return np.stack([visits.sum(axis=1) for visits in scores.visits]).argmax(axis=0)
 
 
 def _formed(

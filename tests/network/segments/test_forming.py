@@ -13,6 +13,7 @@ from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
+    AUTO,
     Membership,
     SegmentsConfig,
     count_former,
@@ -58,6 +59,47 @@ def test_segments_number_from_the_most_visits_down(two_types):
     total = np.bincount(found.segment, weights=visits, minlength=found.count)
     assert len(total) > 2
     assert (np.diff(total) <= 0).all()
+
+
+@pytest.fixture(scope="module")
+def with_guests():
+    """300 users of two types and 1,200 guests, of whom each came in one period: the types, the log, who is a guest."""
+    drawn = draw(sensitivity=(1.0, 4.0), taste=0.8, users=1500)
+    is_guest = np.arange(1500) >= 300
+    came = torch.from_numpy(np.random.default_rng(3).integers(0, PERIODS, 1500))
+    kept = ~torch.from_numpy(is_guest)[drawn.log.user] | (came[drawn.log.user] == drawn.log.column)
+    others = torch.from_numpy(is_guest)[:, None] & (torch.arange(PERIODS) != came[:, None])
+    parts = {name: getattr(drawn.log, name)[kept] for name in ("user", "product", "column", "count")}
+    log = replace(drawn.log, **parts, visits=drawn.log.visits.masked_fill(others, 0.0))
+    return drawn, log, is_guest
+
+
+def test_guests_form_no_segment_and_are_where_a_user_is_of_whom_nothing_is_known(with_guests):
+    drawn, log, is_guest = with_guests
+    pooled = fit_response(drawn.grid, log.pooled(drawn.grid), FitConfig(20, 0.02, None))
+    scores, came = user_scores(pooled, log), (log.visits > 0).sum(1).numpy()
+
+    found = form_segments(scores, SegmentsConfig(AUTO, 64, 10), came, 0, Choice(2, 0.5, 2))
+
+    assert agreement(found.segment[~is_guest], drawn.type[~is_guest]) > 0.95
+    period = log.visits.argmax(1)
+    assert (found.segment == found.by_period.gather(1, period[:, None])[:, 0].numpy())[is_guest].all()
+    assert agreement(found.segment[is_guest], drawn.type[is_guest]) < 0.6
+
+
+def test_segments_of_guests_buy_as_much_per_visit_as_what_their_levels_are_learned_from(with_guests):
+    drawn, log, _ = with_guests
+    pooled = fit_response(drawn.grid, log.pooled(drawn.grid), FitConfig(20, 0.02, None))
+    scores, came = user_scores(pooled, log), (log.visits > 0).sum(1).numpy()
+
+    found = form_segments(scores, SegmentsConfig(AUTO, 64, 10), came, 0, Choice(2, 0.5, 2))
+
+    of_users = torch.from_numpy(found.segment)[:, None].expand(-1, PERIODS)
+    sold, learned = (
+        counts.bought.sum(2) / counts.visits.sum((0, 2))
+        for counts in (log.counts(drawn.grid, segment, found.count) for segment in (of_users, found.by_period))
+    )
+    assert sold.flatten().tolist() == pytest.approx(learned.flatten().tolist(), rel=0.03)
 
 
 @pytest.mark.parametrize("least", [1, 40, 90, 1000])
