@@ -34,6 +34,7 @@ from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.doubts import doubts_of
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
 from gpu_pricer.versions.outlook import Outlook, outlook_of
+from gpu_pricer.versions.recent_sales import recent_sales
 from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths
 
 log = logging.getLogger(__name__)
@@ -110,11 +111,15 @@ def write_report(
 def doubts_about(config: DictConfig, folder: Path, outlook: Outlook | None) -> list[str]:
     """Return a sentence on each doubt about the prices of the version in a folder; outlook: see write_report.
 
-    What `prepare` says counts unless the last evaluation is of another demand: then it is of other sales.
+    The prepared sales count unless the last evaluation is of another demand: then they are others.
     """
     version, last = read_version(folder), _json(_metrics_file(config), {}).get("fingerprint")
-    summary = _summary(config) if last in (None, version.artefact) else {}
-    return doubts_of(outlook, summary, known_metrics(folder, version, None, _metrics_file(config)))
+    summary, sold = {}, None
+    if last in (None, version.artefact):
+        catalog = source_paths(config, folder, version)[1]
+        summary, sold = _summary(config), recent_sales(Path(config.paths.data), catalog)
+    metrics = known_metrics(folder, version, None, _metrics_file(config))
+    return doubts_of(outlook, summary, metrics, version.tally.units_today, sold)
 
 
 def _folder(config: DictConfig) -> Path:

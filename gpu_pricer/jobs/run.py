@@ -29,7 +29,6 @@ from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.last_scored import last_scored
 from gpu_pricer.versions.outlook import Outlook, outlook_of
-from gpu_pricer.versions.recent_sales import recent_sales
 from gpu_pricer.versions.version_sources import read_sources
 
 log = logging.getLogger(__name__)
@@ -94,12 +93,11 @@ def main(config: DictConfig) -> dict[str, object]:
         folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
         catalog, is_scored = Path(config.paths.catalog), "score" in plan.steps
         outlook = _outlook(config, folder) if is_scored else None
-        sold = recent_sales(Path(config.paths.data), catalog) if is_scored else None
         promise = _last_promise(config)
         page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
         doubts = report.doubts_about(config, folder, outlook)
-        for line in closing_lines(Path(config.paths.prices), catalog, outlook, page, promise, sold, doubts):
+        for line in closing_lines(Path(config.paths.prices), catalog, outlook, page, promise, doubts):
             console.print(line)
     return {"steps": seconds}
 

@@ -22,17 +22,10 @@ from gpu_pricer.tables.version.names import RECORD, UNPRICED
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
-from gpu_pricer.versions.recent_sales import PERIODS, RecentSales
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
-
-FAR_FROM_SOLD = 0.20
-"""Share by which units expected at today's prices differ from those sold lately, from which on the lines say so."""
-
-MOST_ELASTIC = 3.0
-"""By how many percent units fall at most, so the lines assume, where prices rise by one percent."""
 
 MUCH_WITHOUT_RUNG = 0.10
 """Share of the products on the shelf without a price to go to, from which on the lines say so."""
@@ -44,13 +37,12 @@ def closing_lines(
     outlook: Outlook | None = None,
     page: Path | None = None,
     promise: Sequence[str] = (),
-    sold: RecentSales | None = None,
     doubts: Sequence[str] = (),
 ) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
     outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
-    what became of an earlier version's. sold: from recent_sales, None where that is unknown. doubts: from doubts_of.
+    what became of an earlier version's. doubts: from doubts_of.
     """
     run = current_run(prices)
     if run is None:
@@ -67,7 +59,6 @@ def closing_lines(
         *_not_priced(prices / run / RECORD),
         *_without_rung(version),
         *_units_and_index(version, often),
-        *_beside_recent_units(version, outlook, sold),
         *_promised_profit(version, catalog, outlook, often),
         *_constraints(prices / run / RECORD, version.currency, often),
         *(f"  {doubt}" for doubt in doubts),
@@ -197,28 +188,6 @@ def _units_and_index(version: PriceVersion, often: str) -> list[str]:
     index = "" if tally.price_index is None else f"; the units bought cost {tally.price_index:.1%} of today's prices"
     return [
         f"  expected units {often} {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
-    ]
-
-
-def _beside_recent_units(version: PriceVersion, outlook: Outlook | None, sold: RecentSales | None) -> list[str]:
-    """Return the line on units expected at today's prices that are far from those sold lately, none if they are near.
-
-    Where these were sold at other prices, such as the published ones of segments, the units may differ by as much as an
-    elasticity of up to MOST_ELASTIC explains. Where stock serves less than is asked for, the expected units are what it
-    serves, and tell nothing of the demand.
-    """
-    if sold is None or not sold.units or (outlook is not None and outlook.is_rationed):
-        return []
-    beyond, below_today = version.tally.units_today / sold.units - 1, 1 - sold.price_ratio
-    explained = sorted([0.0, sold.price_ratio**MOST_ELASTIC - 1])
-    if abs(beyond - min(max(beyond, explained[0]), explained[1])) < FAR_FROM_SOLD:
-        return []
-    at = f" at prices {abs(below_today):.0%} {'below' if below_today > 0 else 'above'} today's"
-    return [
-        f"  in the last {PERIODS} periods these products sold {sold.units:,.0f} units per period"
-        f"{at if abs(below_today) >= 0.005 else ''}, and the demand expects "
-        f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
-        "off; look for a season, or for categories whose prices rose or fell all through the log"
     ]
 
 

@@ -4,19 +4,57 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_pricer.versions.outlook import Outlook
+from gpu_pricer.versions.recent_sales import PERIODS, RecentSales
 
 MUCH_UNTAUGHT = 0.25
 """Share of the units in categories that taught no price response, or little of it, from which on it is a doubt."""
 
+FAR_FROM_SOLD = 0.20
+"""Share by which units expected at today's prices differ from those sold lately, from which on the lines say so."""
 
-def doubts_of(outlook: Outlook | None, summary: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+MOST_ELASTIC = 3.0
+"""By how many percent units fall at most, so the lines assume, where prices rise by one percent."""
+
+
+def doubts_of(
+    outlook: Outlook | None,
+    summary: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    units: float = 0.0,
+    sold: RecentSales | None = None,
+) -> list[str]:
     """Return a sentence on each doubt about the prices of a version, with what can be done.
 
     outlook: of the version, None where it is not computed. summary: of `prepare`. metrics: of `evaluate`; both are
-    empty where they are not at hand.
+    empty where they are not at hand. units: expected per period at today's prices. sold: what the same products sold
+    lately, None where that is unknown.
     """
     of_sales = (metrics.get("price_response") or {}).get("doubts") or []
-    return [*(summary.get("doubts") or []), *of_sales, *_of_response(outlook)]
+    is_rationed = outlook is not None and outlook.is_rationed
+    of_units = [] if sold is None or is_rationed else _of_units(units, sold)
+    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_response(outlook)]
+
+
+def _of_units(units: float, sold: RecentSales) -> list[str]:
+    """Return what is to say of units expected at today's prices that are far from those sold lately.
+
+    Where these were sold at other prices, such as the published ones of segments, the units may differ by as much as an
+    elasticity of up to MOST_ELASTIC explains. Where stock serves less than is asked for, the expected units are what it
+    serves, and tell nothing of the demand.
+    """
+    if not sold.units:
+        return []
+    beyond, below_today = units / sold.units - 1, 1 - sold.price_ratio
+    explained = sorted([0.0, sold.price_ratio**MOST_ELASTIC - 1])
+    if abs(beyond - min(max(beyond, explained[0]), explained[1])) < FAR_FROM_SOLD:
+        return []
+    at = f" at prices {abs(below_today):.0%} {'below' if below_today > 0 else 'above'} today's"
+    return [
+        f"in the last {PERIODS} periods these products sold {sold.units:,.0f} units per period"
+        f"{at if abs(below_today) >= 0.005 else ''}, and the demand expects "
+        f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
+        "off; look for a season, or for categories whose prices rose or fell all through the log"
+    ]
 
 
 def _of_response(outlook: Outlook | None) -> list[str]:

@@ -8,7 +8,6 @@ import pytest
 
 from gpu_pricer.terminal.summary import (
     _asked,
-    _beside_recent_units,
     _constraints,
     _moves,
     _old_sales,
@@ -16,7 +15,6 @@ from gpu_pricer.terminal.summary import (
     _spread_and_personalisation,
 )
 from gpu_pricer.versions.outlook import Outlook
-from gpu_pricer.versions.recent_sales import RecentSales
 from gpu_pricer.versions.uniform_prices import UniformProfit
 from tests.markets import small_artefact
 
@@ -102,50 +100,6 @@ def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
     )
 
     assert said == ["  no interval of the gain: stock cannot serve all demand, and an interval would count all of it"]
-
-
-@pytest.mark.parametrize(
-    ("expected", "said"),
-    [(81.0, ""), (79.0, "expects 21% fewer at today's"), (119.0, ""), (121.0, "expects 21% more at today's")],
-)
-def test_units_far_from_those_sold_lately_are_said(expected, said):
-    """Prices that rose by 60 % over the log, which demand did not answer: 34 % too few units, and held out none."""
-    version = SimpleNamespace(tally=SimpleNamespace(units_today=expected))
-
-    lines = _beside_recent_units(version, None, RecentSales(100.0, 1.0))
-
-    assert len(lines) == bool(said)
-    assert all(said in line and "these products sold 100 units per period, and" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("ratio", "expected", "said"),
-    [
-        (0.9, 0.9**3 * 100, ""),  # a tenth cheaper, and an elasticity of -3
-        (0.9, 52.0, "sold 100 units per period at prices 10% below today's, and the demand expects 48% fewer"),
-        (0.9, 121.0, "sold 100 units per period at prices 10% below today's, and the demand expects 21% more"),
-        (1.1, 130.0, ""),
-        (0.7, 5.0, "demand expects 95% fewer"),
-        (1.3, 215.0, ""),
-        (1.1, 79.0, "sold 100 units per period at prices 10% above today's, and the demand expects 21% fewer"),
-    ],
-)
-def test_units_sold_at_other_prices_may_differ_as_far_as_an_elasticity_explains(ratio, expected, said):
-    version = SimpleNamespace(tally=SimpleNamespace(units_today=expected))
-
-    lines = _beside_recent_units(version, None, RecentSales(100.0, ratio))
-
-    assert len(lines) == bool(said)
-    assert all(said in line for line in lines)
-
-
-def test_units_that_stock_rations_or_that_nobody_knows_are_compared_with_nothing():
-    version = SimpleNamespace(tally=SimpleNamespace(units_today=10.0))
-    rationed = Outlook(None, True, None, vague=0, categories=1, published=0, inelastic=0, untaught=0, borrowed=0)
-
-    assert _beside_recent_units(version, rationed, RecentSales(100.0, 1.0)) == []
-    assert _beside_recent_units(version, None, None) == []
-    assert _beside_recent_units(version, None, RecentSales(0.0, 1.0)) == []
 
 
 @pytest.mark.parametrize(("day", "lines"), [("2026-01-18", 0), ("2026-12-01", 1)])

@@ -6,6 +6,7 @@ import pytest
 
 from gpu_pricer.versions.doubts import doubts_of
 from gpu_pricer.versions.outlook import Outlook
+from gpu_pricer.versions.recent_sales import RecentSales
 
 WELL_KNOWN = Outlook(None, False, None, 0, categories=60, published=0, inelastic=0, untaught=0, borrowed=0)
 LITTLE = replace(WELL_KNOWN, vague=31, untaught=0.3, borrowed=0.4)
@@ -21,3 +22,40 @@ def test_every_source_is_told_in_turn():
 @pytest.mark.parametrize("outlook", [None, WELL_KNOWN])
 def test_without_doubts_nothing_is_told(outlook):
     assert doubts_of(outlook, {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [(81.0, ""), (79.0, "expects 21% fewer at today's"), (119.0, ""), (121.0, "expects 21% more at today's")],
+)
+def test_units_far_from_those_sold_lately_are_said(expected, said):
+    """Prices that rose by 60 % over the log, which demand did not answer: 34 % too few units, and held out none."""
+    lines = doubts_of(None, {}, {}, expected, RecentSales(100.0, 1.0))
+
+    assert len(lines) == bool(said)
+    assert all(said in line and "these products sold 100 units per period, and" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected", "said"),
+    [
+        (0.9, 0.9**3 * 100, ""),  # a tenth cheaper, and an elasticity of -3
+        (0.9, 52.0, "sold 100 units per period at prices 10% below today's, and the demand expects 48% fewer"),
+        (0.9, 121.0, "sold 100 units per period at prices 10% below today's, and the demand expects 21% more"),
+        (1.1, 130.0, ""),
+        (0.7, 5.0, "demand expects 95% fewer"),
+        (1.3, 215.0, ""),
+        (1.1, 79.0, "sold 100 units per period at prices 10% above today's, and the demand expects 21% fewer"),
+    ],
+)
+def test_units_sold_at_other_prices_may_differ_as_far_as_an_elasticity_explains(ratio, expected, said):
+    lines = doubts_of(None, {}, {}, expected, RecentSales(100.0, ratio))
+
+    assert len(lines) == bool(said)
+    assert all(said in line for line in lines)
+
+
+def test_units_that_stock_rations_or_that_nobody_knows_are_compared_with_nothing():
+    assert doubts_of(replace(WELL_KNOWN, is_rationed=True), {}, {}, 10.0, RecentSales(100.0, 1.0)) == []
+    assert doubts_of(WELL_KNOWN, {}, {}, 10.0, None) == []
+    assert doubts_of(WELL_KNOWN, {}, {}, 10.0, RecentSales(0.0, 1.0)) == []
