@@ -23,6 +23,9 @@ FAMILY = "rule_family"
 """Names of columns: the first five hold money or null; then whether today's price stays, whether the cost is assumed,
 and whether the price changed too recently; then a family id or null."""
 
+FAR = 10.0
+"""Times that a competitor's price may be above or below today's."""
+
 OPTIONAL = ("cost_source", "has_unit_price", VAT_RATE)
 """Columns of PricedProducts that the catalog of a caller may lack."""
 
@@ -43,7 +46,10 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
         if column is not None:
             money[rule] = [column]
     require_columns(catalog, bounds.columns)
-    rules = [competitor_price((_money(catalog, n) for n in names), bounds).alias(r) for r, names in money.items()]
+    amounts = {rule: [_money(catalog, name) for name in names] for rule, names in money.items()}
+    if bounds.has_competitor:
+        amounts[COMPETITOR] = [pl.when(is_comparable(amount)).then(amount) for amount in amounts[COMPETITOR]]
+    rules = [competitor_price(values, bounds).alias(rule) for rule, values in amounts.items()]
     if bounds.min_days_between_changes is not None:
         rules.append(_is_resting(catalog, bounds.min_days_between_changes))
     if bounds.family_column is not None:
@@ -55,6 +61,14 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.frozen is not None:
         table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
     return table
+
+
+def is_comparable(competitor: pl.Expr) -> pl.Expr:
+    """Return whether a competitor's price is within FAR times today's, null where it is not known.
+
+    A price farther off is in another unit or of another pack, and counts as unknown.
+    """
+    return (competitor / pl.col("price")).is_between(1 / FAR, FAR)
 
 
 def competitor_price(prices: Iterable[pl.Expr], bounds: Bounds) -> pl.Expr:

@@ -14,7 +14,7 @@ from gpu_pricer.policy import Policy
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
-from gpu_pricer.policy.rule_columns import require_columns
+from gpu_pricer.policy.rule_columns import FAR, is_comparable, require_columns
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
@@ -104,6 +104,7 @@ def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
     named = {name: [column] for name, column in columns.items() if column is not None}
     if bounds.has_competitor:
         named["competitor_columns"] = bounds.competitor_columns
+        _tell_far_competitors(catalog, bounds)
     if bounds.below_list_price:
         named["below_list_price"] = ["list_price"]
     for name, rule in named.items():
@@ -114,6 +115,26 @@ def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
     members = catalog.select("category_id", family=family).drop_nulls("family") if family is not None else None
     if members is not None and not members.is_duplicated().any():
         log.warning("policy.bounds.family_column=%s joins no prices: no two products of a category share one", family)
+
+
+def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:
+    """Raise InputError if most of a competitor's prices are far from today's; warn of those that are if few are."""
+    for column in (name for name in bounds.competitor_columns if catalog.schema[name].is_numeric()):
+        known = catalog.select("product_id", "price", theirs=column).drop_nulls()
+        far = known.filter(~is_comparable(pl.col("theirs")))
+        if far.is_empty():
+            continue
+        product, price, theirs = far.row(0)
+        found = (
+            f"{far.height:,} of {known.height:,} products with a {column} more than {FAR:g} times above or below "
+            f"today's price, the first {product} at {theirs:,.2f} beside {price:,.2f}"
+        )
+        if 2 * far.height > known.height:
+            raise InputError(
+                f"competitors' prices must be in the unit of today's prices, found {found}: state both in one currency "
+                "unit, for one unit of sale"
+            )
+        log.warning("%s: they count as unknown; mend them", found)
 
 
 def warn_of_segment_prices(catalog: Path, prices: Path) -> None:

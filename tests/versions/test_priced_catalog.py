@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.tables.version.price_history import EarlierPrices
 from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog, warn_of_idle_rules
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
@@ -88,3 +89,37 @@ def test_products_whose_history_is_too_short_are_counted(caplog):
 def test_day_that_no_price_is_set_on_is_refused(setting):
     with pytest.raises(InputError, match=f"day must .* found '?{setting}"):
         pricing_day(setting)
+
+
+BESIDE_COMPETITOR = replace(NO_RULES, max_above_competitor=0.1, competitor_columns=["theirs"])
+
+
+def beside(*times: float | None) -> pl.DataFrame:
+    """Return a catalog with a competitor's prices, so many times its own."""
+    catalog = catalog_of(small_artefact(3, segments=1, products=len(times), categories=1)).sort("product_id")
+    return catalog.with_columns(theirs=pl.col("price") * pl.Series(times, dtype=pl.Float64))
+
+
+def test_competitors_prices_in_another_unit_are_refused():
+    with pytest.raises(InputError, match="found 3 of 4 products with a theirs more than 10 times above or below"):
+        warn_of_idle_rules(beside(100.0, 110.0, 1.0, 90.0, None), BESIDE_COMPETITOR)
+
+
+def test_a_competitors_price_that_is_a_slip_counts_as_unknown(caplog):
+    catalog = beside(1.1, 0.9, 100.0, None)
+
+    with caplog.at_level(logging.WARNING):
+        warn_of_idle_rules(catalog, BESIDE_COMPETITOR)
+
+    [record] = caplog.records
+    assert record.message.startswith("1 of 3 products with a theirs more than 10 times above or below today's price")
+    found = with_rule_columns(catalog, BESIDE_COMPETITOR)
+    assert (found["rule_competitor"] / found["price"]).to_list() == [pytest.approx(1.1), pytest.approx(0.9), None, None]
+
+
+def test_competitors_prices_that_are_text_are_refused_where_prices_are_made():
+    catalog = beside(1.0, 1.0).with_columns(theirs=pl.lit("a"))
+
+    warn_of_idle_rules(catalog, BESIDE_COMPETITOR)
+    with pytest.raises(InputError, match="theirs must be an amount of money"):
+        with_rule_columns(catalog, BESIDE_COMPETITOR)
