@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
-from gpu_pricer.data.sources.source import CELLS, FILE, LINE
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE, TIME
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES, FEW, Checked
 from gpu_pricer.tables.periods import Period, by_period
@@ -47,20 +47,24 @@ def require_plausible(
     """Raise InputError if too many lines, of all or of the last period's, have outliers or cannot be read.
 
     Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
-    day on: they look like lost demand. Outliers of prices and times count; large quantities may be right. When a line
-    that cannot be read was sold is not known.
+    day on: they look like lost demand. Outliers of prices and times count; large quantities may be right. A line whose
+    time cannot be read counts among all lines alone.
     """
     odd = checked.invalid.filter(_breaking(checked, outliers, ("price", "time")))
     dated = checked.invalid.filter(~_breaking(checked, outliers, ("time",)))
     last = pl.concat([checked.valid["time"], dated["time"]]).max()
-    unread = 0 if unreadable is None else unreadable.height
-    is_recent = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), pl.lit(last), closed="right")
-    recent = [rows.select(is_recent.sum()).item() for rows in (odd, checked.valid, checked.invalid)]
-    read = checked.valid.height + checked.invalid.height + unread
-    found = ((odd.height + unread, read, ""), (recent[0], recent[1] + recent[2], f" of the last {period.days} days"))
+    unread = pl.DataFrame(schema={TIME: pl.Datetime}) if unreadable is None else unreadable
+    bounds = pl.lit(last) - pl.duration(days=period.days), pl.lit(last)
+    odd_lately, valid_lately, invalid_lately, unread_lately = (
+        rows.select(pl.col(time).is_between(*bounds, closed="right").sum()).item()
+        for rows, time in ((odd, "time"), (checked.valid, "time"), (checked.invalid, "time"), (unread, TIME))
+    )
+    read = checked.valid.height + checked.invalid.height + unread.height
+    lately = odd_lately + unread_lately, valid_lately + invalid_lately + unread_lately
+    found = ((odd.height + unread.height, read, ""), (*lately, f" of the last {period.days} days"))
     for lost, lines, when in found:
         if lost > max(most_implausible * lines, FEW):
-            told = [] if unreadable is None or when else [cells_report(unreadable, origin, CELLS_ARE_READABLE)]
+            told = [] if unreadable is None else [cells_report(unreadable, origin, CELLS_ARE_READABLE)]
             told += [checked.report() + settings_of(checked, outliers)] if checked.broken else []
             raise InputError(
                 f"no more than {most_implausible:.0%} of the lines{when} of {origin} may be outliers or "

@@ -78,3 +78,17 @@ def test_a_format_of_dates_that_changes_in_the_log_is_refused(prepared):
     assert (
         "found 20 of 120; it breaks cells_are_readable in 20 rows, such as line 2 sold_at='06.01.2025'" in ended.said[0]
     )
+
+
+def test_lately_another_decimal_sign_is_no_loss_of_demand(prepared):
+    """The lines' prices cannot be read, but their days can."""
+
+    def commas(first):
+        return [str(price).replace(".", "," if line >= first else ".") for line, price in enumerate(LINES["price"])]
+
+    ended = prepared(price=commas(116))
+
+    assert ended.status == 2
+    assert "no more than 10% of the lines of the last 7 days of " in ended.said[0]
+    assert "found 4 of 10; it breaks cells_are_readable in 4 rows, such as line 118 price=" in ended.said[0]
+    assert prepared(price=commas(117)).status == 0

@@ -11,7 +11,7 @@ import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
 from gpu_pricer.data.sources.line_status import LineStatus, left_out_by, together, unknown_in
-from gpu_pricer.data.sources.source import CAN_LACK, CELLS, COLUMN, FILE, LINE
+from gpu_pricer.data.sources.source import CAN_LACK, CELLS, COLUMN, FILE, LINE, TIME
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
 CHUNK = 1 << 24
@@ -57,7 +57,7 @@ class CsvFile:
         return self._lines().filter(self._broken_cells(self._needed).is_null()).select(*named)
 
     def unreadable(self) -> pl.LazyFrame:
-        """Return the other rows as they are written: the file, its line, which cells cannot be read, and all cells."""
+        """Return the other rows as written: FILE, LINE, CELLS and TIME, see RawTable, and all cells."""
         return self._as_written(self._rows_with(self._broken_cells(self._needed)))
 
     def left_out(self) -> pl.LazyFrame | None:
@@ -96,7 +96,8 @@ class CsvFile:
         return cells.filter(pl.col(CELLS).is_not_null())
 
     def _as_written(self, lines: pl.LazyFrame) -> pl.LazyFrame:
-        return lines.select(FILE, LINE, CELLS, cs.by_name(*self._given))
+        time = self._value("time") if "time" in self.columns else pl.lit(None)
+        return lines.select(FILE, LINE, CELLS, time.cast(pl.Datetime("us")).alias(TIME), cs.by_name(*self._given))
 
     @property
     def _needed(self) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Protocol
 
 import polars as pl
 
-FILE, LINE, CELLS, COLUMN = "csv:file", "csv:line", "csv:unreadable", "csv:column"
-"""Of a row that cannot be read: its file, its line there, the cells, and of a single cell its column in the contract.
+FILE, LINE, CELLS, COLUMN, TIME = "csv:file", "csv:line", "csv:unreadable", "csv:column", "csv:time"
+"""Of a row that cannot be read: its file, its line there, the cells, of a single cell its column in the contract, and
+when it was, if that can be read.
 
 No column of a user's is called so.
 """
@@ -20,11 +21,11 @@ class RawTable:
     """A lazy table.
 
     rows: those that follow the input contract. origin: where they come from, for messages. unreadable: rows of text
-    with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
-    what; None for a format whose cells have types. unread: FILE, LINE, CELLS and COLUMN of the cells in columns of
-    CAN_LACK that cannot be read, in the rows among `rows`. in_utc: columns of times in UTC, which
-    stay in UTC because no time zone of the stores is known. left_out: lines that do not count, such as
-    cancelled ones, as `unreadable` shows rows; CELLS holds what says so.
+    with a cell that cannot be read, as they are written, after the columns FILE, LINE, CELLS and TIME, which say where,
+    what and when; None for a format whose cells have types. unread: FILE, LINE, CELLS and COLUMN of the cells in
+    columns of CAN_LACK that cannot be read, in the rows among `rows`. in_utc: columns of times in UTC, which stay in
+    UTC because no time zone of the stores is known. left_out: lines that do not count, such as cancelled ones, as
+    `unreadable` shows rows; CELLS holds what says so.
     """
 
     rows: pl.LazyFrame
