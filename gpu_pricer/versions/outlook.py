@@ -95,7 +95,7 @@ def outlook_of(
             gain = Gain(float(gains.mean()), *interval(gains))
         vague = int(vague_categories(problem, draws, is_taught).sum())
         untaught = share_of_units(problem, ~is_taught)
-        borrowed = share_of_units(problem, is_taught & ~_is_own(artefact, category_id))
+        borrowed = share_of_units(problem, is_taught & ~is_own(artefact, category_id))
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
@@ -157,7 +157,7 @@ def vague_categories(problem: PricingProblem, draws: Draws, is_taught: np.ndarra
     return found
 
 
-def _is_own(artefact: DemandArtefact, category_id: pl.Series) -> np.ndarray:
+def is_own(artefact: DemandArtefact, category_id: pl.Series) -> np.ndarray:
     """Return whether the log taught the price response of these categories as other ones did or more, bool [G].
 
     True of all where the artefact does not say.

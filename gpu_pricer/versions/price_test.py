@@ -23,7 +23,7 @@ from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import ranges_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.versions.outlook import vague_categories
+from gpu_pricer.versions.outlook import is_own, vague_categories
 from kernels import choice_probabilities, in_double, own_elasticities, utility_lines
 
 STEPS = np.array([-1, 0, 1])
@@ -87,6 +87,7 @@ def chosen_products(
 ) -> np.ndarray:
     """Return the products to be tested, bool [P]: those on the shelf that `where` selects.
 
+    Without it, those of categories that do not identify a price response, or took most of it from other categories.
     matched: what the problem is of; catalog: before it was matched, with the columns that `where` reads. InputError
     where the test names no products and the demand has no draws that say which categories are not identified.
     """
@@ -100,8 +101,10 @@ def chosen_products(
             "such as pricetest.where='price < 5'"
         )
     category_id = matched.products["category_id"].rle().struct.field("value")
-    is_vague = vague_categories(problem, posterior_draws(artefact, category_id), has_own_draws(artefact, category_id))
-    return is_on_shelf & np.repeat(is_vague, np.diff(problem.products.category_start))
+    is_taught = has_own_draws(artefact, category_id)
+    is_open = vague_categories(problem, posterior_draws(artefact, category_id), is_taught)
+    is_open |= is_taught & ~is_own(artefact, category_id)
+    return is_on_shelf & np.repeat(is_open, np.diff(problem.products.category_start))
 
 
 def planned_test(

@@ -476,15 +476,15 @@ def test_category_that_the_demand_does_not_know_is_said(tmp_path, caplog):
     assert "2 products are in categories that the demand does not know" in caplog.text
 
 
-@pytest.mark.parametrize(("day", "is_old"), [("2026-01-18", False), ("2026-01-19", True), ("2025-06-01", False)])
+@pytest.mark.parametrize(("day", "is_old"), [("2026-01-11", False), ("2026-01-12", True), ("2025-06-01", False)])
 def test_sales_that_end_long_before_the_pricing_day_are_said(tmp_path, caplog, day, is_old):
     """The demand's pricing period begins on 5 January 2026."""
     job.main(configured(tmp_path, f"day={day}"))
 
     said = [text for text in caplog.messages if "the last sales are of" in text]
     assert said == is_old * [
-        f"the last sales are of 2026-01-04, 15 days before {day}, the day on which prices are set (more than 2 periods "
-        "of 7 days): train on newer sales, or set day to the intended day"
+        f"the last sales are of 2026-01-04, 8 days before {day}, the day on which prices are set (more than 7 days): "
+        "train on newer sales, or set day to the intended day"
     ]
 
 

@@ -92,7 +92,7 @@ def take_file(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> Tak
     The user's word counts first, then the file's name; the ids in it must not contradict the name.
     """
     said = answers.table_of(found.path)
-    by_name, by_columns = vocabulary.tables_called(found.path), _table_by_columns(found, vocabulary)
+    by_name, by_columns = vocabulary.tables_called(found.path), _table_by_columns(found, vocabulary, answers)
     if said is not None:
         return TakenFile(said, "as you said", found, {})
     if len(by_name) == 1 and (by_columns is None or KIN[by_name[0]] == KIN[by_columns]):
@@ -104,12 +104,12 @@ def take_file(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> Tak
     return Question(text, tuple(override(f"{table}.file", found.path.name) for table in tables))
 
 
-def _table_by_columns(found: FoundFile, vocabulary: Vocabulary) -> str | None:
+def _table_by_columns(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> str | None:
     ids = {
         name: column
         for name in ("user_id", "product_id")
         for column in found.columns.values()
-        if vocabulary.names(name, column.name)
+        if vocabulary.names(name, column.name) or answers.is_called(name, column.name)
     }
     if len(ids) == 2:
         return "transactions"

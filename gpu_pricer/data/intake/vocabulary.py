@@ -1,9 +1,11 @@
 """The words by which files and columns are known, and what the user has said about them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.spelled_values import spelled
@@ -77,7 +79,7 @@ class Answers:
     """What the user has said, None where nothing.
 
     null_words: further words of text files that mean that nothing is known. columns: by table, the file's column for a
-    column of the contract, or `none`; by `file`, the table's file.
+    column of the contract, or `none`; by `file`, the table's file, or a list of its files.
     status_column: the column that says which transactions are sales, or `none`. left_out: its cells that say that a
     line is none. currency_column: the column that says which currency a line is in, or `none`.
     """
@@ -90,7 +92,7 @@ class Answers:
     time_format: str | None
     decimal: str | None
     null_words: list[str]
-    columns: dict[str, dict[str, str | None]]
+    columns: dict[str, dict[str, Any]]
     status_column: str | None
     left_out: list[str] | None
 
@@ -115,8 +117,23 @@ class Answers:
 
     def table_of(self, path: Path) -> str | None:
         """Return the table that the user takes the file for."""
-        told = {Path(said["file"]).name: table for table, said in self.columns.items() if said["file"]}
+        told = {Path(file).name: table for table, files in self._files() for file in files}
         return told.get(path.name)
+
+    def is_called(self, name: str, column: str) -> bool:
+        """Return whether the user has said of some table that its column of the contract is this one of the file."""
+        return any(said.get(name) == column for said in self.columns.values())
+
+    def _files(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield each table and the files that the user takes for it; InputError for what is no file's name."""
+        for table, said in self.columns.items():
+            files = said["file"] if isinstance(said["file"], list) else [said["file"]] if said["file"] else []
+            if not all(isinstance(file, str) for file in files):
+                raise InputError(
+                    f"inspect.{table}.file must be the name of a file, or a list of names, found {said['file']!r}: "
+                    "mend it"
+                )
+            yield table, files
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from gpu_pricer.tables.artefact.demand_info import DemandInfo
 
-MOST_PERIODS = 2
-"""Periods after the last sales, beyond which prices rest on old sales."""
+MOST_PERIODS, MOST_DAYS = 2, 7
+"""Periods and days after the last sales, beyond which prices rest on old sales: so many periods of days, or a week, or
+a longer period."""
 
 
 class SalesAge(NamedTuple):
@@ -23,13 +24,17 @@ class SalesAge(NamedTuple):
 
     @property
     def warning(self) -> str | None:
-        """Return the warning where the last sales are more than MOST_PERIODS old, else None."""
-        if self.days <= MOST_PERIODS * self.period_days:
+        """Return the warning where the last sales are old, else None.
+
+        A nightly job knows those of the day before, also in a period that has begun; who trains once a period knows
+        those until its end.
+        """
+        most = max(min(MOST_PERIODS * self.period_days, MOST_DAYS), self.period_days)
+        if self.days <= most:
             return None
         return (
             f"the last sales are of {self.end}, {self.days:,} days before {self.day}, the day on which prices are set "
-            f"(more than {MOST_PERIODS} periods of {self.period_days} days): train on newer sales, or set day to the "
-            "intended day"
+            f"(more than {most} days): train on newer sales, or set day to the intended day"
         )
 
 
