@@ -159,6 +159,41 @@ def test_amounts_with_and_without_vat_are_known_and_gross_prices_are_asked_about
     }
 
 
+def in_two_files(folder, user):
+    """Write the lines of two stores; `user` is the header of the customers' ids."""
+    lines = pl.DataFrame(SALES).rename({next(iter(SALES)): user})
+    for store in (1, 2):
+        lines.write_csv(folder / "shop" / f"bons_{store}.csv")
+    (folder / "shop" / "sales.csv").unlink()
+
+
+def test_a_column_said_to_hold_user_ids_tells_the_table_of_every_file(gpu_pricer, shop, tmp_path):
+    shop()
+    in_two_files(tmp_path, "Treuenummer")
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.user_id=Treuenummer")
+
+    assert asked.status == 2
+    assert "which table is shop/bons_1.csv" in asked.out
+    assert "which table is" not in ended.out
+    assert ended.status == 0
+
+
+def test_several_files_can_be_said_to_be_one_table(gpu_pricer, shop, tmp_path):
+    shop()
+    in_two_files(tmp_path, "Treuenummer")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.file=[bons_1.csv,bons_2.csv]")
+    wrong = gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.file=[1]")
+
+    assert "which table is" not in ended.out
+    assert "inspect.transactions.user_id=Treuenummer" in ended.out
+    assert wrong.status == 2
+    [line] = wrong.said
+    assert line.endswith("transactions.file must be the name of a file, or a list of names, found [1]: mend it")
+
+
 def test_net_prices_without_rates_raise_no_question_on_vat(gpu_pricer, shop, tmp_path):
     shop(sales={"price": None, "VK netto": SALES["price"]})
 

@@ -119,6 +119,22 @@ def test_categories_that_the_log_does_not_identify_are_chosen():
     assert not (found[0] & ~problem.products.is_on_shelf).any()
 
 
+def test_categories_that_took_their_response_from_others_are_chosen():
+    told = with_posterior(replace(ARTEFACT), 0.05, draws=40)
+    names = told.products["category_id"].unique().sort()
+    from_log = pl.when(pl.col("category_id") == names[1]).then(0.2).otherwise(0.9)
+    borrowed = replace(
+        told, categories=pl.DataFrame({"category_id": names}).with_columns(sensitivity_from_log=from_log)
+    )
+    problem, matched = problem_of(), match_products(CATALOG, ARTEFACT)
+
+    found = chosen_products(problem, matched, CATALOG, borrowed, TEST)
+
+    expected = (matched.products["category_id"] == names[1]).to_numpy() & problem.products.is_on_shelf
+    assert found.any()
+    assert (found == expected).all()
+
+
 def test_where_chooses_products_and_is_needed_without_draws():
     problem, matched = problem_of(), match_products(CATALOG, ARTEFACT)
     catalog = CATALOG.with_columns(brand=pl.when(pl.col("category_id") == "c2").then(pl.lit("own")))
