@@ -74,7 +74,8 @@ class CatalogDemand:
 
         rows: product_id, period and price, all that was on the shelf. A period's products compete at its prices, with
         the appeals and visits of today. Away from today's price the demand is not the tangent there that prices are
-        computed from, but the response itself (see network/response/applying.py). NaN where the demand has no product.
+        computed from, but the response itself (see network/response/applying.py). NaN where the demand lacks the
+        product, or expects nothing of it.
         """
         known = rows.with_columns(place=pl.Series(rows_of(rows["product_id"], self.products["product_id"])))
         known = known.with_row_index("row").filter(pl.col("place") >= 0)
@@ -85,7 +86,8 @@ class CatalogDemand:
             on_shelf[product] = True
             prices[product] = self._equivalent_prices(product, offered["price"].to_numpy())
             shares = choice_probabilities(self.demand, replace(self.shelf, on_shelf=on_shelf), prices[:, None])
-            log_units[row] = np.log(shares[product] @ self.problem.segments.visits)
+            units = shares[product] @ self.problem.segments.visits
+            log_units[row[units > 0]] = np.log(units[units > 0])
         return log_units
 
     def _equivalent_prices(self, place: np.ndarray, price: np.ndarray) -> np.ndarray:

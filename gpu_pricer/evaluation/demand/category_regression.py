@@ -14,6 +14,7 @@ from gpu_pricer.network.response.two_way_effects import TwoWayEffects
 
 STEPS = 50
 LONGEST_STEP = 2.0
+LARGEST_LOG = 50.0  # of expected units, so that a search that runs away stays finite
 MOST_MISSING = 0.5
 SETTLED = 1e-7  # a category whose coefficients all move by less takes no further step
 
@@ -160,7 +161,8 @@ def _newton_step(
     scores = cells.sums((expected * left)[:, None] * away)
     best = np.einsum("gkl,gl->gk", _inverse(_information(cells, expected, away)), scores)
     found = coefficient + np.clip(best - coefficient, -LONGEST_STEP, LONGEST_STEP)
-    return found, np.exp(cells.offset + working - left + (away * found[cells.category]).sum(axis=1))
+    log_expected = cells.offset + working - left + (away * found[cells.category]).sum(axis=1)
+    return found, np.exp(log_expected.clip(-LARGEST_LOG, LARGEST_LOG))
 
 
 def _information(cells: Cells, weight: np.ndarray, away: np.ndarray) -> np.ndarray:

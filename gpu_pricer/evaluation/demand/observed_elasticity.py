@@ -55,7 +55,7 @@ def observed_elasticities(
     fit = poisson_fit(_cells(table), table["units"].to_numpy())
     observed, implied = fit.coefficient[:, ELASTICITY], np.full(fit.cells.categories, np.nan)
     if demand is not None:
-        implied = fit.implied(demand.log_units(table.select("product_id", "period", "price")))[:, ELASTICITY]
+        implied = fit.implied(_log_units(log, table, demand))[:, ELASTICITY]
     replicates = observed + _shifts(fit, _bought(log, table), bootstrap, seed)
     tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
     low, high = np.quantile(replicates, tails, axis=0)
@@ -159,6 +159,14 @@ def _bought(log: Log, table: pl.DataFrame) -> csr_array:
     )
     place = bought["user"].to_numpy(), bought["cell"].to_numpy()
     return csr_array((bought["units"].to_numpy(), place), (len(who), table.height))
+
+
+def _log_units(log: Log, table: pl.DataFrame, demand: CatalogDemand) -> np.ndarray:
+    """Return the log units [n] that the demand expects in the cells, beside all that was on the shelf; NaN: unknown."""
+    key = ["product_id", "period"]
+    shelf = log.shelf.join(table.select("period").unique(), on="period", how="semi").select(*key, "price")
+    expected = shelf.with_columns(log_units=demand.log_units(shelf))
+    return table.join(expected, on=key, how="left", maintain_order="left")["log_units"].to_numpy()
 
 
 def _shifts(fit: PoissonFit, bought: csr_array, bootstrap: Bootstrap, seed: int) -> np.ndarray:

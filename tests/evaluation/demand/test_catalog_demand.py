@@ -172,3 +172,13 @@ def test_units_of_a_product_that_the_demand_lacks_are_unknown(demand):
     rows = pl.DataFrame({"product_id": ["p001", "nowhere"], "period": [0, 0], "price": [2.0, 2.0]})
 
     assert np.isnan(demand.log_units(rows)).tolist() == [False, True]
+
+
+def test_units_at_absurd_prices_are_unknown_or_finite(demand):
+    product = demand.products.row(0, named=True)
+    prices = [product["price"] * times for times in (1e-4, 1.0, 1e4)]
+
+    found = demand.log_units(pl.DataFrame({"product_id": product["product_id"], "period": range(3), "price": prices}))
+
+    assert not np.isinf(found).any()
+    assert found[0] > found[1]

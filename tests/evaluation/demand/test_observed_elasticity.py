@@ -286,3 +286,20 @@ def test_a_demand_that_lacks_most_products_of_a_category_implies_nothing_of_it(s
 
     assert found.filter(pl.col("implied").is_null())["category_id"].to_list() == ["c2"]
     assert found["observed"].null_count() == 0
+
+
+def test_sales_that_a_price_separates_leave_other_categories_as_they_are():
+    """Category 0 sells a thousand units in its cheapest cell and nothing else."""
+    log = drawn_log(shock=0.0)
+    cheapest = log.shelf.filter(pl.col("category_id") == 0).sort("price").head(1).select("period", "product_id")
+    one = (
+        log.choices.filter(pl.col("category_id") == 0).head(1).drop("period", "product_id").join(cheapest, how="cross")
+    )
+    others = log.choices.filter(pl.col("category_id") != 0)
+    choices = pl.concat([others, one.with_columns(quantity=1000.0)], how="diagonal")
+
+    found = observed_elasticities(replace(log, choices=choices), BOOTSTRAP, seed=0).categories
+    alone = observed_elasticities(log, BOOTSTRAP, seed=0).categories
+
+    assert found["observed"][0] is None
+    assert found["observed"][1:].to_list() == pytest.approx(alone["observed"][1:].to_list())
