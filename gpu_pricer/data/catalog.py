@@ -13,14 +13,12 @@ from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.list_price import ROUNDING, not_below_price
 from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.price_units import FAR, in_one_unit
 from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates, require_vat_settings
 from kernels import PRICE_LIMIT
 
 log = logging.getLogger(__name__)
-
-FAR = 10.0
-"""Times that a product's own price may be above or below that of its sales before they seem to be in other units."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def _require_one_unit(stated: pl.DataFrame) -> None:
     stated: products with price, as stated, price_on_shelf and price_sold, of their sales.
     """
     both = stated.select("product_id", "price", sold=pl.coalesce("price_on_shelf", "price_sold")).drop_nulls()
-    far = both.filter(~(pl.col("price") / pl.col("sold")).is_between(1 / FAR, FAR))
+    far = both.filter(~in_one_unit(pl.col("price"), pl.col("sold")))
     if not far.height:
         return
     product, stated, sold = far.row(0)

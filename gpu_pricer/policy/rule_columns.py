@@ -8,6 +8,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
+from gpu_pricer.tables.price_units import in_one_unit
 from gpu_pricer.tables.priced_products import PricedProducts, is_cost_assumed
 from gpu_pricer.tables.vat import VAT_RATE
 
@@ -23,9 +24,6 @@ FAMILY = "rule_family"
 """Names of columns: the first five hold money or null; then whether today's price stays, whether the cost is assumed,
 and whether the price changed too recently; then a family id or null."""
 
-FAR = 10.0
-"""Times that a competitor's price may be above or below today's."""
-
 OPTIONAL = ("cost_source", "has_unit_price", VAT_RATE)
 """Columns of PricedProducts that the catalog of a caller may lack."""
 
@@ -33,6 +31,7 @@ OPTIONAL = ("cost_source", "has_unit_price", VAT_RATE)
 def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     """Return the catalog's columns that every pricing needs, with the rule columns that the rules in force need.
 
+    A competitor's price in another unit than today's counts as unknown.
     InputError where the catalog lacks a column, or a column of prices holds something else than money.
     """
     money: dict[str, list[str]] = {}
@@ -48,7 +47,8 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     require_columns(catalog, bounds.columns)
     amounts = {rule: [_money(catalog, name) for name in names] for rule, names in money.items()}
     if bounds.has_competitor:
-        amounts[COMPETITOR] = [pl.when(is_comparable(amount)).then(amount) for amount in amounts[COMPETITOR]]
+        known = (pl.when(in_one_unit(theirs, pl.col("price"))).then(theirs) for theirs in amounts[COMPETITOR])
+        amounts[COMPETITOR] = list(known)
     rules = [competitor_price(values, bounds).alias(rule) for rule, values in amounts.items()]
     if bounds.min_days_between_changes is not None:
         rules.append(_is_resting(catalog, bounds.min_days_between_changes))
@@ -61,14 +61,6 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.frozen is not None:
         table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
     return table
-
-
-def is_comparable(competitor: pl.Expr) -> pl.Expr:
-    """Return whether a competitor's price is within FAR times today's, null where it is not known.
-
-    A price farther off is in another unit or of another pack, and counts as unknown.
-    """
-    return (competitor / pl.col("price")).is_between(1 / FAR, FAR)
 
 
 def competitor_price(prices: Iterable[pl.Expr], bounds: Bounds) -> pl.Expr:

@@ -14,10 +14,11 @@ from gpu_pricer.policy import Policy
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
-from gpu_pricer.policy.rule_columns import FAR, is_comparable, require_columns
+from gpu_pricer.policy.rule_columns import require_columns
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.price_units import FAR, in_one_unit
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.version.price_grid import read_grid
 from gpu_pricer.tables.version.price_history import (
@@ -121,7 +122,7 @@ def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:
     """Raise InputError if most of a competitor's prices are far from today's; warn of those that are if few are."""
     for column in (name for name in bounds.competitor_columns if catalog.schema[name].is_numeric()):
         known = catalog.select("product_id", "price", theirs=column).drop_nulls()
-        far = known.filter(~is_comparable(pl.col("theirs")))
+        far = known.filter(~in_one_unit(pl.col("theirs"), pl.col("price")))
         if far.is_empty():
             continue
         product, price, theirs = far.row(0)
