@@ -83,6 +83,15 @@ def test_elasticities_that_the_log_identifies_stand_beside_the_models_what_sells
     assert charts.intervals(rows, "title", (OURS_OVER_LOG, THE_LOGS))["layer"]
 
 
+def test_elasticities_that_the_log_hardly_tells_are_not_shown_beside_others():
+    milk = METRICS["price_response"]["elasticity_by_category"]["milk"]
+    vague = {"milk": milk, "tea": milk | {"low": -21.0, "high": 15.0}}
+
+    rows = elasticity_rows({"price_response": {"elasticity_by_category": vague}})
+
+    assert {row["name"] for row in rows} == {"milk"}
+
+
 def test_elasticities_are_those_at_todays_prices_where_the_log_identifies_none():
     of_salt = {"salt": METRICS["price_response"]["elasticity_by_category"]["salt"]}
     rows = elasticity_rows({"price_response": {"elasticity_by_category": of_salt}})
