@@ -21,9 +21,7 @@ MODELS = {
     "lightgbm_monotone": "Boosted trees",
 }
 MOST_CATEGORIES = 12
-WIDEST = (
-    6.0  # interval of an elasticity of the log that is shown: wider ones tell nothing, and leave no room for others
-)
+WIDEST = 6.0  # interval of an elasticity of the log that is shown; wider ones tell nothing, and take others' room
 OURS, OURS_OVER_LOG = "Model at today's prices, with the 90 % interval", "Model, with the 90 % interval"
 THE_LOGS = "Sales log alone, with its 90 % interval"
 
@@ -72,8 +70,8 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
     Each row has name, which (of the names in OURS, OURS_OVER_LOG and THE_LOGS), value, low and high. Where the log
     identifies elasticities, to WIDEST at least, its own stand beside the model's over the same prices, of these
-    categories; else the model's at today's prices, of all. Over the log's prices the interval of the model is as wide, relative to its
-    elasticity, as at today's.
+    categories; else the model's at today's prices, of all. Over the log's prices the interval of the model is as wide,
+    relative to its elasticity, as at today's.
     """
     by_category = (metrics.get("price_response") or {}).get("elasticity_by_category") or {}
     ours = [row | {"name": name} for name, row in by_category.items() if row.get("posterior_low") is not None]
