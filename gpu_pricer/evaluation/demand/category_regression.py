@@ -12,11 +12,17 @@ from scipy.sparse import csr_array
 
 from gpu_pricer.network.response.two_way_effects import TwoWayEffects
 
-STEPS = 50
+STEPS = 60
 LONGEST_STEP = 2.0
-LARGEST_LOG = 50.0  # of expected units, so that a search that runs away stays finite
+LEAST, MOST = 1e-6, 1e3
+"""Expected units of a cell over the mean of all: what separates a cell from sales would otherwise run away without end.
+
+The information of such cells is too little to identify anything."""
 MOST_MISSING = 0.5
-SETTLED = 1e-7  # a category whose coefficients all move by less takes no further step
+SETTLED = 1e-7  # a category whose coefficients and logs of expected units all move by less takes no further step
+NEARLY_SETTLED, AS_SOLD = 1e-3, 1e-3  # of the last step, and of expected over sold units: else a search has failed
+WHOLE = 0.999  # share of a coefficient's direction that is left of it where the information is inverted
+LEAST_INFORMATION = 0.01  # about a coefficient: with less its standard error is above 10
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,14 @@ class Cells:
         numbers = (np.unique(of[kept], return_inverse=True)[1] for of in (self.product, self.period, self.category))
         return Cells(self.covariates[kept], self.offset[kept], *numbers)
 
+    @property
+    def starts(self) -> np.ndarray:
+        """Return the first cell of each category, [G]."""
+        return np.flatnonzero(np.diff(self.category, prepend=-1))
+
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums of values [n, ...] over the cells of each category, [G, ...]."""
-        return np.asarray(np.add.reduceat(values, np.flatnonzero(np.diff(self.category, prepend=-1))))
+        return np.asarray(np.add.reduceat(values, self.starts))
 
     def effects(self, weight: np.ndarray) -> TwoWayEffects:
         """Return the effects of products and periods under weights [n]."""
@@ -56,7 +67,7 @@ class Cells:
 class PoissonFit:
     """Regressions of units [n] on the covariates of cells: expected [n] units, coefficient and its last_step [G, K].
 
-    Where a slope separates sales from the others, the likelihood has no maximum: the last step is then LONGEST_STEP.
+    Where a slope or an effect separates sales from the others, the likelihood has no maximum, see identified.
     """
 
     cells: Cells
@@ -80,6 +91,18 @@ class PoissonFit:
     def inverse(self) -> np.ndarray:
         """Return the inverse [G, K, K] of the information, 0 in directions that the units do not identify."""
         return _inverse(self.information)
+
+    @cached_property
+    def identified(self) -> np.ndarray:
+        """Return which coefficients the units identify, bool [G, K]: the search has settled, and there is information.
+
+        At a maximum the expected units of a category are those sold.
+        """
+        sold, expected = self.cells.sums(self.units), self.cells.sums(self.expected)
+        is_settled = (self.last_step < NEARLY_SETTLED) & (np.abs(expected - sold) < AS_SOLD * sold)[:, None]
+        variance = np.diagonal(self.inverse, axis1=1, axis2=2)
+        own = np.einsum("gkl,glk->gk", self.information, self.inverse)  # 1 but for directions left out of the inverse
+        return is_settled & (variance > 0) & (variance < 1 / LEAST_INFORMATION) & (own > WHOLE)
 
     def shifts(self, bought: csr_array, times: np.ndarray) -> np.ndarray:
         """Return by how much the coefficients move, [B, G, K], if user u counts `times` [B, U].
@@ -138,11 +161,15 @@ def poisson_fit(cells: Cells, units: np.ndarray) -> PoissonFit:
     count, width = cells.categories, cells.covariates.shape[1]
     coefficient, last_step = np.zeros((count, width)), np.full((count, width), LONGEST_STEP)
     expected = (units + (np.bincount(cells.product, units) / np.bincount(cells.product))[cells.product]) / 2
+    limits = np.log([LEAST * units.mean(), MOST * units.mean()])
     moving, place, part = np.arange(count), np.arange(len(units)), cells
     for _ in range(STEPS):
-        found, expected[place] = _newton_step(part, units[place], expected[place], coefficient[moving])
+        found, fresh = _newton_step(part, units[place], expected[place], coefficient[moving], limits)
+        moved = np.maximum.reduceat(np.abs(np.log(fresh / expected[place])), part.starts)
         last_step[moving], coefficient[moving] = np.abs(found - coefficient[moving]), found
-        is_moving = last_step[moving].max(axis=1) > SETTLED
+        expected[place] = fresh
+        is_moving = np.maximum(last_step[moving].max(axis=1), moved) > SETTLED
+        last_step[moving] = np.maximum(last_step[moving], moved[:, None])
         if not is_moving.any():
             break
         kept = is_moving[part.category]
@@ -151,9 +178,12 @@ def poisson_fit(cells: Cells, units: np.ndarray) -> PoissonFit:
 
 
 def _newton_step(
-    cells: Cells, units: np.ndarray, expected: np.ndarray, coefficient: np.ndarray
+    cells: Cells, units: np.ndarray, expected: np.ndarray, coefficient: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the coefficients [G, K] and expected units [n] after a step from those given, by least squares."""
+    """Return the coefficients [G, K] and expected units [n] after a step from those given, by least squares.
+
+    limits: of the logs of expected units.
+    """
     working = np.log(expected) - cells.offset + units / expected - 1
     effects = cells.effects(expected)
     left, *columns = (effects.residual(values)[0] for values in (working, *cells.covariates.T))
@@ -162,7 +192,7 @@ def _newton_step(
     best = np.einsum("gkl,gl->gk", _inverse(_information(cells, expected, away)), scores)
     found = coefficient + np.clip(best - coefficient, -LONGEST_STEP, LONGEST_STEP)
     log_expected = cells.offset + working - left + (away * found[cells.category]).sum(axis=1)
-    return found, np.exp(log_expected.clip(-LARGEST_LOG, LARGEST_LOG))
+    return found, np.exp(log_expected.clip(*limits))
 
 
 def _information(cells: Cells, weight: np.ndarray, away: np.ndarray) -> np.ndarray:

@@ -7,13 +7,12 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.demand.category_regression import LONGEST_STEP, Cells, PoissonFit, poisson_fit
+from gpu_pricer.evaluation.demand.category_regression import Cells, PoissonFit, poisson_fit
 from gpu_pricer.evaluation.held_out import Bootstrap, Log
 
 COVARIATES = ("log_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")
 VALUES = ("observed", "low", "high", "implied")
-IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
 SEEN = 0.8  # of the periods from a product's first to its last; the prices of the others are guesses
 MUCH_RISING = 0.05  # share of the purchases: by chance so many intervals of 90 % lie above 0 if sales answer no price
 MUCH_WEAKER = 0.6  # of the log's elasticity
@@ -25,8 +24,8 @@ class ObservedElasticities:
     """Elasticities of units over all periods of the log.
 
     categories: category_id, observed (of the log), low and high (the ends of its interval) and implied (of the demand);
-    null where unknown. total: the four of all identified categories together, each weighted by its information; empty
-    where there is none.
+    null where unknown. total: the four of all categories together in which they are known, each weighted by its
+    information; empty where there is none.
     """
 
     categories: pl.DataFrame
@@ -59,14 +58,15 @@ def observed_elasticities(
     replicates = observed + _shifts(fit, _bought(log, table), bootstrap, seed)
     tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
     low, high = np.quantile(replicates, tails, axis=0)
-    known = _is_identified(fit) & (high - low > LEAST_VARIATION)
+    known = fit.identified[:, ELASTICITY] & (high - low > LEAST_VARIATION)
     values = pl.DataFrame(dict(zip(VALUES, (observed, low, high, implied), strict=True))).fill_nan(None)
     found = values.with_columns(
         table["category_id"].unique(maintain_order=True), pl.when(pl.Series(known)).then(pl.col(VALUES))
     )
     categories = names.join(found, on="category_id", how="left", maintain_order="left")
-    weight = 1 / fit.inverse[known, ELASTICITY, ELASTICITY]
-    return ObservedElasticities(categories, _total(values.filter(known), replicates[:, known], weight, tails))
+    counted = known if demand is None else known & np.isfinite(implied)
+    weight = 1 / fit.inverse[counted, ELASTICITY, ELASTICITY]
+    return ObservedElasticities(categories, _total(values.filter(counted), replicates[:, counted], weight, tails))
 
 
 def rising_sales(by_category: dict[str, dict], level: float) -> list[str]:
@@ -177,19 +177,12 @@ def _shifts(fit: PoissonFit, bought: csr_array, bootstrap: Bootstrap, seed: int)
     return shifts + spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape)
 
 
-def _is_identified(fit: PoissonFit) -> np.ndarray:
-    """Return which elasticities [G] the log identifies."""
-    varied = fit.information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION
-    left = np.einsum("gk,gk->g", fit.information[:, ELASTICITY], fit.inverse[:, :, ELASTICITY])
-    return (fit.last_step[:, ELASTICITY] < LONGEST_STEP) & varied & (left > IDENTIFIED)
-
-
 def _total(values: pl.DataFrame, replicates: np.ndarray, weight: np.ndarray, tails: list[float]) -> dict:
     """Return VALUES of G categories together, by the weights [G]; values: VALUES of each; replicates [B, G]."""
     if values.is_empty():
         return {}
-    low, high = np.quantile(replicates @ weight / weight.sum(), tails)
-    judged = values.with_columns(weight=weight).drop_nulls("implied")
-    ours = None if judged.is_empty() else np.average(judged["implied"], weights=judged["weight"])
-    total = (np.average(values["observed"], weights=weight), low, high, ours)
-    return {name: None if value is None else float(value) for name, value in zip(VALUES, total, strict=True)}
+    share = pl.Series(weight / weight.sum())
+    observed, implied = values.select((pl.col("observed", "implied") * share).sum()).row(0)
+    low, high = np.quantile(replicates @ share.to_numpy(), tails)
+    is_known = not values["implied"].has_nulls()
+    return {"observed": observed, "low": float(low), "high": float(high), "implied": implied if is_known else None}
