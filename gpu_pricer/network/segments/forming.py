@@ -104,7 +104,7 @@ def form_segments(
     former: np.ndarray | None = None,
     former_count: int = 1,
 ) -> Membership:
-    """Return the segments of the scored users, numbered from the most past visits [U] down, or as before.
+    """Return the segments of the scored users, numbered as before, or from those whose users came most often down.
 
     chosen: what was chosen on fewer periods, which is not chosen anew. former_count: the number of segments in the last
     training; where the number is chosen, it stays if others are hardly better. former [U]: the users' segments then,
@@ -128,13 +128,16 @@ def form_segments(
             parts = parts.of(np.argsort(_ids_by_members(own_former, segment_of_known, parts.count)))
             segment_of_known = _staying(parts, whole, own_former, config.min_members)
         by_fold = [parts.segments_of(with_taste_prior(scores.without(fold))) for fold in range(scores.folds)]
-    segment = np.stack(by_fold)[_fold_of_visit(scores), np.arange(scores.users)]
-    segment[known] = segment_of_known
+    unknown = np.setdiff1d(np.arange(scores.users), known)
+    segment = np.empty(scores.users, np.int64)
+    segment[known], segment[unknown] = segment_of_known, _place_of_nobody(scores, by_fold, unknown)
+    by_period = np.stack(by_fold, axis=1)[:, scores.fold]
+    by_period[unknown] = segment[unknown, None]
     if parts.count < formed.count:
         log.info(
             "segments: %d; others of the %d had fewer than train.segments.min_members users", parts.count, formed.count
         )
-    return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
+    return Membership(segment, torch.from_numpy(by_period), parts.count, choice)
 
 
 def _known_users(scores: UserScores, config: SegmentsConfig, visits: np.ndarray) -> np.ndarray:
@@ -144,9 +147,15 @@ def _known_users(scores: UserScores, config: SegmentsConfig, visits: np.ndarray)
     return several if enough else np.arange(scores.users)
 
 
-def _fold_of_visit(scores: UserScores) -> np.ndarray:
-    """Return the fold in which each user came most, [U]."""
-    return np.stack([visits.sum(axis=1) for visits in scores.visits]).argmax(axis=0)
+def _place_of_nobody(scores: UserScores, by_fold: list[np.ndarray], unknown: np.ndarray) -> int:
+    """Return the segment of a user of whom nothing is known: where other periods place most of the `unknown` users.
+
+    by_fold [U] each: the segments of the users by the periods of all other folds.
+    """
+    if not len(unknown):
+        return 0
+    came = np.stack([visits.sum(axis=1) for visits in scores.visits])[:, unknown].argmax(axis=0)
+    return int(np.bincount(np.stack(by_fold)[came, unknown]).argmax())
 
 
 def _formed(
