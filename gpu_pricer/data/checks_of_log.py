@@ -54,6 +54,8 @@ def require_plausible(
     dated = checked.invalid.filter(~_breaking(checked, outliers, ("time",)))
     last = pl.concat([checked.valid["time"], dated["time"]]).max()
     unread = pl.DataFrame(schema={TIME: pl.Datetime}) if unreadable is None else unreadable
+    if TIME not in unread.columns:  # formats with types say nothing of it
+        unread = unread.with_columns(pl.lit(None, pl.Datetime).alias(TIME))
     bounds = pl.lit(last) - pl.duration(days=period.days), pl.lit(last)
     odd_lately, valid_lately, invalid_lately, unread_lately = (
         rows.select(pl.col(time).is_between(*bounds, closed="right").sum()).item()

@@ -21,6 +21,7 @@ MODELS = {
     "lightgbm_monotone": "Boosted trees",
 }
 MOST_CATEGORIES = 12
+MOST_SCALED = 4.0  # times that an interval is wider over the log's prices than at today's; beyond, it stays as it is
 WIDEST = 6.0  # interval of an elasticity of the log that is shown; wider ones tell nothing, and take others' room
 OURS, OURS_OVER_LOG = "Model at today's prices, with the 90 % interval", "Model, with the 90 % interval"
 THE_LOGS = "Sales log alone, with its 90 % interval"
@@ -84,8 +85,9 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         if not identified:
             rows.append(_interval(name, OURS, *ends))
             continue
-        scale = row["implied"] / row["elasticity"] if row["elasticity"] else 1.0
-        rows.append(_interval(name, OURS_OVER_LOG, *(scale * ends)))
+        scale = row["implied"] / row["elasticity"] if row["elasticity"] else 0.0
+        around = ends - ends[0] if not 0 < scale < MOST_SCALED else scale * (ends - ends[0])
+        rows.append(_interval(name, OURS_OVER_LOG, *(row["implied"] + around)))
         rows.append(_interval(name, THE_LOGS, row["observed"], row["low"], row["high"]))
     return rows
 
@@ -98,6 +100,12 @@ def over_the_log(metrics: dict[str, Any]) -> dict[str, float] | None:
     """Return the elasticities of the model and of the log over the log's prices (in_log), None where one is missing."""
     found = (metrics.get("price_response") or {}).get("in_log") or {}
     return found if found.get("implied") is not None else None
+
+
+def is_identified(metrics: dict[str, Any]) -> bool:
+    """Return whether the log alone identifies the elasticity of some category."""
+    by_category = (metrics.get("price_response") or {}).get("elasticity_by_category") or {}
+    return any(row.get("observed") is not None for row in by_category.values())
 
 
 class ResponseSources(NamedTuple):

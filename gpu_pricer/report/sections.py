@@ -118,6 +118,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "segments": segments.to_dicts(),
         "models": evidence.model_rows(beside.metrics),
         "over_the_log": evidence.over_the_log(beside.metrics),
+        "is_identified": evidence.is_identified(beside.metrics),
         "priced_with": evidence.priced_with(beside.metrics),
         "folder": shlex.quote(str(scored.folder)),
         "competitor_rules": scored.policy.bounds.has_competitor,

@@ -16,6 +16,7 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
 from gpu_pricer.policy.rule_columns import require_columns
 from gpu_pricer.tables.canonical import read_summary
+from gpu_pricer.tables.checking import FEW
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.price_units import FAR, in_one_unit
@@ -122,6 +123,7 @@ def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:
     """Raise InputError if most of a competitor's prices are far from today's; warn of those that are if few are."""
     for column in (name for name in bounds.competitor_columns if catalog.schema[name].is_numeric()):
         known = catalog.select("product_id", "price", theirs=column).drop_nulls()
+        known = known.filter(pl.col("theirs").is_finite() & (pl.col("theirs") > 0))  # rule_columns refuses others
         far = known.filter(~in_one_unit(pl.col("theirs"), pl.col("price")))
         if far.is_empty():
             continue
@@ -130,7 +132,7 @@ def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:
             f"{far.height:,} of {known.height:,} products with a {column} more than {FAR:g} times above or below "
             f"today's price, the first {product} at {theirs:,.2f} beside {price:,.2f}"
         )
-        if 2 * far.height > known.height:
+        if far.height > max(known.height / 2, FEW):
             raise InputError(
                 f"competitors' prices must be in the unit of today's prices, found {found}: state both in one currency "
                 "unit, for one unit of sale"

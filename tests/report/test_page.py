@@ -148,8 +148,10 @@ def test_doubts_of_sales_count_for_the_demand_that_was_last_evaluated(report_sho
     work = tmp_path / "work"
     (work / "data").mkdir(parents=True)
     (work / "data/summary.json").write_text(json.dumps({"doubts": ["of sales"]}))
-    config = OmegaConf.create({"paths": {"work": str(work), "data": str(work / "data")}})
-    folder = report_shop.folder / "prices/two"
+    prices = report_shop.folder / "prices"
+    places = {"work": work, "data": work / "data", "prices": prices, "catalog": prices, "demand": work / "demand"}
+    config = OmegaConf.create({"paths": {name: str(place) for name, place in places.items()}})
+    folder = prices / "two"
     known = read_version(folder).artefact
 
     found = {}

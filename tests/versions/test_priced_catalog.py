@@ -101,20 +101,20 @@ def beside(*times: float | None) -> pl.DataFrame:
 
 
 def test_competitors_prices_in_another_unit_are_refused():
-    with pytest.raises(InputError, match="found 3 of 4 products with a theirs more than 10 times above or below"):
-        warn_of_idle_rules(beside(100.0, 110.0, 1.0, 90.0, None), BESIDE_COMPETITOR)
+    with pytest.raises(InputError, match="found 4 of 5 products with a theirs more than 10 times above or below"):
+        warn_of_idle_rules(beside(100.0, 110.0, 1.0, 90.0, 95.0, None), BESIDE_COMPETITOR)
 
 
 def test_a_competitors_price_that_is_a_slip_counts_as_unknown(caplog):
-    catalog = beside(1.1, 0.9, 100.0, None)
+    catalog = beside(100.0, None, 1.1, 100.0)
 
     with caplog.at_level(logging.WARNING):
         warn_of_idle_rules(catalog, BESIDE_COMPETITOR)
 
     [record] = caplog.records
-    assert record.message.startswith("1 of 3 products with a theirs more than 10 times above or below today's price")
+    assert record.message.startswith("2 of 3 products with a theirs more than 10 times above or below today's price")
     found = with_rule_columns(catalog, BESIDE_COMPETITOR)
-    assert (found["rule_competitor"] / found["price"]).to_list() == [pytest.approx(1.1), pytest.approx(0.9), None, None]
+    assert (found["rule_competitor"] / found["price"]).to_list() == [None, None, pytest.approx(1.1), None]
 
 
 def test_competitors_prices_that_are_text_are_refused_where_prices_are_made():

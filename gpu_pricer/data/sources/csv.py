@@ -56,9 +56,9 @@ class CsvFile:
         named = (self._value(name, zone).alias(name) for name in self.columns)
         return self._lines().filter(self._broken_cells(self._needed).is_null()).select(*named)
 
-    def unreadable(self) -> pl.LazyFrame:
-        """Return the other rows as written: FILE, LINE, CELLS and TIME, see RawTable, and all cells."""
-        return self._as_written(self._rows_with(self._broken_cells(self._needed)))
+    def unreadable(self, zone: str | None = None) -> pl.LazyFrame:
+        """Return the other rows as written: FILE, LINE, CELLS, TIME (see RawTable) and all cells; zone: as `rows`."""
+        return self._as_written(self._rows_with(self._broken_cells(self._needed)), zone)
 
     def left_out(self) -> pl.LazyFrame | None:
         """Return the lines that do not count, as `unreadable` does; None if no column says which do."""
@@ -95,8 +95,8 @@ class CsvFile:
         cells = self._lines().with_columns(broken.alias(CELLS), pl.lit(self.path).alias(FILE))
         return cells.filter(pl.col(CELLS).is_not_null())
 
-    def _as_written(self, lines: pl.LazyFrame) -> pl.LazyFrame:
-        time = self._value("time") if "time" in self.columns else pl.lit(None)
+    def _as_written(self, lines: pl.LazyFrame, zone: str | None = None) -> pl.LazyFrame:
+        time = self._value("time", zone) if "time" in self.columns else pl.lit(None)
         return lines.select(FILE, LINE, CELLS, time.cast(pl.Datetime("us")).alias(TIME), cs.by_name(*self._given))
 
     @property

@@ -75,7 +75,7 @@ def _table(files: list[CsvFile | ParquetFile], zone: str | None, added: list[Add
     return RawTable(
         rows,
         origin,
-        _below([file.unreadable() for file in files]),
+        _below([file.unreadable(zone) for file in files]),
         pl.concat(unread) if unread else None,
         in_utc,
         _below([file.left_out() for file in files]),

@@ -82,7 +82,7 @@ class ParquetFile:
         """Return the columns of the contract whose type is a time in UTC."""
         return times_in_utc(self._named())
 
-    def unreadable(self) -> pl.LazyFrame | None:
+    def unreadable(self, zone: str | None = None) -> pl.LazyFrame | None:
         """Return the rows that a column neither counts nor leaves out, as CsvFile does; None without such a column."""
         unknown = pl.when(left_out_by(self._statuses()).is_null()).then(unknown_in(self._statuses()))
         return self._as_text(unknown) if self._statuses() else None

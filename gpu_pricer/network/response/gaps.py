@@ -29,6 +29,10 @@ from gpu_pricer.network.response.grid import CELLS, FLOAT, Counts, Grid
 
 FIRST_RATE, LEAST_RATE, STEPS = 0.01, 1e-9, 50  # of gaps; EM's, which settles in a few
 PRIOR_RETURNS, PRIOR_PERIODS = 0.5, 1.0  # of missing products, before any is seen: half of them return in a period
+AGES, ALIKE = (
+    6,
+    2.0,
+)  # of gaps, in periods, the last: or longer; each knows its rate of return by so many periods of all
 MOST_ABSENT = 0.999  # probability, so that a product that is gone keeps an appeal
 NODES = 9  # of the quadrature over a shock
 
@@ -38,18 +42,23 @@ class Gaps:
     """Which products are missing.
 
     missing: bool [P, W], likelier missing than not. at_end [P]: the probability that a product is missing in the last
-    period that teaches, 0 where it is likelier there. last: number of that period. returning: the probability that a
-    missing product is back a period later.
+    period that teaches, 0 where it is likelier there. last: number of that period. age [P]: periods without a sale
+    until then. returning [AGES]: the probability that a product that is missing for 1, 2, … periods is back a period
+    later: goods that sold out return soon, and what is missing for long has been delisted.
     """
 
     missing: Tensor
     at_end: Tensor
     last: int
-    returning: float
+    age: Tensor
+    returning: Tensor
 
     def log_there(self, period: int) -> Tensor:
         """Return the log of the probability that a product is on the shelf in a period after the last, [P]."""
-        return torch.log1p(-(self.at_end * (1 - self.returning) ** (period - self.last)).clamp(max=MOST_ABSENT))
+        absent = self.at_end.clone()
+        for later in range(period - self.last):
+            absent *= 1 - self.returning[_age_class(self.age + later)]
+        return torch.log1p(-absent.clamp(max=MOST_ABSENT))
 
 
 def find_gaps(fit: Fit) -> Gaps:
@@ -63,10 +72,9 @@ def find_gaps(fit: Fit) -> Gaps:
         gap = torch.where(is_zero, rate / (rate + (1 - rate) * none), 0.0)
         rate = max(float(gap.sum() / expected.sum()), LEAST_RATE)
     missing, last = gap > 0.5, int(expected.any(0).nonzero().max())
-    earlier = missing[:, :last]
-    is_back = earlier & (sold[:, 1 : last + 1] > 0)
-    returning = (PRIOR_RETURNS + float(is_back.sum())) / (PRIOR_PERIODS + float(earlier.sum()))
-    return Gaps(missing, gap[:, last] * missing[:, last], last, returning)
+    age = torch.arange(sold.shape[1]) - _last_sold(sold > 0)
+    returning = _rates_of_return(missing[:, :last], sold[:, 1 : last + 1] > 0, age[:, :last])
+    return Gaps(missing, gap[:, last] * missing[:, last], last, age[:, last], returning)
 
 
 def without_gaps(grid: Grid, gaps: Gaps) -> Grid:
@@ -83,13 +91,33 @@ def without_gaps(grid: Grid, gaps: Gaps) -> Grid:
     return replace(grid, context=grid.context * is_there[:, :, None], next_offset=next_offset, **parts)
 
 
+def _rates_of_return(missing: Tensor, is_back: Tensor, age: Tensor) -> Tensor:
+    """Return the probabilities that products that are `missing` sell a period later, by their age, [AGES].
+
+    missing, is_back, age [P, W]: of the periods before the last.
+    """
+    of_age = _age_class(age[missing])
+    lost = torch.bincount(of_age, minlength=AGES).to(FLOAT)
+    back = torch.bincount(of_age[is_back[missing]], minlength=AGES).to(FLOAT)
+    rate = (PRIOR_RETURNS + back.sum()) / (PRIOR_PERIODS + lost.sum())
+    return (ALIKE * rate + back) / (ALIKE + lost)
+
+
+def _age_class(age: Tensor) -> Tensor:
+    return age.clamp(1, AGES) - 1
+
+
+def _last_sold(is_sold: Tensor) -> Tensor:
+    """Return the last period with a sale until each period, [P, W]; −1 without."""
+    return torch.where(is_sold, torch.arange(is_sold.shape[1]), -1).cummax(1).values
+
+
 def _chance_of_run(fit: Fit, is_sold: Tensor, expected: Tensor) -> Tensor:
     """Return at most how likely the run of periods without a sale is that a period lies in, [P, W].
 
     is_sold, expected [P, W]: periods of a product with a sale, and those in which it could have had one.
     """
-    periods = torch.arange(is_sold.shape[1])
-    last = torch.where(is_sold, periods, -1).cummax(1).values
+    periods, last = torch.arange(is_sold.shape[1]), _last_sold(is_sold)
     following = torch.where(is_sold, periods, len(periods)).flip(1).cummin(1).values.flip(1)
     none = torch.where(expected, _chance_of_no_sale(fit, last, following), 1.0)
     of_run = torch.ones(len(none), len(periods) + 1, dtype=FLOAT)

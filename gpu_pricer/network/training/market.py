@@ -83,8 +83,8 @@ def learn_market(
     if bool(gaps.missing.any()):
         log.info(
             "%d product-periods are gaps, in which the product was missing: no sale where many were expected; %d "
-            "products are missing at the end, and %.0f %% of the missing ones return in a period",
-            int(gaps.missing.sum()), int((gaps.at_end > 0).sum()), 100 * gaps.returning,
+            "products are missing at the end; of those missing for one period %.0f %% return in the next",
+            int(gaps.missing.sum()), int((gaps.at_end > 0).sum()), 100 * float(gaps.returning[0]),
         )  # fmt: skip
         known = replace(known, grid=without_gaps(known.grid, gaps))
     if start is None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.gaps import Gaps, find_gaps, without_gaps
+from gpu_pricer.network.response.gaps import AGES, Gaps, find_gaps, without_gaps
 from gpu_pricer.network.response.grid import Counts
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -61,17 +61,43 @@ def test_a_product_that_sells_no_more_is_missing_until_the_log_ends(sold_out):
     assert bool(found.missing[0, 36:].all())
     assert found.last == 39
     assert float(found.at_end[0]) > 0.99
-    assert found.returning == pytest.approx(1 - float(missing.double().mean()), abs=0.1)
+    assert float(found.returning[0]) == pytest.approx(1 - float(missing.double().mean()), abs=0.1)
+    assert int(found.age[0]) == 4
+    assert float(found.returning[2]) < float(found.returning[0])  # nothing missing so long has come back
     assert bool(((found.at_end > 0) == missing[:, -1])[1:].all())
 
 
-def test_an_absent_product_is_there_later_as_likely_as_missing_ones_return():
-    gaps = Gaps(torch.zeros(2, 5, dtype=torch.bool), torch.tensor([0.8, 0.0]).double(), last=2, returning=0.25)
+def gaps_of(at_end, last, returning, missing):
+    """Return gaps of products that have been missing for one period."""
+    rates = torch.full((AGES,), returning).double()
+    return Gaps(missing, at_end, last, torch.ones(len(at_end), dtype=torch.int64), rates)
+
+
+def test_an_absent_product_is_there_later_as_likely_as_missing_ones_of_its_age_return():
+    rates = torch.tensor([0.8, 0.25, 0.1, 0.0, 0.0, 0.0]).double()
+    age = torch.tensor([2, 2, 1, 9])
+    gaps = Gaps(torch.zeros(4, 5, dtype=torch.bool), torch.tensor([0.8, 0.0, 1.0, 0.5]).double(), 2, age, rates)
 
     found = [gaps.log_there(period).exp().tolist() for period in (3, 4)]
 
-    assert found[0] == pytest.approx([1 - 0.8 * 0.75, 1.0])
-    assert found[1] == pytest.approx([1 - 0.8 * 0.75**2, 1.0])
+    assert found[0] == pytest.approx([1 - 0.8 * 0.75, 1.0, 0.8, 0.5])
+    assert found[1] == pytest.approx([1 - 0.8 * 0.75 * 0.9, 1.0, 1 - 0.2 * 0.75, 0.5])
+
+
+def test_goods_that_sold_out_return_whatever_long_gone_ones_do():
+    """Ten gaps of one period, after each of which the product was back, and two products gone for thirty periods."""
+    market = draw_market(4, replace(SOLD_OUT, on_shelf=1.0))
+    bought = market.counts.bought.clone()
+    for product in range(10):
+        bought[product, :, 5 + 3 * product] = 0.0
+    bought[20:22, :, 10:] = 0.0
+    bought[30, :, 39] = 0.0
+
+    found = find_gaps(fit_response(market.grid, Counts(bought, market.counts.visits), CONFIG))
+
+    there = found.log_there(40).exp()
+    assert float(there[30]) > 0.6
+    assert float(there[20]) < 0.1
 
 
 def test_later_appeals_are_those_of_a_product_that_is_there_as_likely_as_gaps_say():
@@ -79,7 +105,7 @@ def test_later_appeals_are_those_of_a_product_that_is_there_as_likely_as_gaps_sa
     at_end = torch.zeros(len(market.grid.row)).double()
     at_end[1] = 0.6
     last = market.grid.columns.periods - 3
-    gaps = Gaps(torch.zeros_like(market.grid.on_shelf, dtype=torch.bool), at_end, last, returning=0.5)
+    gaps = gaps_of(at_end, last, 0.5, torch.zeros_like(market.grid.on_shelf, dtype=torch.bool))
 
     found = without_gaps(market.grid, gaps)
 
@@ -129,7 +155,7 @@ def test_without_gaps_a_product_is_off_the_shelf_and_all_else_stays():
     missing = torch.zeros_like(grid.on_shelf, dtype=torch.bool)
     missing[2, 4] = True
 
-    found = without_gaps(grid, Gaps(missing, torch.zeros(len(missing)).double(), last=5, returning=0.5))
+    found = without_gaps(grid, gaps_of(torch.zeros(len(missing)).double(), 5, 0.5, missing))
 
     for name in ("on_shelf", "move", "context", "offset", "unit_offset"):
         before, after = getattr(grid, name), getattr(found, name)
