@@ -122,7 +122,7 @@ def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
 def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:
     """Raise InputError if most of a competitor's prices are far from today's; warn of those that are if few are."""
     for column in (name for name in bounds.competitor_columns if catalog.schema[name].is_numeric()):
-        known = catalog.select("product_id", "price", theirs=column).drop_nulls()
+        known = catalog.select("product_id", "price", theirs=pl.col(column).cast(pl.Float64)).drop_nulls()
         known = known.filter(pl.col("theirs").is_finite() & (pl.col("theirs") > 0))  # rule_columns refuses others
         far = known.filter(~in_one_unit(pl.col("theirs"), pl.col("price")))
         if far.is_empty():
