@@ -29,10 +29,8 @@ from gpu_pricer.network.response.grid import CELLS, FLOAT, Counts, Grid
 
 FIRST_RATE, LEAST_RATE, STEPS = 0.01, 1e-9, 50  # of gaps; EM's, which settles in a few
 PRIOR_RETURNS, PRIOR_PERIODS = 0.5, 1.0  # of missing products, before any is seen: half of them return in a period
-AGES, ALIKE = (
-    6,
-    2.0,
-)  # of gaps, in periods, the last: or longer; each knows its rate of return by so many periods of all
+AGES = 6  # of gaps, in periods; the last: or longer
+ALIKE = 2.0  # periods of gaps of any age, by which the rate of return of each age is known beforehand
 MOST_ABSENT = 0.999  # probability, so that a product that is gone keeps an appeal
 NODES = 9  # of the quadrature over a shock
 
