@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from datetime import time
 
 import polars as pl
 
@@ -13,8 +14,11 @@ from gpu_pricer.tables.periods import Period, by_period
 
 CELLS_ARE_READABLE = "cells_are_readable"
 PRODUCT_IS_KNOWN = "product_is_known"
-LEAST_REPEATED = 5
-"""Lines of a day from which on it is no chance that all of them have a copy."""
+LEAST_REPEATED, LEAST_EVEN = 5, 20
+"""Different lines of a day from which on it is no chance that all occur twice, and that all occur evenly often."""
+LEAST_OF_COPIED_DAY, MANY_COPIES = 50, 0.1
+"""Lines of a day, and the share of them beyond the usual one that has copies, from which on that is a doubt."""
+MIDNIGHT = time(0)
 LEAST_OF_SEVERAL = 20
 """Lines of several units, beside such of one in their period, that tell whether prices are those of one unit."""
 SAME = 0.02
@@ -88,27 +92,53 @@ def _rounded_up(share: float) -> float:
     return math.ceil(100 * share) / 100
 
 
-def require_once(lines: pl.DataFrame, origin: str, period: Period) -> None:
-    """Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, four times or so.
+def require_once(lines: pl.DataFrame, origin: str, period: Period) -> list[str]:
+    """Return the doubt about days with many more copies of lines than usual, as where one store came twice.
 
-    Lines may be equal by chance, where somebody bought the same twice; all the lines of a day are never.
+    Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, three or four times.
+    Lines may be equal by chance, where somebody bought the same twice, or most of them, where times are dates and
+    buyers guests; but the numbers of all of them are then not even. There is no doubt about days whose times are dates:
+    there equal lines are more frequent on busy days.
     """
     parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
     of_day = pl.concat([_repeated_days(part) for part in parts.values()])
     is_whole = of_day["is_repeated"].all() and of_day["lines"].sum() >= LEAST_REPEATED
-    days = of_day.filter("is_repeated", (pl.col("lines") >= LEAST_REPEATED) | is_whole)["day"].sort()
+    is_no_chance = (pl.col("lines") >= LEAST_REPEATED) & (pl.col("is_alike") | (pl.col("lines") >= LEAST_EVEN))
+    days = of_day.filter("is_repeated", is_no_chance | is_whole)["day"].sort()
     if len(days):
         raise InputError(
             f"{origin} must hold every line once, found all lines of {len(days)} days more than once, the first day "
             f"{days[0]}: remove the copies, such as a file that lies there twice"
         )
+    timed = of_day.filter(pl.col("lines") >= LEAST_OF_COPIED_DAY, pl.col("timed") > 0.5)
+    odd = timed.filter(pl.col("copied") >= pl.col("copied").median() + MANY_COPIES).sort("day")
+    if odd.is_empty():
+        return []
+    usual = timed.select(pl.col("copied").median()).item()
+    count = f"{odd.height:,} {'day has' if odd.height == 1 else 'days have'}"
+    return [
+        f"{count} many lines of {origin} twice, such as {odd['copied'][0]:.0%} of those of {odd['day'][0]}, where "
+        f"{usual:.0%} are usual: look whether lines were delivered twice, as by one store"
+    ]
 
 
 def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return day, lines and is_repeated: how many different lines each day has, and whether all of them have copies."""
-    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
-    copies = line.group_by("day", "line").len("copies")
-    return copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
+    """Return of each day how many different lines it has, the shares of these with copies, and with a time of day.
+
+    They are day, lines, copied, timed, and is_repeated: whether each line occurs an even number of times, or three, six
+    and so on; is_alike: whether all occur as often.
+    """
+    times = lines["time"]
+    line = pl.DataFrame({"day": times.dt.date(), "line": lines.hash_rows(), "timed": times.dt.time() != MIDNIGHT})
+    copies = line.group_by("day", "line").agg(copies=pl.len(), timed=pl.col("timed").first())
+    is_copied = pl.col("copies") > 1
+    return copies.group_by("day").agg(
+        lines=pl.len(),
+        copied=is_copied.mean(),
+        timed=pl.col("timed").mean(),
+        is_repeated=pl.any_horizontal((pl.col("copies") % times == 0).all() for times in (2, 3)),
+        is_alike=pl.col("copies").n_unique() == 1,
+    )
 
 
 def require_unit_prices(lines: pl.DataFrame, origin: str, period: Period) -> None:

@@ -3,7 +3,6 @@
 The last whole period decides levels and the prices of today, so what is missing there is missing in every price.
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
@@ -16,10 +15,10 @@ from gpu_pricer.errors import InputError
 WEEK = 7
 """Days: Sundays are compared with Sundays, where periods are days."""
 
+LEAST_DROP = 0.1
+"""Share of the usual number of lines that a period may lack without a doubt."""
 LEAST_OF_PERIOD, LEAST_OF_DAY = 100, 20
 """With lower usual numbers of lines a period may have half as many by chance, and a day none."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,17 @@ class CompletenessRule:
         require_integer("completeness.usual_of", self.usual_of, 1)
 
 
-def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> None:
-    """Raise InputError where the last period has too few lines; warn of its days without one that usually have some.
+def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
+    """Return the doubts about a last period with fewer lines than usual, or without those of some days.
 
+    Raise InputError where it has too few to be priced from.
     lines: of every whole period, with their time, by its first day in order. A day is compared with the same day of
     the periods before. Usual numbers below LEAST_OF_PERIOD and LEAST_OF_DAY say nothing.
     """
     *earlier, last = lines
     before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
     if not before or rule.least_share == 0:
-        return
+        return []
     usual, found = median([lines[period].height for period in before]), lines[last].height
     if usual >= LEAST_OF_PERIOD and found < rule.least_share * usual:
         raise InputError(
@@ -55,16 +55,35 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             f"found {found:,} of {usual:,.0f}, the median of the {len(before)} before: bring the whole log, "
             "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
         )
+    doubts = []
+    least = _least_usual([lines[period].height for period in before])
+    if usual >= LEAST_OF_PERIOD and found < least:
+        doubts.append(
+            f"the last whole period, {last}, has {1 - found / usual:.0%} fewer lines of sales than usual ({found:,} of "
+            f"{usual:,.0f}; the {len(before)} before had at least {min(lines[period].height for period in before):,}): "
+            "look whether a file or a store is missing"
+        )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
     usual_of_day = {day: median([days.get(day, 0) for days in known]) for days in known for day in days}
     missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_OF_DAY and day not in own]
     if missing:
-        log.warning(
-            "no sales on %s of the last whole period, where the %s before had %s in the median: are all lines of these "
-            "days in the log?",
-            ", ".join(str(last + timedelta(days=day)) for day in missing), len(before),
-            ", ".join(f"{usual_of_day[day]:,.0f}" for day in missing),
-        )  # fmt: skip
+        days = ", ".join(str(last + timedelta(days=day)) for day in missing)
+        doubts.append(
+            f"no sales on {days} of the last whole period, where the {len(before)} before had "
+            f"{', '.join(f'{usual_of_day[day]:,.0f}' for day in missing)} in the median: look whether all lines of "
+            "these days are in the log"
+        )
+    return doubts
+
+
+def _least_usual(counts: list[int]) -> float:
+    """Return the number of lines below which a period has fewer than usual.
+
+    It is as far again below the smallest of the earlier ones as that is below their median, and at least LEAST_DROP
+    below the median.
+    """
+    usual = median(counts)
+    return min((1 - LEAST_DROP) * usual, 2 * min(counts) - usual)
 
 
 def _lines_by_day(lines: pl.DataFrame, period: date) -> dict[int, int]:

@@ -122,7 +122,8 @@ class Inputs:
     the valid rows without that value, and how they stay. guests: how many transactions are of guests. shared_users: a
     line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the products whose VAT
     rate cannot be read, "" without any. left_out: by table, the lines that do not count by their status or currency;
-    they are not among the valid rows. left_out_reports: a line on each of these tables.
+    they are not among the valid rows. left_out_reports: a line on each of these tables. doubts: what speaks against the
+    rows as a whole.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -135,6 +136,7 @@ class Inputs:
     unread_rates: str
     left_out: dict[str, pl.DataFrame]
     left_out_reports: list[str]
+    doubts: list[str]
 
     def require_rates(self, price_includes_vat: bool | None, vat_rate: float | None) -> None:
         """Raise InputError where prices include VAT and no configured rate stands in for those that cannot be read."""
@@ -206,8 +208,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
             require_most(result, lost, raw[name].origin, validation.most_invalid)
             require_plausible(result, lost, raw[name].origin, validation.most_implausible, validation.outliers, period)
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
+    doubts = [doubt for table in raw.values() for doubt in table.doubts]
     for name in (name for name in LINES if name in valid):
-        require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
+        doubts += require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     if "transactions" in valid:
         require_unit_prices(valid["transactions"], raw["transactions"].origin, period)
     guests = 0
@@ -236,6 +239,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         unread_rates="".join(rows.report for rows in kept if rows.rule == STAY["vat_rate"][0]),
         left_out=left_out,
         left_out_reports=[f"{raw[name].origin} {_left_out_report(rows)}" for name, rows in left_out.items()],
+        doubts=doubts,
     )
 
 

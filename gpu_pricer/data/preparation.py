@@ -14,6 +14,7 @@ from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
+from gpu_pricer.data.closed_days import last_covered_day
 from gpu_pricer.data.completeness import CompletenessRule, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
@@ -124,16 +125,19 @@ class Canonical:
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
     """Return the canonical tables, equal for equal inputs; raise InputError if the sales leave too little to learn.
 
+    Doubts about the log are logged as warnings, and stand in summary.json for whoever looks at the prices.
     seed: of the sample of occasions without purchase.
     """
     warn_of_unread_groups(inputs.tables.get("transactions"), inputs.tables.get("offers"))
     names = group_names(inputs.sales, inputs.tables.get("group_prices"))
     sales, is_offers = with_group_numbers(_sales(inputs, rules), names), "offers" in inputs.tables
-    calendar = rules.period.calendar(*_days(sales))
+    days = sales["time"].dt.date().unique().to_list()
+    calendar = rules.period.calendar(min(days), last_covered_day(days, rules.period))
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal, doubts = _offered(sales, training, inputs, rules)
     warn_of_unlike_list_prices(sales)
+    doubts = [*inputs.doubts, *doubts]
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
     shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
@@ -146,7 +150,9 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
     _tell_gaps(whole)
     if rules.choices.outside_option:
-        require_complete(whole.lines, rules.completeness)
+        doubts += require_complete(whole.lines, rules.completeness)
+    for doubt in doubts:
+        log.warning("%s", doubt)
     choices = logged_choices(whole, rules.choices, seed)
     if not choices.bought:
         raise InputError(
@@ -161,14 +167,14 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         own = period_log(sales, _own(now), categories, [calendar.begun], is_offers)
         begun = begun_tables(whole, own, now, round(calendar.share * rules.period.days), rules.choices, seed)
     sums = total_sums([choices.sums[period] for period in training])
-    days = period_blocks(sales)
+    blocks = period_blocks(sales)
     tables = {
         "products": products,
         "users": _users(inputs),
         "shelf": shelf,
         "visits": choices.visits,
-        "sales": pl.concat([daily_sales(part) for part in days]),
-        "shoppers": pl.concat([daily_shoppers(part) for part in days]),
+        "sales": pl.concat([daily_sales(part) for part in blocks]),
+        "shoppers": pl.concat([daily_shoppers(part) for part in blocks]),
         "categories": category_rates(sums, categories["category_id"], rules.choices.shrinkage),
     } | begun
     if names:
@@ -215,10 +221,7 @@ def _joined(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 def _offered(
     sales: pl.DataFrame, training: list[date], inputs: Inputs, rules: Preparation
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """Return the products that are kept, with has_unit_price, the modal prices of their lines, and doubts about these.
-
-    Doubts are logged as warnings, and stand in summary.json for whoever looks at the prices.
-    """
+    """Return the kept products, with has_unit_price, the modal prices of their lines, and doubts about these."""
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     rule, modal, pairs, days = _unit_price_rule(inputs, rules), [], [], []
     for part in period_blocks(sales):
@@ -229,8 +232,6 @@ def _offered(
     offered = with_unit_prices(offered, pl.concat(pairs), rule)
     priced = offered.filter(has_unit_price(offered))
     doubts = doubts_of_changes(pl.concat(days).join(priced, on="product_id", how="semi", maintain_order="left"))
-    for doubt in doubts:
-        log.warning("%s", doubt)
     return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered), doubts
 
 

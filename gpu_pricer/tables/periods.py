@@ -73,6 +73,10 @@ class Period:
         """Return an expression for the first day of the period that contains a time."""
         return time.dt.truncate(self.length).dt.date()
 
+    def first_day(self, day: date) -> date:
+        """Return the first day of the period that contains a day."""
+        return pl.select(self.start(pl.lit(day).cast(pl.Datetime("us")))).item()  # type: ignore[no-any-return]
+
     def calendar(self, first: date, last: date) -> Calendar:
         """Return the periods of a log from the first to the last day; raise InputError if none is whole."""
         whole = self.whole_periods(first, last)
@@ -85,7 +89,7 @@ class Period:
 
         Raise InputError if there is none.
         """
-        start: date = pl.select(self.start(pl.lit(first).cast(pl.Datetime("us")))).item()
+        start = self.first_day(first)
         if start < first:
             start += timedelta(days=self.days)
         count = ((last - start).days + 1) // self.days

@@ -13,6 +13,7 @@ from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
+from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.tables.periods import Period
 
 KIND_WIDTH = 18
@@ -26,7 +27,9 @@ def file_lines(taken: TakenFile, instruments: Sequence[str], discounts: Sequence
     found = taken.found
     sign = {None: "", "\t": ", cells separated by tabs"}.get(found.separator, f", cells separated by {found.separator}")
     width = max(len(name) for name in found.columns)
-    lines = ["", f"{found.path} is {taken.table}, {taken.reason}: {found.rows:,} rows{sign}"]
+    count = len(files_of(found.path))
+    held = f"{found.rows:,} rows{f' in {count:,} files, and those to come' if count > 1 else ''}"
+    lines = ["", f"{found.path} is {taken.table}, {taken.reason}: {held}{sign}"]
     for name, reading in taken.readings.items():
         if reading.column is None:
             lines.append(f"  {'':<{width}}  no column is {name}, {reading.reason}")

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.checks_of_log import LEAST_OF_SEVERAL, require_unit_prices
+from gpu_pricer.data.checks_of_log import LEAST_OF_SEVERAL, require_once, require_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Period
 
@@ -51,3 +51,47 @@ def test_a_price_that_rises_from_week_to_week_is_compared_within_its_own():
 
     with pytest.raises(InputError, match=r"in 40 of 40 lines of several units"):
         require_unit_prices(log, "sales.csv", WEEK)
+
+
+def sales_of(day_sizes, copied_on=(), share=0.0, at=range(8 * 3600, 20 * 3600), products=7):
+    """So many lines on each day at different times of `at`, and on some days copies of the first lines."""
+    parts = []
+    for day, size in enumerate(day_sizes):
+        second = np.array(at)[np.arange(size) % len(at)]
+        start = datetime(2025, 1, 6) + timedelta(days=day)
+        own = pl.DataFrame(
+            {"time": [start + timedelta(seconds=int(s)) for s in second], "product_id": np.arange(size) % products}
+        )
+        parts += [own, own.head(round(share * size)) if day in copied_on else own.clear()]
+    return pl.concat(parts).sort("time", maintain_order=True)
+
+
+@pytest.mark.parametrize(("share", "is_told"), [(0.09, False), (0.11, True), (0.6, True)])
+def test_days_with_many_more_copies_than_usual_are_a_doubt(share, is_told):
+    doubts = require_once(sales_of([200] * 10, copied_on=(8, 9), share=share), "sales.csv", WEEK)
+
+    assert len(doubts) == is_told
+    if is_told:
+        told = (
+            f"2 days have many lines of sales.csv twice, such as {share:.0%} of those of 2025-01-14, where 0% are usual"
+        )
+        assert doubts[0].startswith(told)
+
+
+@pytest.mark.parametrize("log", [
+    sales_of([200] * 10, copied_on=range(10), share=0.4),  # as in a shop whose tills write a line for each unit
+    sales_of([200] * 9 + [290], at=[0], products=150),  # times are days: on a busy day more lines are equal by chance
+    sales_of([500] * 9 + [530], at=[0], products=11),  # a kiosk that knows neither buyers nor hours
+    sales_of([40] * 10, copied_on=(9,), share=0.8),
+])  # fmt: skip
+def test_usual_copies_are_no_doubt(log):
+    assert require_once(log, "sales.csv", WEEK) == []
+
+
+@pytest.mark.parametrize(("times", "sizes"), [(2, [6, 30]), (3, [6, 30]), (4, [6, 30]), (2, [300])])
+def test_days_that_were_loaded_several_times_are_refused(times, sizes):
+    log = pl.concat([sales_of([40, *sizes]).filter(pl.col("time") > datetime(2025, 1, 7))] * (times - 1))
+    log = pl.concat([log, sales_of([40, *sizes])]).sort("time", maintain_order=True)
+
+    with pytest.raises(InputError, match=rf"all lines of {len(sizes)} days more than once, the first day 2025-01-07"):
+        require_once(log, "sales.csv", WEEK)

@@ -1,6 +1,5 @@
 """A log that lacks sales of its last period is refused, or a missing day is said; a usual log passes in silence."""
 
-import logging
 from datetime import timedelta
 
 import pytest
@@ -48,14 +47,29 @@ def test_a_last_week_of_less_than_half_the_usual_lines_is_refused(log_of, last, 
     )
 
 
-def test_a_day_that_usually_sells_and_has_no_line_is_said(log_of, caplog):
-    with caplog.at_level(logging.WARNING, "gpu_pricer"):
-        require_complete(log_of(FULL, FULL, FULL, [30, 20, 0, 20, 20, 0, 5]), RULE)
-
-    assert caplog.messages == [
+def test_a_day_that_usually_sells_and_has_no_line_is_a_doubt(log_of):
+    assert require_complete(log_of(FULL, FULL, FULL, [70, 20, 0, 20, 35, 0, 5]), RULE) == [
         f"no sales on {MONDAY + timedelta(days=23)}, {MONDAY + timedelta(days=26)} of the last whole period, where the "
-        "3 before had 20, 40 in the median: are all lines of these days in the log?"
+        "3 before had 20, 40 in the median: look whether all lines of these days are in the log"
     ]
+
+
+@pytest.mark.parametrize(("earlier", "last", "is_told"), [
+    ([150, 150, 150], 135, False),
+    ([150, 150, 150], 134, True),  # more than a tenth below
+    ([150, 130, 160], 110, False),
+    ([150, 130, 160], 109, True),  # twice as far below the median of 150 as 130
+    ([150, 80, 160], 80, False),
+    ([150, 150, 150], 300, False),
+])  # fmt: skip
+def test_fewer_lines_than_the_scatter_of_earlier_weeks_explains_are_a_doubt(log_of, earlier, last, is_told):
+    doubts = require_complete(log_of(*([count // 2, count - count // 2] for count in (*earlier, last))), RULE)
+
+    assert len(doubts) == is_told
+    if is_told:
+        assert (
+            f" fewer lines of sales than usual ({last} of 150; the 3 before had at least {min(earlier)})" in doubts[0]
+        )
 
 
 @pytest.mark.parametrize("weeks", [
@@ -64,11 +78,8 @@ def test_a_day_that_usually_sells_and_has_no_line_is_said(log_of, caplog):
     [[19, 0, 0, 0, 0, 0, 80]] * 3 + [[0, 0, 0, 0, 0, 0, 1]],
     [[30, 20, 20, 20, 20, 40, 50], FULL, FULL, FULL],
 ])  # fmt: skip
-def test_usual_weeks_first_weeks_and_few_lines_say_nothing(log_of, caplog, weeks):
-    with caplog.at_level(logging.WARNING, "gpu_pricer"):
-        require_complete(log_of(*weeks), RULE)
-
-    assert caplog.messages == []
+def test_usual_weeks_first_weeks_and_few_lines_say_nothing(log_of, weeks):
+    assert require_complete(log_of(*weeks), RULE) == []
 
 
 def test_days_are_compared_with_the_same_days_of_the_weeks_before(lines):

@@ -10,12 +10,12 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import DECIMAL, EPOCH, FLAG, PERCENT, stripped, values
-from gpu_pricer.data.sources.csv import require_utf8, scan_text
+from gpu_pricer.data.sources.csv import first_names, require_utf8, scan_text
 from gpu_pricer.data.sources.currency_marks import currency_of, mark_of
-from gpu_pricer.data.sources.parquet import cell_text
+from gpu_pricer.data.sources.parquet import cell_text, scan_series
+from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.tables.reading import scan_table
 
 SEPARATORS = (";", ",", "\t", "|")
 TEXT_FILES = (".csv", ".tsv", ".txt")
@@ -63,7 +63,8 @@ class FoundColumn:
 class FoundFile:
     """A file with its rows and columns.
 
-    separator: None for Parquet, whose cells have types. null_words: words that mean that nothing is known.
+    path: of the file, or the pattern of a series of files with the same columns. separator: None for Parquet, whose
+    cells have types. null_words: words that mean that nothing is known.
     """
 
     path: Path
@@ -74,7 +75,7 @@ class FoundFile:
 
     def texts(self, column: str) -> pl.Series:
         """Return the different cells of a column as text, sorted."""
-        table = scan_table(self.path) if self.separator is None else scan_text(self.path, self.separator)
+        table = scan_series(self.path) if self.separator is None else scan_text(self.path, self.separator)
         cells = cs.by_name(column).cast(pl.String).str.strip_chars().alias(column)
         found = table.select(cells.unique()).collect().to_series()
         return found.drop_nulls().sort()
@@ -87,7 +88,7 @@ class FoundFile:
         key, ids = among or (column, None)
         is_counted = pl.lit(True) if ids is None else cs.by_name(key).cast(pl.String).str.strip_chars().is_in([*ids])
         if self.separator is None:
-            rows = scan_table(self.path).filter(is_counted)
+            rows = scan_series(self.path).filter(is_counted)
             cells = rows.select(cell_text(rows, column))
         else:
             text = scan_text(self.path, self.separator)
@@ -137,16 +138,26 @@ class FoundFile:
         return [f"line {line} {column}='{text}'" for line, text in lost.head(EXAMPLES).collect().iter_rows()]
 
 
+def columns_of(path: Path) -> list[str]:
+    """Return what files must share to be of one series: how cells are separated, and the columns in their order."""
+    if path.suffix.lower() not in TEXT_FILES:
+        return scan_series(path).collect_schema().names()
+    require_utf8(path)
+    separator = _separator(path)
+    return [separator, *first_names(path, separator)]
+
+
 def look_at(path: Path, null_words: Iterable[str] = ()) -> FoundFile:
     """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither.
 
-    null_words: words of text files beside NULL_WORDS that mean that nothing is known.
+    path: may be the pattern of a series, whose files have the same columns. null_words: words of text files beside
+    NULL_WORDS that mean that nothing is known.
     """
     if path.suffix.lower() in TEXT_FILES:
         return _csv(path, [*NULL_WORDS, *null_words])
     if is_spreadsheet(path):
         raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
-    table = scan_table(path)
+    table = scan_series(path)
     rows = table.select(pl.len()).collect().item()
     return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()}, [])
 
@@ -157,8 +168,10 @@ def is_spreadsheet(path: Path) -> bool:
 
 
 def _csv(path: Path, null_words: list[str]) -> FoundFile:
-    require_utf8(path)
-    separator = _separator(path)
+    files = files_of(path)
+    for file in files:
+        require_utf8(file)
+    separator = _separator(files[0])
     text = scan_text(path, separator)
     names = [name for name in text.collect_schema() if name != LINE]
     _require_header(path, names)
@@ -173,7 +186,7 @@ def _csv(path: Path, null_words: list[str]) -> FoundFile:
     except UNREADABLE as error:
         raise InputError(
             f"{path} must have as many cells in each line as its first line names columns, {len(names)}, "
-            f"found{_first_long_line(path, separator, len(names)) or f': {first_line(error)}'}: mend that line"
+            f"found{_first_long_line(files, separator, len(names)) or f': {first_line(error)}'}: mend that line"
         ) from error
     if not rows:
         raise InputError(f"{path} must have lines below its first one, found none: export it again")
@@ -183,14 +196,19 @@ def _csv(path: Path, null_words: list[str]) -> FoundFile:
     return FoundFile(path, separator, rows, columns, null_words)
 
 
-def _first_long_line(path: Path, separator: str, width: int) -> str:
+def _first_long_line(files: list[Path], separator: str, width: int) -> str:
     """Return how many cells the first line of more than `width` has, and where it is; "" if there is none."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=separator)
-        try:
-            return next((f" {len(row)} in line {rows.line_num:,}" for row in rows if len(row) > width), "")
-        except csv.Error:  # a quote that nothing closes
-            return ""
+    for path in files:
+        of_file = f" of {path.name}" if len(files) > 1 else ""
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, delimiter=separator)
+            try:
+                for row in rows:
+                    if len(row) > width:
+                        return f" {len(row)} in line {rows.line_num:,}{of_file}"
+            except csv.Error:  # a quote that nothing closes
+                continue
+    return ""
 
 
 def _require_one_currency(path: Path, amounts: pl.Series) -> None:

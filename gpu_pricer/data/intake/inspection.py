@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpu_pricer.data.intake.added_files import Beside, answers_of_list, beside_products, columns_beside, match_added
 from gpu_pricer.data.intake.currencies import with_currency
-from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
+from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, columns_of, is_spreadsheet, look_at
 from gpu_pricer.data.intake.line_statuses import with_statuses
 from gpu_pricer.data.intake.matching import (
     TakenFile,
@@ -20,6 +20,7 @@ from gpu_pricer.data.intake.matching import (
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
 from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.sources.series import files_of, pattern_of
 from gpu_pricer.data.sources.source import CAN_LACK
 from gpu_pricer.errors import InputError
 
@@ -75,7 +76,8 @@ def _is_readable(entry: Path) -> bool:
 
 def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answers) -> Inspection:
     """Return what the files are; raise InputError if a file cannot be read or a needed table is not among them."""
-    taken, questions = _tables([look_at(path, answers.null_words) for path in paths], vocabulary, answers)
+    found = [look_at(path, answers.null_words) for path in _in_series(paths)]
+    taken, questions = _tables(found, vocabulary, answers)
     taken, besides, asked = beside_products(taken, vocabulary, answers)
     questions += asked
     for place, file in enumerate(taken):
@@ -101,6 +103,23 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
     prices = named_prices(taken, vocabulary)
     questions += _costs(taken, answers) + mixed_prices(prices) + _vat(taken, prices, answers)
     return Inspection(taken, list(dict.fromkeys(questions)), currency)
+
+
+def _in_series(paths: Iterable[Path]) -> list[Path]:
+    """Return the files, with the pattern of each series in place of its files.
+
+    Two files and more are a series if their names differ in numbers alone, their columns are the same, and if the
+    pattern means no other file of their folder.
+    """
+    alike: dict[Path, list[Path]] = {}
+    for path in paths:
+        alike.setdefault(pattern_of(path), []).append(path)
+    found: list[Path] = []
+    for pattern, files in alike.items():
+        is_series = len(files) > 1 and sorted(files) == files_of(pattern)
+        first = columns_of(files[0]) if is_series else []
+        found += [pattern] if is_series and all(columns_of(file) == first for file in files) else files
+    return found
 
 
 def _tables(found: list[FoundFile], vocabulary: Vocabulary, answers: Answers) -> tuple[list[TakenFile], list[Question]]:

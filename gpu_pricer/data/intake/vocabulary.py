@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.sources.series import ANY, pattern_of
 from gpu_pricer.data.spelled_values import spelled
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.vat import require_vat_settings
@@ -116,8 +117,9 @@ class Answers:
             raise InputError(f"inspect.currency must be a text such as EUR, found {self.currency!r}: mend it")
 
     def table_of(self, path: Path) -> str | None:
-        """Return the table that the user takes the file for."""
+        """Return the table that the user takes the file for, of a series by any of its files."""
         told = {Path(file).name: table for table, files in self._files() for file in files}
+        told |= {pattern_of(Path(file)).name: table for file, table in told.items()} if ANY in path.name else {}
         return told.get(path.name)
 
     def is_called(self, name: str, column: str) -> bool:

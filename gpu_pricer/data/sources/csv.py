@@ -11,6 +11,7 @@ import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
 from gpu_pricer.data.sources.line_status import LineStatus, left_out_by, together, unknown_in
+from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.data.sources.source import CAN_LACK, CELLS, COLUMN, FILE, LINE, TIME
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
@@ -156,20 +157,27 @@ class CsvFile:
 def scan_text(path: Path, separator: str) -> pl.LazyFrame:
     """Return all columns of a CSV file as text and LINE, the row's line if no cell spans several.
 
-    Raise InputError if the file is missing, empty or not in UTF-8, or if two columns have the same name.
+    path: may be the pattern of a series, whose files name the same columns in the same order; LINE counts on from file
+    to file. Raise InputError if a file is missing, empty or not in UTF-8, or if two columns have the same name.
     """
-    require_utf8(path)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file, delimiter=separator), [])
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    files = files_of(path)
+    for file in files:
+        require_utf8(file)
+    twice = [name for name, count in Counter(first_names(files[0], separator)).items() if count > 1]
     if twice:
         raise InputError(f"the columns of {path} must have different names, found {twice[0]!r} twice: rename one")
     try:
-        text = pl.scan_csv(path, separator=separator, infer_schema=False, row_index_name=LINE, row_index_offset=2)
+        text = pl.scan_csv(files, separator=separator, infer_schema=False, row_index_name=LINE, row_index_offset=2)
         text.collect_schema()
     except UNREADABLE as error:
         raise InputError(f"{path} must be a CSV file, found: {first_line(error)}; write it again") from error
     return text
+
+
+def first_names(path: Path, separator: str) -> list[str]:
+    """Return the names of the columns in the first line of a CSV file in UTF-8, none of an empty one."""
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        return next(csv.reader(file, delimiter=separator), [])
 
 
 def require_utf8(path: Path) -> None:

@@ -8,7 +8,9 @@ import polars as pl
 from gpu_pricer.data.sources.added_file import AddedFile
 from gpu_pricer.data.sources.clock import require_zone
 from gpu_pricer.data.sources.csv import CsvFile
+from gpu_pricer.data.sources.deliveries import require_different, unread_beside
 from gpu_pricer.data.sources.parquet import TABLES, ParquetFile
+from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 
@@ -17,6 +19,7 @@ from gpu_pricer.errors import InputError
 class TableFiles:
     """The tables of the input contract: by name, the files that hold a table, each with some of its rows.
 
+    contents: the path of a file may be the pattern of a series, whose files of today are all read.
     time_zone: the clock on which times with a zone are told; None: that of their own zone. added: by table, files with
     further columns of its rows. currency: of the prices; a number in a text file that is marked with another one cannot
     be read; None: marks are passed over.
@@ -39,13 +42,15 @@ class TableFiles:
     def files(self) -> list[Path]:
         """Return the files of all tables."""
         added = [Path(each.file.path) for files in self.added.values() for each in files]
-        return [Path(file.path) for files in self.contents.values() for file in files] + added
+        given = [Path(file.path) for files in self.contents.values() for file in files]
+        return [file for path in given for file in files_of(path)] + added
 
     def tables(self) -> dict[str, RawTable]:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
         if not self.contents:
             raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
-        return {
+        read = {file.resolve() for file in self.files()}
+        tables = {
             name: _table(
                 [self._in_currency(file) for file in files],
                 self.time_zone,
@@ -53,28 +58,34 @@ class TableFiles:
             )
             for name, files in self.contents.items()
         }
+        return {
+            name: replace(table, doubts=unread_beside(name, self.contents[name], read))
+            for name, table in tables.items()
+        }
 
     def _in_currency(self, file: CsvFile | ParquetFile) -> CsvFile | ParquetFile:
         """Return a file that reads no number which is marked with another currency; those of Parquet have no marks."""
         return replace(file, currency=self.currency) if isinstance(file, CsvFile) else file
 
 
-def _table(files: list[CsvFile | ParquetFile], zone: str | None, added: list[AddedFile]) -> RawTable:
+def _table(given: list[CsvFile | ParquetFile], zone: str | None, added: list[AddedFile]) -> RawTable:
     """Return the rows of the files below each other, with those that cannot be read and those that do not count.
 
-    added: the files whose columns they get.
+    given: files and series of files. added: the files whose columns they get.
     """
-    origin = ", ".join(file.path for file in files)
+    origin = ", ".join(file.path for file in given)
+    told = ", ".join([origin, *(each.file.path for each in added)])
+    files = [replace(file, path=str(path)) for file in given for path in files_of(Path(file.path))]
+    require_different(files)
     rows = pl.concat([file.rows(zone) for file in files], how="diagonal_relaxed")
     for each in added:
         rows = each.joined(rows, origin, zone)
     files = [*files, *(each.file for each in added)]
-    origin = ", ".join(file.path for file in files)
     in_utc = () if zone else tuple(dict.fromkeys(name for file in files for name in file.times_in_utc()))
     unread = [file.unread() for file in files if isinstance(file, CsvFile)]
     return RawTable(
         rows,
-        origin,
+        told,
         _below([file.unreadable(zone) for file in files]),
         pl.concat(unread) if unread else None,
         in_utc,

@@ -9,6 +9,7 @@ import polars.selectors as cs
 from gpu_pricer.data.sources.cells import HUNDRED, is_percent
 from gpu_pricer.data.sources.clock import require_zone, times_in_utc, without_zones
 from gpu_pricer.data.sources.line_status import LineStatus, left_out_by, unknown_in
+from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.data.sources.source import CELLS, FILE, LINE, RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -133,6 +134,11 @@ class ParquetFile:
                 "mend the file, or run gpu-pricer inspect again"
             )
         return table
+
+
+def scan_series(path: Path) -> pl.LazyFrame:
+    """Return the rows of what `scan_table` reads, of all files of the series where the path is a pattern."""
+    return pl.concat([scan_table(file) for file in files_of(path)], how="vertical_relaxed")
 
 
 def cell_text(table: pl.LazyFrame, column: str) -> pl.Expr:

@@ -25,7 +25,7 @@ class RawTable:
     what and when; None for a format whose cells have types. unread: FILE, LINE, CELLS and COLUMN of the cells in
     columns of CAN_LACK that cannot be read, in the rows among `rows`. in_utc: columns of times in UTC, which stay in
     UTC because no time zone of the stores is known. left_out: lines that do not count, such as cancelled ones, as
-    `unreadable` shows rows; CELLS holds what says so.
+    `unreadable` shows rows; CELLS holds what says so. doubts: what speaks against the rows as a whole.
     """
 
     rows: pl.LazyFrame
@@ -34,6 +34,7 @@ class RawTable:
     unread: pl.LazyFrame | None = None
     in_utc: tuple[str, ...] = ()
     left_out: pl.LazyFrame | None = None
+    doubts: tuple[str, ...] = ()
 
 
 class Source(Protocol):
