@@ -60,6 +60,14 @@ PROTECTED = {
                "Staatsangehoerigkeit", "Konfession", "Religionszugehörigkeit", "Behinderung"],
     "French": ["Âge", "Tranche d'âge", "Année de naissance", "Date de naissance", "Sexe", "Civilité", "Revenus",
                "État civil", "Situation familiale", "Nombre d'enfants", "Nationalité", "Religion", "Handicap"],
+    "Polish": ["Wiek", "Rok urodzenia", "Data urodzenia", "Płeć", "Dochód", "Stan cywilny", "Liczba dzieci",
+               "Narodowość", "Wyznanie", "Niepełnosprawność"],
+    "Spanish": ["Edad", "Año de nacimiento", "Fecha de nacimiento", "Sexo", "Género", "Ingresos", "Estado civil",
+                "Número de hijos", "Nacionalidad", "Discapacidad"],
+    "Italian": ["Età", "Anno di nascita", "Data di nascita", "Sesso", "Genere", "Reddito", "Stato civile", "Figli",
+                "Nazionalità", "Disabilità"],
+    "Dutch": ["Leeftijd", "Geboortejaar", "Geboortedatum", "Geslacht", "Inkomen", "Burgerlijke staat",
+              "Aantal kinderen", "Nationaliteit", "Godsdienst"],
 }  # fmt: skip
 UNREAD = {
     "English": ["Name", "First name", "Last name", "Full name", "E-mail address", "Phone number", "Mobile",
@@ -68,6 +76,10 @@ UNREAD = {
                "Adresse", "Straße", "Strasse", "Straße/Hausnr.", "Anschrift", "Kontonummer", "Steuernummer"],
     "French": ["Nom", "Prénom", "Nom de famille", "Courriel", "Adresse e-mail", "Téléphone", "Téléphone portable",
                "Adresse", "Rue", "Adresse postale", "Carte bancaire", "Numéro de sécurité sociale"],
+    "Polish": ["Imię", "Nazwisko", "Imię i nazwisko", "E-mail", "Nr telefonu", "Adres", "Ulica", "PESEL"],
+    "Spanish": ["Nombre", "Apellidos", "Correo electrónico", "Teléfono", "Móvil", "Dirección", "Calle", "DNI"],
+    "Italian": ["Nome", "Cognome", "Telefono", "Cellulare", "Indirizzo", "Codice fiscale"],
+    "Dutch": ["Voornaam", "Achternaam", "E-mailadres", "Telefoonnummer", "Adres", "Straat", "BSN"],
 }  # fmt: skip
 ORDINARY = ["PLZ", "Postcode", "Ville", "Kundengruppe", "Newsletter", "Kunde seit", "Langue", "Revenue", "Channel"]
 
@@ -85,7 +97,7 @@ def members(shop, tmp_path):
 
 
 @pytest.mark.parametrize("language", PROTECTED)
-def test_protected_and_personal_columns_are_known_in_three_languages(gpu_pricer, members, tmp_path, language):
+def test_protected_and_personal_columns_are_known_in_seven_languages(gpu_pricer, members, tmp_path, language):
     names = [*PROTECTED[language], *UNREAD[language], *ORDINARY]
     members({name: ["x", "y"] * 100 for name in names})
 
@@ -364,6 +376,35 @@ def test_a_cell_that_cannot_be_read_is_told_with_its_file_where_a_table_has_seve
         f"line 2 of {folder}/sales_2025.csv sold_at='2025-02-30'",
     )
     assert f"breaks cells_are_readable in 2 rows, such as {first}; {second}\n" in ended.out
+
+
+@pytest.mark.parametrize(("sales", "catalog"), [
+    (["karta klienta", "kod towaru", "data sprzedaży", "ilość", "cena"],
+     ["kod towaru", "kategoria", "koszt", "stawka VAT"]),
+    (["cliente", "código artículo", "fecha", "unidades", "precio"],
+     ["código artículo", "categoría", "coste", "tipo IVA"]),
+    (["codice cliente", "codice articolo", "data ora", "quantità", "prezzo"],
+     ["codice articolo", "categoria", "costo", "aliquota IVA"]),
+    (["klantnummer", "artikelnummer", "tijdstip", "aantal", "prijs"],
+     ["artikelnummer", "productgroep", "kostprijs", "btw-tarief"]),
+])  # fmt: skip
+def test_columns_are_known_in_further_languages(gpu_pricer, tmp_path, sales, catalog):
+    (tmp_path / "shop").mkdir()
+    lines = pl.DataFrame(dict(zip(sales, SALES.values(), strict=True)))
+    lines.write_csv(tmp_path / "shop/a.csv")
+    products = pl.DataFrame(CATALOG).drop("brand").with_columns(rate=pl.Series([23, 8]))
+    products.rename(dict(zip(products.columns, catalog, strict=True))).write_csv(tmp_path / "shop/b.csv")
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+    ended = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+
+    assert asked.status == 2
+    assert f"do the prices include VAT? {catalog[3]} seems to hold its rates" in asked.out
+    assert ended.status == 0, ended.said
+    contents = written(tmp_path)["source"]["contents"]
+    [first], [second] = contents["transactions"], contents["products"]
+    assert [*first["columns"].values()] == sales
+    assert [*second["columns"].values()] == catalog
 
 
 def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):

@@ -82,7 +82,7 @@ def _has_more(found: FoundFile, listed: FoundFile, vocabulary: Vocabulary) -> bo
 def _which_list(files: list[TakenFile]) -> Question:
     paths = " and ".join(str(file.found.path) for file in files)
     text = f"which file lists the products? {paths} hold some; the columns of the others are added by a common id"
-    return Question(text, tuple(override(f"{TABLE}.file", file.found.path.name) for file in files))
+    return Question(text, tuple(override(f"{TABLE}.file", file.found.name) for file in files))
 
 
 def _beside(file: TakenFile, main: FoundFile, vocabulary: Vocabulary) -> Beside | None:

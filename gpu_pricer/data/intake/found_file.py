@@ -73,6 +73,11 @@ class FoundFile:
     columns: dict[str, FoundColumn]
     null_words: list[str]
 
+    @property
+    def name(self) -> str:
+        """Return the name of the file, of a series that of its first file."""
+        return files_of(self.path)[0].name
+
     def texts(self, column: str) -> pl.Series:
         """Return the different cells of a column as text, sorted."""
         table = scan_series(self.path) if self.separator is None else scan_text(self.path, self.separator)

@@ -101,7 +101,7 @@ def take_file(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> Tak
         return TakenFile(by_columns, "by its ids", found, {})
     tables = dict.fromkeys([*by_name, *([by_columns] if by_columns else [])] or SCHEMAS)
     text = f"which table is {found.path}, with the columns {', '.join(found.columns)}?"
-    return Question(text, tuple(override(f"{table}.file", found.path.name) for table in tables))
+    return Question(text, tuple(override(f"{table}.file", found.name) for table in tables))
 
 
 def _table_by_columns(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> str | None:
