@@ -1,6 +1,7 @@
-"""Guests: buyers without a user id of their own. Each of their lines counts as a visit of another user."""
+"""Guests: buyers without a user id. Each of their receipts, or lines, counts as a visit of another user."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -19,15 +20,41 @@ LOWEST, HIGHEST, ROOM = -(2**63), 2**63 - 1, 2**61
 """The ends of signed numbers, in which guests have ids below all others, and how many of these there are."""
 
 
+RECEIPT = "receipt"
+
+
+class Guests(NamedTuple):
+    """How many transactions are of guests, and how many visits these are."""
+
+    lines: int
+    visits: int
+
+    def report(self) -> str:
+        """Return a line on the guests, "" without any."""
+        if not self.lines:
+            return ""
+        each = "each counts as a visit of another user"
+        told = each if self.visits == self.lines else f"their {self.visits:,} receipts count as visits of other users"
+        return f"{self.lines:,} transactions are of guests: {told}"
+
+
+def with_receipt_numbers(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the transactions with a number in place of each receipt: its text takes three times the memory."""
+    receipt = pl.col(RECEIPT).cast(pl.String).str.strip_chars()
+    is_known = receipt.is_not_null() & (receipt != "")
+    return lines.with_columns(pl.when(is_known).then(receipt.hash(0)).alias(RECEIPT))
+
+
 def with_guests(
     tables: dict[str, pl.DataFrame], guests: Sequence[int | str], origin: str
-) -> tuple[dict[str, pl.DataFrame], int]:
+) -> tuple[dict[str, pl.DataFrame], Guests]:
     """Return the tables, the guests' transactions with ids that nobody else has, and how many these are.
 
-    A transaction is a guest's where its user_id is null, blank or one of `guests`. Its new id follows from what the
-    line says, so that it is the same from one night's log to the next: `guest` and a number, or where ids are numbers,
-    one below the smallest of them and below 0. tables: with user ids of one type, as short ids or as given. origin: the
-    transactions', for the InputError where `guests` has an id without a line, or ids leave no room.
+    A transaction is a guest's where its user_id is null, blank or one of `guests`. Lines of one receipt and time have
+    one new id, all others one each. It follows from what the line says, so that it is the same from one night's log to
+    the next: `guest` and a number, or where ids are numbers, one below the smallest of them and below 0. tables: with
+    user ids of one type, as short ids or as given. origin: the transactions', for the InputError where `guests` has an
+    id without a line, or ids leave no room.
     """
     ids = tables["transactions"]["user_id"].unique()
     name, named = ids.cast(pl.String).str.strip_chars(), pl.Series([str(guest) for guest in guests], dtype=pl.String)
@@ -39,7 +66,7 @@ def with_guests(
     is_guest = tables["transactions"]["user_id"].is_in(shared.implode(), nulls_equal=True)
     count = int(is_guest.sum())
     if not count:
-        return tables, 0
+        return tables, Guests(0, 0)
     number = _numbers(tables["transactions"].filter(is_guest))
     holders = {key: table for key, table in tables.items() if "user_id" in table.columns}
     every = pl.concat([table["user_id"].unique().cast(_wide(ids.dtype)) for table in holders.values()])
@@ -57,15 +84,20 @@ def with_guests(
         own = _names_of(number, every).cast(ids.dtype)
     lines, place = holders["transactions"], is_guest.cast(pl.Int64).cum_sum() - 1
     user = pl.when(is_guest).then(own.gather(place.clip(0))).otherwise("user_id")
-    return tables | holders | {"transactions": lines.with_columns(user_id=user)}, count
+    return tables | holders | {"transactions": lines.with_columns(user_id=user)}, Guests(count, number.n_unique())
 
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:
-    """Return a number below ROOM for each line, by its product, time, quantity and price; equal lines have others."""
+    """Return a number below ROOM for each line, by its receipt and time.
+
+    Without a receipt it follows from product, time, quantity and price, and equal lines have different ones.
+    """
     said = "product_id", "time", "quantity", "price"
     turn = pl.int_range(pl.len()).over(said).alias("turn")
-    told = lines.select(*said, turn).with_columns(pl.col("product_id").cast(pl.String))
-    return told.select(pl.struct(pl.all()).hash(0) % ROOM).to_series().cast(pl.Int64)
+    told = lines.select(*said, turn, RECEIPT).with_columns(pl.col("product_id").cast(pl.String))
+    of_line, of_receipt = pl.struct(*said, "turn").hash(0), pl.struct(RECEIPT, "time").hash(0)
+    number = pl.when(pl.col(RECEIPT).is_null()).then(of_line).otherwise(of_receipt)
+    return told.select(number % ROOM).to_series().cast(pl.Int64)
 
 
 def _wide(dtype: pl.DataType) -> pl.DataType:

@@ -20,7 +20,7 @@ from gpu_pricer.data.checks_of_log import (
     require_unit_prices,
     settings_of,
 )
-from gpu_pricer.data.guests import shared_user_report, with_guests
+from gpu_pricer.data.guests import RECEIPT, Guests, shared_user_report, with_guests, with_receipt_numbers
 from gpu_pricer.data.logged_list_prices import LIST_PRICE_IS_PLAUSIBLE, ListPriceRule
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.short_ids import (
@@ -119,11 +119,11 @@ class Inputs:
     tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
     broken rules, with examples. kept_reports: a line on each kind of rows with a value that is none, which are among
-    the valid rows without that value, and how they stay. guests: how many transactions are of guests. shared_users: a
-    line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the products whose VAT
-    rate cannot be read, "" without any. left_out: by table, the lines that do not count by their status or currency;
-    they are not among the valid rows. left_out_reports: a line on each of these tables. doubts: what speaks against the
-    rows as a whole.
+    the valid rows without that value, and how they stay. guests: how many transactions are of guests, and their visits.
+    shared_users: a line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the
+    products whose VAT rate cannot be read, "" without any. left_out: by table, the lines that do not count by their
+    status or currency; they are not among the valid rows. left_out_reports: a line on each of these tables. doubts:
+    what speaks against the rows as a whole.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -131,7 +131,7 @@ class Inputs:
     broken: dict[str, dict[str, int]]
     reports: list[str]
     kept_reports: list[tuple[str, str]]
-    guests: int
+    guests: Guests
     shared_users: str
     unread_rates: str
     left_out: dict[str, pl.DataFrame]
@@ -178,7 +178,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         if name in raw
     }
     if "transactions" in lazy:
-        lazy["transactions"] = per_weight(lazy["transactions"])
+        lazy["transactions"] = with_receipt_numbers(per_weight(lazy["transactions"]))
     unreadable, unread, left_out = (_of_text(raw, which) for which in ("unreadable", "unread", "left_out"))
     for name in unreadable:
         _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
@@ -213,16 +213,21 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         doubts += require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     if "transactions" in valid:
         require_unit_prices(valid["transactions"], raw["transactions"].origin, period)
-    guests = 0
+    guests = Guests(0, 0)
     if validation.guests and "transactions" not in valid:
         raise InputError("data.guests is for transactions, found offers alone: leave it out")
     if "transactions" in valid:
         valid, guests = with_guests(valid, validation.guests or [], raw["transactions"].origin)
+        valid["transactions"] = valid["transactions"].drop(RECEIPT)
     reports = _reports(checked, unreadable, raw, validation.outliers)
     told = "; ".join([*reports, *(rows.report for rows in kept)])
     if told and validation.on_invalid == "refuse":
         raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
-    quarantine = {name: with_ids_as_given(result.invalid) for name, result in checked.items() if result.broken}
+    quarantine = {
+        name: with_ids_as_given(result.invalid.drop(RECEIPT, strict=False))
+        for name, result in checked.items()
+        if result.broken
+    }
     counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
     for rows in kept:
         counts[rows.table] = counts.get(rows.table, {}) | {rows.rule: rows.count}

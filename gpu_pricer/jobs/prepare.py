@@ -79,8 +79,8 @@ def main(config: DictConfig) -> dict[str, object]:
     told = context_reports(inputs.tables, period, config.train.response.endogeneity.instruments or [])
     for report in filter(None, [inputs.shared_users, *told]):
         log.warning(report)
-    if inputs.guests:
-        log.info("%s transactions are of guests: each counts as a visit of another user", f"{inputs.guests:,}")
+    if inputs.guests.lines:
+        log.info("%s", inputs.guests.report())
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     for report, how in inputs.kept_reports:
         log.warning("kept, %s: %s", how, report)

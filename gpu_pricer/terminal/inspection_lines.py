@@ -116,8 +116,7 @@ def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
     lines = ["", f"{inputs.sales.height:,} lines of sales pass every rule, from {first} to {last}"]
     lines += [f"  {report}; a run leaves them out" for report in inputs.left_out_reports]
-    guests = f"{inputs.guests:,} transactions are of guests: each counts as a visit of another user"
-    others = [guests if inputs.guests else "", inputs.shared_users, unused_report(inputs.tables, period)]
+    others = [inputs.guests.report(), inputs.shared_users, unused_report(inputs.tables, period)]
     lines += [f"  {report}" for report in others if report]
     for report, how in inputs.kept_reports:
         lines += [f"  {report}", f"  These rows stay, {how}"]

@@ -49,7 +49,7 @@ def test_lines_without_an_id_or_with_a_shared_one_are_of_other_users(guests):
     users, is_guest = users_of(inputs), [False, True, bool(guests), False, True]
     assert [user.startswith("guest ") for user in users] == is_guest
     assert len(set(users)) == 2 + sum(is_guest) - bool(guests)
-    assert inputs.guests == sum(is_guest)
+    assert inputs.guests == (sum(is_guest), sum(is_guest))
     assert inputs.broken["transactions"] == {}
 
 
@@ -87,7 +87,7 @@ def test_a_log_without_guests_stays_as_it_is():
 
     found, count = with_guests(frames, [], "transactions.parquet")
 
-    assert count == 0
+    assert count == (0, 0)
     assert_frame_equal(found["transactions"], frames["transactions"])
 
 
@@ -100,7 +100,7 @@ def test_guests_have_names_that_nobody_else_has():
 def test_a_log_whose_lines_have_no_ids_is_one_of_guests():
     inputs = read(None, transactions=lines_of([None, None, None]))
 
-    assert len(set(users_of(inputs))) == inputs.guests == 3
+    assert len(set(users_of(inputs))) == inputs.guests.lines == 3
 
 
 @pytest.mark.parametrize(("user", "dtype"), [(2**64 - 1, pl.UInt64), (-(2**63), pl.Int64)])
@@ -135,7 +135,7 @@ def test_lines_of_guests_that_break_a_rule_are_kept_as_they_are():
 
     inputs = read_inputs(Shop(transactions=lines), validation("quarantine"), Period("1w"), None)
 
-    assert inputs.guests == 1
+    assert inputs.guests == (1, 1)
     assert inputs.quarantine["transactions"]["user_id"].to_list() == [None]
 
 
@@ -183,9 +183,9 @@ def test_an_id_with_many_of_the_lines_is_told_and_one_with_a_fifth_refused(share
             read(None, transactions=transactions)
     else:
         assert read(None, transactions=transactions).shared_users.startswith("user_id G has 14% of all 1,050 lines")
-    assert read(["G"], transactions=transactions).guests == shared
+    assert read(["G"], transactions=transactions).guests.lines == shared
     one_buyer = read([], transactions=transactions)
-    assert (one_buyer.guests, one_buyer.shared_users) == (0, "")
+    assert (one_buyer.guests.lines, one_buyer.shared_users) == (0, "")
 
 
 def test_offers_of_a_shared_id_are_told_with_another_remedy():
@@ -193,3 +193,28 @@ def test_offers_of_a_shared_id_are_told_with_another_remedy():
     offers = offers.with_columns(occasion_id=pl.int_range(pl.len()))
 
     assert "give each of them an id of its own" in read(None, offers=offers).shared_users
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_lines_of_a_receipt_of_a_guest_are_one_visit(as_text):
+    receipts = pl.Series([1, 1, 2, None, None, 1, 1], dtype=pl.Int64)
+    lines = lines_of(["ann", None, None, None, None, None, None]).with_columns(
+        time=pl.Series([date(2024, 1, 1)] * 6 + [date(2024, 1, 2)]),
+        receipt=receipts.cast(pl.String) if as_text else receipts,
+    )
+
+    inputs = read([], transactions=lines)
+
+    ann, first, *others, same, another_day = users_of(inputs)
+    assert ann == "ann"
+    assert first == same
+    assert len({first, *others, another_day}) == 5
+    assert inputs.guests == (6, 5)
+    assert inputs.guests.report() == ("6 transactions are of guests: their 5 receipts count as visits of other users")
+    assert "receipt" not in inputs.tables["transactions"].columns
+
+
+def test_a_receipt_that_is_blank_is_none():
+    lines = lines_of([None, None]).with_columns(time=date(2024, 1, 1), receipt=pl.Series([" ", " "]))
+
+    assert read([], transactions=lines).guests == (2, 2)

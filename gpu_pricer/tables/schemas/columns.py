@@ -13,16 +13,15 @@ STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 """Rules whose breach refuses the whole table, because nothing says which of the repeated rows to set aside."""
 
 
-def id_column(description: str) -> dy.Any:
+def id_column(description: str, optional: bool = False) -> dy.Any:
     """Return an id column: integers or strings, which are written as they were read."""
-    metadata: dict[str, Any] = {"id": True}
+    metadata: dict[str, Any] = {"id": True, "optional": optional}
     return dy.Any(description=description, metadata=metadata)
 
 
 def group_column() -> dy.Any:
     """Return the optional column that says whose prices a user saw."""
-    metadata: dict[str, Any] = {"id": True, "optional": True}
-    return dy.Any(description="whose prices the user saw, such as a segment; null: the usual ones", metadata=metadata)
+    return id_column("whose prices the user saw, such as a segment; null: the usual ones", optional=True)
 
 
 def time_column(description: str) -> dy.Datetime:

@@ -33,6 +33,7 @@ class Transactions(dy.Schema):
         "weight of the line; quantity and prices are then taken per unit of weight", optional=True
     )
     price_group = group_column()
+    receipt = id_column("of a guest: lines of one receipt and time are one visit", optional=True)
 
     product_is_given = is_given("product_id")
     time_is_given = is_given("time")
