@@ -21,6 +21,8 @@ LOWEST, HIGHEST, ROOM = -(2**63), 2**63 - 1, 2**61
 
 
 RECEIPT = "receipt"
+MUCH = 0.2
+"""Share of the transactions that are of guests without a receipt, from which on that is a doubt."""
 
 
 class Guests(NamedTuple):
@@ -36,6 +38,16 @@ class Guests(NamedTuple):
         each = "each counts as a visit of another user"
         told = each if self.visits == self.lines else f"their {self.visits:,} receipts count as visits of other users"
         return f"{self.lines:,} transactions are of guests: {told}"
+
+    def doubts(self, lines: int) -> list[str]:
+        """Return the doubt about many guests whose receipts nobody knows; lines: all transactions."""
+        if self.visits < self.lines or self.lines < MUCH * lines:
+            return []
+        return [
+            f"{self.lines / lines:.0%} of the transactions are of guests without a {RECEIPT}, and each counts as a visit: "
+            "if guests buy several products at once, the log seems to show that they choose between these, so that "
+            f"gains may come out too large; bring a column {RECEIPT}, such as order numbers"
+        ]
 
 
 def with_receipt_numbers(lines: pl.LazyFrame) -> pl.LazyFrame:

@@ -219,6 +219,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     if "transactions" in valid:
         valid, guests = with_guests(valid, validation.guests or [], raw["transactions"].origin)
         valid["transactions"] = valid["transactions"].drop(RECEIPT)
+        doubts += guests.doubts(valid["transactions"].height)
     reports = _reports(checked, unreadable, raw, validation.outliers)
     told = "; ".join([*reports, *(rows.report for rows in kept)])
     if told and validation.on_invalid == "refuse":

@@ -214,6 +214,19 @@ def test_lines_of_a_receipt_of_a_guest_are_one_visit(as_text):
     assert "receipt" not in inputs.tables["transactions"].columns
 
 
+@pytest.mark.parametrize(("guests", "receipts", "is_told"), [(1, False, False), (2, False, True), (2, True, False)])
+def test_many_guests_without_receipts_are_a_doubt(guests, receipts, is_told):
+    lines = lines_of(["ann"] * (10 - guests) + [None] * guests).with_columns(time=date(2024, 1, 1))
+    lines = lines.with_columns(price=pl.Series(range(lines.height)) + 1.0)
+    if receipts:
+        lines = lines.with_columns(receipt=pl.lit(17))
+
+    doubts = read([], transactions=lines).doubts
+
+    assert len(doubts) == is_told
+    assert all(doubt.startswith("20% of the transactions are of guests without a receipt") for doubt in doubts)
+
+
 def test_a_receipt_that_is_blank_is_none():
     lines = lines_of([None, None]).with_columns(time=date(2024, 1, 1), receipt=pl.Series([" ", " "]))
 
