@@ -44,9 +44,9 @@ class Guests(NamedTuple):
         if self.visits < self.lines or self.lines < MUCH * lines:
             return []
         return [
-            f"{self.lines / lines:.0%} of the transactions are of guests without a {RECEIPT}, and each counts as a visit: "
-            "if guests buy several products at once, the log seems to show that they choose between these, so that "
-            f"gains may come out too large; bring a column {RECEIPT}, such as order numbers"
+            f"{self.lines / lines:.0%} of the transactions are of guests without a {RECEIPT}, and each counts as a "
+            "visit: if guests buy several products at once, the log seems to show that they choose between these, so "
+            f"that gains may come out too large; bring a column {RECEIPT}, such as order numbers"
         ]
 
 
