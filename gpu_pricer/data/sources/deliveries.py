@@ -22,7 +22,7 @@ def require_different(files: list[CsvFile | ParquetFile]) -> None:
     size = {file.path: Path(file.path).stat().st_size for file in files if Path(file.path).is_file()}
     count = Counter(size.values())
     seen: dict[str, str] = {}
-    for file in (file for file in files if count[size.get(file.path, 0)] > 1):
+    for file in (file for file in files if file.path in size and count[size[file.path]] > 1):
         first = seen.setdefault(checksum(Path(file.path), from_disk=False), file.path)
         if first != file.path and file.rows().select(pl.len()).collect().item() >= LEAST_ROWS:
             raise InputError(
