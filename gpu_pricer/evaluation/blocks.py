@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
@@ -16,6 +15,7 @@ from gpu_pricer.evaluation.demand.observed_elasticity import ObservedElasticitie
 from gpu_pricer.evaluation.demand.price_response import artefact_response
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
 from gpu_pricer.evaluation.held_out import HeldOut, Log
+from gpu_pricer.evaluation.metrics import calibration_table
 from gpu_pricer.evaluation.settings import EvaluationSettings
 from gpu_pricer.evaluation.truth import Learned, evaluate_under_truth
 from gpu_pricer.policy.policy import Policy
@@ -49,18 +49,18 @@ class EvaluationInputs:
 class Metrics:
     """The results of an evaluation.
 
-    blocks: the content of metrics.json. probabilities: by model, the probabilities [N] of the held-out offers.
-    intervals: of the elasticities, None without a posterior.
+    blocks: the content of metrics.json. calibration: of every model on the held-out offers, see calibration_table; None
+    without such offers. intervals: of the elasticities, None without a posterior.
     """
 
     blocks: dict[str, Any]
-    probabilities: dict[str, np.ndarray]
+    calibration: pl.DataFrame | None
     intervals: ElasticityIntervals | None
 
 
 def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: int) -> Metrics:
     """Return every block whose inputs are present."""
-    blocks, probabilities = _held_out_blocks(found, settings)
+    blocks, calibration = _held_out_blocks(found, settings)
     intervals = None if found.demand is None else elasticity_intervals(found.demand)
     if found.demand is not None:
         sales = found.sales
@@ -72,23 +72,24 @@ def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: in
         blocks["aggregation_regret"] = dict(regret)
     if found.truth is not None and found.catalog is not None:
         blocks["truth"] = evaluate_under_truth(found.truth, found.catalog, found.policy, found.learned, found.sales)
-    return Metrics(blocks, probabilities, intervals)
+    return Metrics(blocks, calibration, intervals)
 
 
 def _held_out_blocks(
     found: EvaluationInputs, settings: EvaluationSettings
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the blocks that judge held-out probabilities, and the probabilities [N] of every model."""
+) -> tuple[dict[str, Any], pl.DataFrame | None]:
+    """Return the blocks that judge held-out probabilities, and the calibration of every model."""
     held_out = found.held_out
     if held_out is None:
-        return {}, {}
+        return {}, None
     blocks: dict[str, Any] = {**held_out.blocks()}
     probabilities = held_out.probabilities()
     if settings.baselines:
         judged, theirs = baseline_blocks(held_out, settings.baselines, found.trained, settings.sample)
         blocks["baselines"], blocks["better_rivals"] = judged, better_rivals(judged)
         probabilities |= theirs
-    return blocks, probabilities
+    bought, weight = (held_out.offers[name].cast(pl.Float64).to_numpy() for name in ("bought", "weight"))
+    return blocks, calibration_table(bought, probabilities, weight)
 
 
 def _price_response(

@@ -5,15 +5,12 @@ import logging
 import math
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation import plots
 from gpu_pricer.evaluation.blocks import Metrics
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
-from gpu_pricer.evaluation.held_out import HeldOut
-from gpu_pricer.evaluation.metrics import calibration_bins
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.version.names import METRICS_FILE
@@ -24,23 +21,22 @@ INTERVALS = "elasticities.parquet"
 CALIBRATION = "calibration.parquet"
 
 
-def write_evaluation(work: Path, metrics: Metrics, held_out: HeldOut | None) -> None:
+def write_evaluation(work: Path, metrics: Metrics) -> None:
     """Write the metrics and, as far as they are known, the posterior of the elasticities and the calibration."""
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:
             write_table(metrics.intervals.cells, fresh)
     write_metrics(work / METRICS_FILE, metrics.blocks)
-    if held_out is not None:
+    if metrics.calibration is not None:
         with replacing_file(work / CALIBRATION) as fresh:
-            write_table(_calibration(held_out, metrics.probabilities), fresh)
+            write_table(metrics.calibration, fresh)
 
 
-def draw_evaluation(
-    folder: Path, metrics: Metrics, held_out: HeldOut | None, demand: CatalogDemand | None, categories: int
-) -> None:
+def draw_evaluation(folder: Path, metrics: Metrics, demand: CatalogDemand | None, categories: int) -> None:
     """Draw what is known: calibration, and of the demand its elasticities and its curves in that many categories."""
-    if held_out is not None:
-        _draw_calibration(folder, held_out, metrics.probabilities)
+    if metrics.calibration is not None:
+        plots.draw_calibration(folder / "calibration.svg", metrics.calibration)
+        log.info("drew %s", folder / "calibration.svg")
     if demand is not None:
         _draw_demand(folder, metrics.blocks, demand, categories)
 
@@ -51,25 +47,6 @@ def write_metrics(path: Path, metrics: dict) -> None:
     with replacing_file(path) as fresh:
         fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
     log.info("wrote %s", path)
-
-
-def _calibration(held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> pl.DataFrame:
-    """Return model, offers, bought and predicted of each model's calibration bins; probabilities: [N] by model."""
-    bought, weight = held_out.offers["bought"].to_numpy(), held_out.offers["weight"].cast(pl.Float64).to_numpy()
-    bins = [
-        pl.DataFrame(dict(zip(("offers", "bought", "predicted"), calibration_bins(bought, found, weight), strict=True)))
-        .select(pl.lit(model).alias("model"), pl.all())
-        for model, found in probabilities.items()
-    ]  # fmt: skip
-    return pl.concat(bins)
-
-
-def _draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
-    """Draw predicted against bought rates of the held-out offers; probabilities: [N] by model."""
-    offers = held_out.offers
-    weight = offers["weight"].cast(pl.Float64).to_numpy()
-    plots.draw_calibration(folder / "calibration.svg", offers["bought"].to_numpy(), weight, probabilities)
-    log.info("drew %s", folder / "calibration.svg")
 
 
 def _draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:

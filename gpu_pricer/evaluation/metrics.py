@@ -1,5 +1,7 @@
 """Scores of predicted purchases: log loss, AUC, calibration error and Poisson deviance."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 from sklearn.metrics import log_loss, mean_poisson_deviance, roc_auc_score
@@ -49,6 +51,22 @@ def calibration_bins(
     sums = weight, weight * outcomes[order], weight * probabilities[order].astype(np.float64)
     offers, bought, predicted = (np.bincount(bin_, weights=value, minlength=BINS) for value in sums)
     return offers, bought, predicted
+
+
+def calibration_table(
+    outcomes: np.ndarray, probabilities: Mapping[str, np.ndarray], weights: np.ndarray
+) -> pl.DataFrame:
+    """Return model, offers, bought and predicted: the calibration bins of each model, see calibration_bins.
+
+    outcomes, weights: [N]. probabilities: [N] by model.
+    """
+    names = "offers", "bought", "predicted"
+    return pl.concat(
+        pl.DataFrame(dict(zip(names, calibration_bins(outcomes, found, weights), strict=True))).select(
+            pl.lit(model).alias("model"), pl.all()
+        )
+        for model, found in probabilities.items()
+    )
 
 
 def poisson_deviance(counts: np.ndarray, means: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from gpu_pricer.evaluation.metrics import calibration_bins
+from gpu_pricer.evaluation.metrics import BINS
 from gpu_pricer.tables.files.replacing import replacing_file
 
 STYLE = {
@@ -38,26 +38,21 @@ def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
             drawn.savefig(fresh, format="svg", metadata={"Date": None})
 
 
-def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, models: dict[str, np.ndarray]) -> None:
-    """Draw bought against predicted rates for each model's probabilities [N], in 20 bins of equal weight.
-
-    outcomes [N]: whether each offer was bought. weights [N]: how many offers each stands for.
-    """
-    bins = {name: calibration_bins(outcomes, value, weights) for name, value in models.items()}
-    rates = {
-        name: (predicted[bought > 0] / offers[bought > 0], bought[bought > 0] / offers[bought > 0])
-        for name, (offers, bought, predicted) in bins.items()
-    }
-    seen = np.concatenate([np.concatenate(pair) for pair in rates.values()])
+def draw_calibration(path: Path, calibration: pl.DataFrame) -> None:
+    """Draw bought against predicted rates of each model in its bins; calibration: from calibration_table."""
+    filled = calibration.filter(pl.col("bought") > 0).select("model", pl.col("predicted", "bought") / pl.col("offers"))
+    models = calibration["model"].unique(maintain_order=True).to_list()
+    seen = filled.select(pl.concat_list("predicted", "bought").explode()).to_series().to_numpy()
     ends = [seen.min(initial=0.1) / 1.5, seen.max(initial=0.1) * 1.5]
     with figure(path, 5.2, 4.6) as drawn:
         axes = drawn.subplots()
-        for (name, (predicted, bought)), colour in zip(rates.items(), _colours(len(models)), strict=True):
-            axes.plot(predicted, bought, marker="o", ms=3.5, lw=1, color=colour, label=name)
+        for name, colour in zip(models, _colours(len(models)), strict=True):
+            rates = filled.filter(model=name)
+            axes.plot(rates["predicted"], rates["bought"], marker="o", ms=3.5, lw=1, color=colour, label=name)
         axes.plot(ends, ends, color="black", lw=0.7, ls=":", label="exact")
         axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, ylabel="bought")
         axes.set_xlabel("predicted share of visits that buy the offer")
-        axes.set_title("Calibration on held-out weeks, 20 bins of equal weight")
+        axes.set_title(f"Calibration on held-out weeks, {BINS} bins of equal weight")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3%}".rstrip("0%").rstrip(".") + " %"))
             axis.set_minor_formatter(NullFormatter())

@@ -100,9 +100,9 @@ def main(config: DictConfig) -> None:
         level = settings.bootstrap.level
         of_log = weak_response(response.get("in_log", {}), level)
         response["doubts"] = [*rising_sales(response["elasticity_by_category"], level), *of_log]
-    write_evaluation(work, metrics, found.held_out)
+    write_evaluation(work, metrics)
     if settings.plots:
-        draw_evaluation(work / "plots", metrics, found.held_out, found.demand, settings.categories)
+        draw_evaluation(work / "plots", metrics, found.demand, settings.categories)
     _print(metrics.blocks, settings.bootstrap.level)
 
 

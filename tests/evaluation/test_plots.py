@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.evaluation import plots
+from gpu_pricer.evaluation.metrics import calibration_table
 
 CURVES = pl.DataFrame(
     {
@@ -36,13 +37,15 @@ def test_calibration_has_a_line_per_model(tmp_path):
     probability = rng.uniform(0.01, 0.3, 500)
     models = {"network": probability, "frequency": np.full(500, 0.1)}
 
-    plots.draw_calibration(tmp_path / "calibration.svg", rng.random(500) < probability, np.ones(500), models)
+    table = calibration_table(rng.random(500) < probability, models, np.ones(500))
+    plots.draw_calibration(tmp_path / "calibration.svg", table)
 
     assert {"network", "frequency", "exact"} <= set(texts_of(tmp_path / "calibration.svg"))
 
 
 def test_calibration_of_no_purchase_can_be_drawn(tmp_path):
-    plots.draw_calibration(tmp_path / "none.svg", np.zeros(40, bool), np.ones(40), {"network": np.full(40, 0.1)})
+    table = calibration_table(np.zeros(40, bool), {"network": np.full(40, 0.1)}, np.ones(40))
+    plots.draw_calibration(tmp_path / "none.svg", table)
 
     assert "network" in texts_of(tmp_path / "none.svg")
 
