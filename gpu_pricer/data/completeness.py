@@ -55,35 +55,39 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             f"found {found:,} of {usual:,.0f}, the median of the {len(before)} before: bring the whole log, "
             "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
         )
-    doubts = []
-    least = _least_usual([lines[period].height for period in before])
-    if usual >= LEAST_OF_PERIOD and found < least:
-        doubts.append(
-            f"the last whole period, {last}, has {1 - found / usual:.0%} fewer lines of sales than usual ({found:,} of "
-            f"{usual:,.0f}; the {len(before)} before had at least {min(lines[period].height for period in before):,}): "
-            "look whether a file or a store is missing"
-        )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
     usual_of_day = {day: median([days.get(day, 0) for days in known]) for days in known for day in days}
     missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_OF_DAY and day not in own]
-    if missing:
-        days = ", ".join(str(last + timedelta(days=day)) for day in missing)
-        doubts.append(
-            f"no sales on {days} of the last whole period, where the {len(before)} before had "
-            f"{', '.join(f'{usual_of_day[day]:,.0f}' for day in missing)} in the median: look whether all lines of "
-            "these days are in the log"
-        )
-    return doubts
+    return _of_lines(known, own, missing, last) + _of_days([(day, usual_of_day[day]) for day in missing], known, last)
 
 
-def _least_usual(counts: list[int]) -> float:
-    """Return the number of lines below which a period has fewer than usual.
+def _of_lines(known: list[dict[int, int]], own: dict[int, int], missing: list[int], last: date) -> list[str]:
+    """Return the doubt about a last period with fewer lines than usual on the days that are not missing as a whole.
 
-    It is as far again below the smallest of the earlier ones as that is below their median, and at least LEAST_DROP
-    below the median.
+    known, own: lines by day of the periods before and of the last one. Fewer than usual is a number that is as far
+    again below the smallest of the earlier ones as that is below their median, and at least LEAST_DROP below it.
     """
-    usual = median(counts)
-    return min((1 - LEAST_DROP) * usual, 2 * min(counts) - usual)
+    earlier = [sum(count for day, count in days.items() if day not in missing) for days in known]
+    usual, found = median(earlier), sum(own.values())
+    if usual < LEAST_OF_PERIOD or found >= min((1 - LEAST_DROP) * usual, 2 * min(earlier) - usual):
+        return []
+    return [
+        f"the last whole period, {last}, has {1 - found / usual:.0%} fewer lines of sales than usual"
+        f"{' on its other days' if missing else ''} ({found:,} of {usual:,.0f}; the {len(known)} before had at least "
+        f"{min(earlier):,}): look whether a file or a store is missing"
+    ]
+
+
+def _of_days(missing: list[tuple[int, float]], known: list[dict[int, int]], last: date) -> list[str]:
+    """Return the doubt about days of the last period without lines; missing: each with its usual number of them."""
+    if not missing:
+        return []
+    days = ", ".join(str(last + timedelta(days=day)) for day, _ in missing)
+    numbers = ", ".join(f"{usual:,.0f}" for _, usual in missing)
+    return [
+        f"no sales on {days} of the last whole period, where the {len(known)} before had {numbers} in the median: "
+        "look whether all lines of these days are in the log"
+    ]
 
 
 def _lines_by_day(lines: pl.DataFrame, period: date) -> dict[int, int]:

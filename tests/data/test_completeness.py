@@ -54,6 +54,18 @@ def test_a_day_that_usually_sells_and_has_no_line_is_a_doubt(log_of):
     ]
 
 
+def test_a_missing_day_explains_fewer_lines_of_the_week(log_of):
+    """A quarter of the lines is missing, all of them of Tuesday; then a third of the others besides."""
+    [doubt] = require_complete(log_of(*[[60, 40, 60]] * 3, [61, 0, 59]), RULE)
+    of_lines, of_day = require_complete(log_of(*[[60, 40, 60]] * 3, [55, 0, 26]), RULE)
+
+    assert doubt.startswith("no sales on 2024-01-23")
+    assert of_day == doubt
+    assert " has 32% fewer lines of sales than usual on its other days (81 of 120; the 3 before had at least 120)" in (
+        of_lines
+    )
+
+
 @pytest.mark.parametrize(("earlier", "last", "is_told"), [
     ([150, 150, 150], 135, False),
     ([150, 150, 150], 134, True),  # more than a tenth below
