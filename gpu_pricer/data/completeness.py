@@ -61,6 +61,44 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
     return _of_lines(known, own, missing, last) + _of_days([(day, usual_of_day[day]) for day in missing], known, last)
 
 
+def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
+    """Return the doubt about periods before the last one with few lines, as where files of some weeks are missing.
+
+    lines: as in require_complete. A period is compared with those around it, so many on either side as are usual_of it
+    in all, as far as the log has them.
+    """
+    counts = [part.height for part in lines.values()]
+    reach = max(rule.usual_of // 2, 1)
+    places = range(len(counts))
+    around = [counts[max(place - reach, 0) : place] + counts[place + 1 : place + 1 + reach] for place in places]
+    few = [
+        period
+        for period, count, others in zip(lines, counts[:-1], around, strict=False)
+        if len(others) > 1 and (usual := median(others)) >= LEAST_OF_PERIOD and count < rule.least_share * usual
+    ]
+    if not few:
+        return []
+    count = f"{len(few):,} earlier {'period has' if len(few) == 1 else 'periods have'}"
+    return [
+        f"{count} less than {rule.least_share:.0%} of the sales lines of those around, such as {few[0]} with "
+        f"{lines[few[0]].height:,}: look whether a file is missing"
+    ]
+
+
+def doubts_of_end(begun: date, passed: int, period_days: int, day: date) -> list[str]:
+    """Return the doubt about a log that ends inside a period which is over on the day of its preparation.
+
+    begun: first day of that period, of which the log has `passed` days. Of old logs nothing is said.
+    """
+    last, over = begun + timedelta(days=passed - 1), begun + timedelta(days=period_days)
+    if not over < day <= over + timedelta(days=period_days):
+        return []
+    return [
+        f"the last sales are of {last}, though their period was over before {over}: look whether sales of its last "
+        "days are missing"
+    ]
+
+
 def _of_lines(known: list[dict[int, int]], own: dict[int, int], missing: list[int], last: date) -> list[str]:
     """Return the doubt about a last period with fewer lines than usual on the days that are not missing as a whole.
 

@@ -23,7 +23,10 @@ UNLIKE, MOST_UNLIKE = 0.1, 0.05
 """By how much list prices within a period differ that are unlike, and in which share of the periods they may be."""
 PRICES = ("list_price", "price")
 SHOWN = ("product_id", "price", "list_price")
-BELOW = "below the price (without VAT, or of a later day?)"
+BELOW = (
+    "below the price (without VAT, of a later day, or lower than prices that gpu_pricer has set, which "
+    "policy.bounds.below_list_price=true prevents?)"
+)
 EXCHANGED = "below the price, and hardly any above it (are the two exchanged?)"
 LEAST_EXCHANGED, MOST_ABOVE, LEAST_DEPTH = 0.01, 0.1, 0.08
 """List prices and prices seem to be exchanged where this share of the list prices is below the price, at most a tenth

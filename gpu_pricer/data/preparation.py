@@ -15,7 +15,7 @@ from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
 from gpu_pricer.data.closed_days import last_covered_day
-from gpu_pricer.data.completeness import CompletenessRule, require_complete
+from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
@@ -122,11 +122,11 @@ class Canonical:
             yield table
 
 
-def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
+def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -> Canonical:
     """Return the canonical tables, equal for equal inputs; raise InputError if the sales leave too little to learn.
 
     Doubts about the log are logged as warnings, and stand in summary.json for whoever looks at the prices.
-    seed: of the sample of occasions without purchase.
+    seed: of the sample of occasions without purchase. day: of the preparation.
     """
     warn_of_unread_groups(inputs.tables.get("transactions"), inputs.tables.get("offers"))
     names = group_names(inputs.sales, inputs.tables.get("group_prices"))
@@ -151,6 +151,10 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     _tell_gaps(whole)
     if rules.choices.outside_option:
         doubts += require_complete(whole.lines, rules.completeness)
+        doubts += doubts_of_earlier(whole.lines, rules.completeness)
+    if calendar.begun is not None:
+        passed = round(calendar.share * rules.period.days)
+        doubts += doubts_of_end(calendar.begun, passed, rules.period.days, day)
     for doubt in doubts:
         log.warning("%s", doubt)
     choices = logged_choices(whole, rules.choices, seed)

@@ -39,7 +39,7 @@ def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
     """Return the names of the price groups in order; the number of a group is its place, from 1.
 
     told: the table group_prices, None without. InputError where there are more than MOST_GROUPS, where their prices are
-    not told, or where prices are told of groups that no line names.
+    not told, or where prices are told of groups that no line names, and not only of days after the last line.
     """
     named = sales[PRICE_GROUP] if PRICE_GROUP in sales.columns else pl.Series(dtype=pl.String)
     names = named.drop_nulls().unique().cast(pl.String).sort().to_list()
@@ -55,12 +55,21 @@ def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
             ": bring it (`gpu-pricer history` writes it from published prices), or leave price_group out, "
             "with inspect by inspect.transactions.price_group=none"
         )
+    if told is not None and known and not names and _begin_later(told, sales):
+        log.info("the price groups of group_prices begin after the last sales: no line can name one yet")
+        return []
     if known and not names:
         raise InputError(
             "group_prices needs the column price_group in offers, or in transactions without offers, found no group "
             "there: say whose prices each user saw, or take the table away"
         )
     return names
+
+
+def _begin_later(told: pl.DataFrame, sales: pl.DataFrame) -> bool:
+    """Return whether the first price of a group holds from after the last line."""
+    first, last = told.select(pl.col("time").min()).item(), sales.select(pl.col("time").max()).item()
+    return bool(first > last)
 
 
 def warn_of_unread_groups(transactions: pl.DataFrame | None, offers: pl.DataFrame | None) -> None:

@@ -19,6 +19,7 @@ from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
+from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def main(config: DictConfig) -> dict[str, object]:
     for report, how in inputs.kept_reports:
         log.warning("kept, %s: %s", how, report)
     rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
-    canonical = canonical_tables(inputs, rules, config.seed)
+    canonical = canonical_tables(inputs, rules, config.seed, pricing_day(config.day))
     _require_columns(canonical.tables["users"].columns, data["protected"])
     named = {name: data[name] for name in ("currency", "protected", "label")}
     summary: dict[str, Any] = named | canonical.summary

@@ -48,6 +48,10 @@ def _of_job(job: str, record: Mapping[str, object]) -> CollectorRegistry:
     return registry
 
 
+def _products(prices: Path, current: VersionEntry) -> int:
+    return read_version(prices / current.run).tally.products if current.is_kept else 0
+
+
 def _of_table(prices: Path, current: VersionEntry) -> CollectorRegistry:
     registry = CollectorRegistry()
 
@@ -60,6 +64,7 @@ def _of_table(prices: Path, current: VersionEntry) -> CollectorRegistry:
     tell("version", "number of the current version in Delta's log", current.number or 0)
     if current.rows.isdigit():
         tell("rows", "prices of the current version", int(current.rows))
+    tell("products", "products of the current version, 0 where its files are lost", _products(prices, current))
     if current.is_kept:
         end = datetime.fromisoformat(read_version(prices / current.run).valid_from).replace(tzinfo=UTC)
         tell("sales_end_timestamp_seconds", "end of the sales that the current version's demand knows", end.timestamp())

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gpu_pricer.data.completeness import CompletenessRule, require_complete
+from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import by_period
 from tests.data.conftest import MONDAY
@@ -115,3 +115,36 @@ def test_zero_accepts_any_number(log_of):
 def test_settings_out_of_range_are_refused(settings, name):
     with pytest.raises(ValueError, match=rf"completeness\.{name} must be"):
         CompletenessRule(*settings)
+
+
+@pytest.mark.parametrize(("weeks", "few"), [
+    ([150, 150, 150, 150, 150], 0),
+    ([150, 0, 150, 150, 150], 1),
+    ([150, 74, 150, 75, 150], 1),
+    ([150, 150, 150, 150, 10], 0),  # the last one is require_complete's
+    ([40, 40, 1, 40, 40], 0),
+    ([10, 20, 40, 80, 160, 320], 0),  # a shop that grows
+])  # fmt: skip
+def test_earlier_weeks_with_few_lines_are_a_doubt(log_of, weeks, few):
+    lines = log_of(*([count] for count in weeks))
+    known = {MONDAY + timedelta(weeks=week): lines.get(MONDAY + timedelta(weeks=week)) for week in range(len(weeks))}
+    empty = next(iter(lines.values())).clear()
+
+    doubts = doubts_of_earlier({week: empty if part is None else part for week, part in known.items()}, RULE)
+
+    assert len(doubts) == (few > 0)
+    assert all(doubt.startswith(f"{few} earlier period has less than 50% of the sales lines") for doubt in doubts)
+
+
+@pytest.mark.parametrize(("passed", "day", "is_told"), [
+    (5, 3, False),  # the week is not over
+    (5, 7, False),  # sales of yesterday may still be on their way
+    (5, 8, True),
+    (5, 14, True),
+    (5, 15, False),  # the age of the sales speaks for itself
+])  # fmt: skip
+def test_a_log_that_ends_inside_a_week_that_is_over_is_a_doubt(passed, day, is_told):
+    doubts = doubts_of_end(MONDAY, passed, 7, MONDAY + timedelta(days=day))
+
+    assert len(doubts) == is_told
+    assert all("the last sales are of 2024-01-05, though their period was over before 2024-01-08" in d for d in doubts)

@@ -313,8 +313,8 @@ def test_the_most_groups_that_are_allowed_have_names():
     ],
 )
 def test_groups_whose_prices_cannot_be_known_are_refused(groups, prices, message):
-    lines = pl.DataFrame({"price_group": pl.Series(groups, dtype=pl.String)})
-    table = None if prices is None else pl.DataFrame({"price_group": prices})
+    lines = pl.DataFrame({"price_group": pl.Series(groups, dtype=pl.String), "time": at(0)})
+    table = None if prices is None else pl.DataFrame({"price_group": prices, "time": at(0)})
 
     with pytest.raises(InputError, match=message):
         group_names(lines, table)
@@ -359,3 +359,15 @@ def test_prices_by_group_do_not_look_like_goods_sold_by_weight(lines):
     assert with_unit_prices(products, price_pairs(groups, 0.05), rule)["has_unit_price"].to_list() == [1.0]
     with pytest.raises(InputError, match="some product that sold must have a unit price"):
         with_unit_prices(products, price_pairs(sales, 0.05), rule)
+
+
+@pytest.mark.parametrize(("first", "is_refused"), [(at(1), False), (at(0), True)])
+def test_groups_that_begin_after_the_last_line_need_not_be_named_yet(first, is_refused):
+    sales = pl.DataFrame({"time": [at(0), at(0, day=3)], "price_group": [None, None]})
+    prices = pl.DataFrame({"price_group": ["0"], "time": [first]})
+
+    if is_refused:
+        with pytest.raises(InputError, match="needs the column price_group"):
+            group_names(sales, prices)
+    else:
+        assert group_names(sales, prices) == []

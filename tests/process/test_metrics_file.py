@@ -50,6 +50,7 @@ def test_each_job_tells_of_itself_and_the_table_of_its_gates(gpu_pricer, shop):
     assert score["gpu_pricer_job_success_timestamp_seconds", "score"] == pytest.approx(before, abs=60)
     table = samples(shop / "metrics/gpu_pricer_table.prom")
     assert table["gpu_pricer_table_rows",] == 36
+    assert table["gpu_pricer_table_products",] == len(ARTEFACT.products)
     assert table["gpu_pricer_table_version",] == 0
     assert before - 1 <= table["gpu_pricer_table_published_timestamp_seconds",] <= time.time() + 1
     end = datetime.fromtimestamp(table["gpu_pricer_table_sales_end_timestamp_seconds",], UTC)

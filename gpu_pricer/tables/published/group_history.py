@@ -23,6 +23,8 @@ from gpu_pricer.tables.published.promises import publications
 from gpu_pricer.tables.published.version_log import VersionEntry, version_entries
 from gpu_pricer.tables.schemas import PRICE_GROUP, GroupPrices
 from gpu_pricer.tables.stores.local_copy import shown
+from gpu_pricer.tables.version.names import SEAL
+from gpu_pricer.tables.version.seal import require_sealed
 from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
 
@@ -55,8 +57,8 @@ def add_publications(prices: Path, folder: Path) -> Addition:
 
     The prices of a publication hold from its day in Delta's log, or from the day for which its version was scored if
     that is later, and never from a day before one that is told already: a publication replaces those before it.
-    The log names publications whose files were removed before. InputError where a file of the folder, or of a version,
-    cannot be read.
+    The log names publications whose files were removed before. InputError where a file of the folder cannot be read, or
+    one of a version has changed since it was scored.
     """
     entries = {entry.number: entry for entry in version_entries(prices) if entry.number is not None}
     files = _told_files(prices, folder, {number: entry.run for number, entry in entries.items()})
@@ -71,6 +73,8 @@ def add_publications(prices: Path, folder: Path) -> Addition:
         version = bring_version(prices, entry.run)
         record = read_version(version)
         require_files(version, record)
+        if (version / SEAL).is_file():  # versions of early releases have none
+            require_sealed(version)
         day = max(filter(None, (since[number], date.fromisoformat(record.day), until)))
         folder.mkdir(parents=True, exist_ok=True)
         with replacing_file(folder / f"{number:020d}-{entry.run}.parquet") as fresh:

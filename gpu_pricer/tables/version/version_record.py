@@ -110,4 +110,7 @@ def _read_json(path: Path) -> PriceVersion:
         _require_types(content, PriceVersion)
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error
+        raise InputError(
+            f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again, or if it is of the published "
+            "version, go back to another one (gpu-pricer rollback)"
+        ) from error
