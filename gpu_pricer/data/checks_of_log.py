@@ -19,6 +19,8 @@ LEAST_REPEATED, LEAST_EVEN = 5, 20
 LEAST_OF_COPIED_DAY, MANY_COPIES = 50, 0.1
 """Lines of a day, and the share of them beyond the usual one that has copies, from which on that is a doubt."""
 MIDNIGHT = time(0)
+MANY_UNKNOWN = 0.05
+"""Share of the last lines, beyond that of earlier ones, that are of unknown products, from which on that is a doubt."""
 LEAST_OF_SEVERAL = 20
 """Lines of several units, beside such of one in their period, that tell whether prices are those of one unit."""
 SAME = 0.02
@@ -78,6 +80,29 @@ def require_plausible(
                 "these lines are in another format, unit or currency and mend them, or set data.most_implausible="
                 f"{_rounded_up(lost / lines)}"
             )
+
+
+def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str]:
+    """Return the doubt about lines of products that the list of products has no more, as after new product codes.
+
+    Such lines count where they are a larger share of the last period's than of those before by MANY_UNKNOWN: who states
+    part of the products has them all along.
+    """
+    if PRODUCT_IS_KNOWN not in checked.broken:
+        return []
+    unknown = checked.invalid.filter(pl.col(PRODUCT_IS_KNOWN) == "invalid")
+    parts = [rows.select("time", lost=pl.lit(lost)) for rows, lost in ((unknown, True), (checked.valid, False))]
+    lines, lost = pl.concat(parts).drop_nulls("time"), pl.col("lost")
+    is_late = pl.col("time") > pl.col("time").max() - pl.duration(days=period.days)
+    count, share, usual = lines.select(
+        lost.filter(is_late).sum(), share=lost.filter(is_late).mean(), usual=lost.filter(~is_late).mean().fill_null(0.0)
+    ).row(0)
+    if count <= FEW or share < usual + MANY_UNKNOWN:
+        return []
+    return [
+        f"{share:.0%} of the lines of the last {period.days} days of {origin} are of products that the list of "
+        f"products lacks, {usual:.0%} before: their sales are not learned from; look whether product codes have changed"
+    ]
 
 
 def _breaking(checked: Checked, outliers: Mapping[str, OutlierRule], columns: Collection[str]) -> pl.Expr:

@@ -14,6 +14,7 @@ from gpu_pricer.data.checks_of_log import (
     CELLS_ARE_READABLE,
     PRODUCT_IS_KNOWN,
     cells_report,
+    doubts_of_unknown,
     require_most,
     require_once,
     require_plausible,
@@ -210,6 +211,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
     doubts = [doubt for table in raw.values() for doubt in table.doubts]
     for name in (name for name in LINES if name in valid):
+        doubts += doubts_of_unknown(checked[name], raw[name].origin, period)
         doubts += require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     if "transactions" in valid:
         require_unit_prices(valid["transactions"], raw["transactions"].origin, period)

@@ -6,8 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.checks_of_log import LEAST_OF_SEVERAL, require_once, require_unit_prices
+from gpu_pricer.data.checks_of_log import (
+    LEAST_OF_SEVERAL,
+    PRODUCT_IS_KNOWN,
+    doubts_of_unknown,
+    require_once,
+    require_unit_prices,
+)
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import Checked
 from gpu_pricer.tables.periods import Period
 
 WEEK = Period("1w")
@@ -95,3 +102,26 @@ def test_days_that_were_loaded_several_times_are_refused(times, sizes):
 
     with pytest.raises(InputError, match=rf"all lines of {len(sizes)} days more than once, the first day 2025-01-07"):
         require_once(log, "sales.csv", WEEK)
+
+
+@pytest.mark.parametrize(("earlier", "lately", "is_told"), [
+    (0, 6, True), (0, 5, False), (0, 4, False), (5, 12, True), (20, 6, False), (200, 20, False),
+])  # fmt: skip
+def test_products_that_the_list_has_no_more_are_a_doubt(earlier, lately, is_told):
+    """400 lines of known products in four weeks; some lines of unknown ones before the last week and in it."""
+
+    def times(*days):
+        return pl.DataFrame({"time": [datetime(2025, 1, 6) + timedelta(days=day) for day in days]})
+
+    valid = times(*(day % 28 for day in range(400)))
+    unknown = times(*(day % 21 for day in range(earlier)), *(21 + day % 7 for day in range(lately)))
+    invalid = unknown.with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN))
+
+    doubts = doubts_of_unknown(
+        Checked(valid, invalid, {PRODUCT_IS_KNOWN: earlier + lately}, frozenset()), "sales.csv", WEEK
+    )
+
+    assert len(doubts) == is_told
+    assert all(
+        " of the lines of the last 7 days of sales.csv are of products that the list" in doubt for doubt in doubts
+    )

@@ -27,7 +27,7 @@ def conformed(frame, schema, keep_others=False):
 def test_any_number_becomes_float_and_a_date_a_time():
     lines = conformed(LINES.with_columns(pl.col("price").cast(pl.Decimal(10, 2))), Transactions)
 
-    assert lines.row(0) == (1, "a", datetime(2024, 1, 1), 1.0, 2.0, None, None, None)
+    assert lines.row(0) == (1, "a", datetime(2024, 1, 1), 1.0, 2.0, None, None, None, None)
 
 
 def test_time_keeps_the_clock_of_its_zone():

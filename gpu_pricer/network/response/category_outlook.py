@@ -22,7 +22,8 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
     is not known of the last period and what may come after it both widen the interval. sensitivity_from_log: the share
     by which the log lowers the variance of the log sensitivities of the category's products below that of any product,
     the mean over products and segments. At 0 they are what all categories have in common, and what published
-    elasticities say. prior_elasticity: the mean of these, null where the log alone teaches.
+    elasticities say; a segment of which the log tells less than that counts as 0. prior_elasticity: the mean of these,
+    null where the log alone teaches.
     """
     grid, season, ahead = fit.grid, fit.widths.season, fit.grid.periods_ahead
     kept = season.persistence ** (2 * ahead)
@@ -31,7 +32,8 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
     beta = fit.layout.log_sensitivity
     _, of_category = fit.widths.category_prior(fit.state.mu, fit.layout)
     prior = (fit.widths.product + of_category)[beta, beta].diagonal()
-    from_log = 1 - grid.sum_by_category((fit.state.variance / prior).mean(1)) / torch.bincount(grid.category)
+    left = (fit.state.variance / prior).clamp(max=1).mean(1)
+    from_log = 1 - grid.sum_by_category(left) / torch.bincount(grid.category)
     columns = {
         "season": mean,
         "season_low": mean - reach,

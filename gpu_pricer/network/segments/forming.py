@@ -122,12 +122,14 @@ def form_segments(
         if choice is None and config.count == AUTO:
             choice = choose(scores.of_users(known), config.most, config.min_members, seed, former_count)
         formed = _formed(whole, config, choice, seed, own_former)
-        parts = _large_enough(formed, whole, config.min_members, visits[known])
+        others = [with_taste_prior(scores.without(fold)) for fold in range(scores.folds)]
+        placed = [whole, *(other.of_users(known) for other in others)]
+        parts = _large_enough(formed, placed, config.min_members, visits[known])
         segment_of_known = parts.segments_of(whole)
         if own_former is not None:
             parts = parts.of(np.argsort(_ids_by_members(own_former, segment_of_known, parts.count)))
             segment_of_known = _staying(parts, whole, own_former, config.min_members)
-        by_fold = [parts.segments_of(with_taste_prior(scores.without(fold))) for fold in range(scores.folds)]
+        by_fold = [parts.segments_of(other) for other in others]
     unknown = np.setdiff1d(np.arange(scores.users), known)
     segment = np.empty(scores.users, np.int64)
     segment[known], segment[unknown] = segment_of_known, _place_of_nobody(scores, by_fold, unknown)
@@ -188,14 +190,19 @@ def segmentation_of(membership: Membership, users: Members, visits: np.ndarray, 
     return Segmentation(membership.segment, total / size[:, None], PRICE_SPREAD)
 
 
-def _large_enough(parts: Parts, scores: UserScores, least: int, visits: np.ndarray) -> Parts:
-    """Return the segments without those that fewer than `least` users belong to, in the order of their past visits."""
+def _large_enough(parts: Parts, placed: list[UserScores], least: int, visits: np.ndarray) -> Parts:
+    """Return the segments without those that fewer than `least` users belong to, in the order of their past visits.
+
+    placed: the users' scores in all periods, and in all but those of each fold. Users are counted by these too, in the
+    mean over folds: a segment in which other periods place nobody would have no response of its own.
+    """
     while parts.count > 1:
-        size = np.bincount(parts.segments_of(scores), minlength=parts.count)
+        sizes = np.stack([np.bincount(parts.segments_of(scores), minlength=parts.count) for scores in placed])
+        size = np.minimum(sizes[0], sizes[1:].mean(axis=0)) if len(placed) > 2 else sizes[0]
         if size.min() >= least:
             break
         parts = parts.of(np.flatnonzero(np.arange(len(size)) != size.argmin()))
-    came = np.bincount(parts.segments_of(scores), weights=visits, minlength=parts.count)
+    came = np.bincount(parts.segments_of(placed[0]), weights=visits, minlength=parts.count)
     return parts.of(np.argsort(-came, kind="stable"))
 
 
