@@ -1,6 +1,6 @@
 """Segments of users whose types the test knows; no purchase tells the segment it is counted in; ids stay."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -16,6 +16,7 @@ from gpu_pricer.network.segments.forming import (
     AUTO,
     Membership,
     SegmentsConfig,
+    _large_enough,
     count_former,
     form_segments,
     former_segments,
@@ -110,6 +111,37 @@ def test_no_segment_has_fewer_members_than_it_must(two_types, least):
     assert len(size) == found.count
     assert found.by_period.shape == (300, PERIODS)
     assert 0 <= int(found.by_period.min()) <= int(found.by_period.max()) < found.count
+    by_fold = found.by_period[:, :4].numpy()
+    assert np.bincount(by_fold.ravel(), minlength=found.count).min() >= 4 * min(least, 300)
+
+
+@dataclass(frozen=True)
+class OnALine:
+    """Parts of users whose scores are places on a line."""
+
+    centre: np.ndarray
+
+    @property
+    def count(self):
+        return len(self.centre)
+
+    def segments_of(self, place):
+        return np.abs(place[:, None] - self.centre).argmin(axis=1)
+
+    def of(self, numbers):
+        return OnALine(self.centre[numbers])
+
+
+@pytest.mark.parametrize(("moved", "left"), [(9, [0.0, 1.0, 2.0]), (11, [0.0, 1.0])])
+def test_a_segment_in_which_other_periods_place_too_few_is_dissolved(moved, left):
+    """Twenty users each are at 0, 1 and 2; without a fold some of those at 2 are nearer to 1."""
+    whole = np.repeat([0.0, 1.0, 2.0], 20)
+    without_fold = whole.copy()
+    without_fold[-moved:] = 1.3
+
+    found = _large_enough(OnALine(np.array([0.0, 1.0, 2.0])), [whole, without_fold, without_fold], 10, np.ones(60))
+
+    assert sorted(found.centre) == left
 
 
 @pytest.mark.parametrize("seed", ALIKE_SEEDS)
