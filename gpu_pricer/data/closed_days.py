@@ -34,5 +34,7 @@ def closed_weekdays(days: Collection[date]) -> set[int]:
         return set()
     open_days = set(days)
     lately = [last - i * DAY for i in range(RECENT * WEEK)]
+    if not all(open_days.intersection(lately[i : i + WEEK]) for i in range(0, len(lately), WEEK)):
+        return set()  # after a gap in the log no day tells
     sold = [sum(day.weekday() == weekday and day in open_days for day in lately) for weekday in range(WEEK)]
     return {weekday for weekday, count in enumerate(sold) if count <= MOST_OPEN}

@@ -15,6 +15,8 @@ from gpu_pricer.errors import InputError
 WEEK = 7
 """Days: Sundays are compared with Sundays, where periods are days."""
 
+LEAST_COMPARED = 4
+"""Periods that tell what is usual of one of them."""
 LEAST_DROP = 0.1
 """Share of the usual number of lines that a period may lack without a doubt."""
 LEAST_OF_PERIOD, LEAST_OF_DAY = 100, 20
@@ -62,26 +64,20 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
 
 
 def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
-    """Return the doubt about periods before the last one with few lines, as where files of some weeks are missing.
+    """Return the doubt about few lines in one of the periods before the last one, as where a file of it is missing.
 
-    lines: as in require_complete. A period is compared with those around it, so many on either side as are usual_of it
-    in all, as far as the log has them.
+    lines: as in require_complete. The last usual_of periods with the same days of the week are compared with another.
     """
-    counts = [part.height for part in lines.values()]
-    reach = max(rule.usual_of // 2, 1)
-    places = range(len(counts))
-    around = [counts[max(place - reach, 0) : place] + counts[place + 1 : place + 1 + reach] for place in places]
-    few = [
-        period
-        for period, count, others in zip(lines, counts[:-1], around, strict=False)
-        if len(others) > 1 and (usual := median(others)) >= LEAST_OF_PERIOD and count < rule.least_share * usual
-    ]
-    if not few:
+    *earlier, last = lines
+    before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
+    usual = median([lines[period].height for period in before]) if len(before) >= LEAST_COMPARED else 0
+    few = [period for period in before if lines[period].height < rule.least_share * usual]
+    if usual < LEAST_OF_PERIOD or not few:
         return []
-    count = f"{len(few):,} earlier {'period has' if len(few) == 1 else 'periods have'}"
+    found = lines[few[0]].height
     return [
-        f"{count} less than {rule.least_share:.0%} of the sales lines of those around, such as {few[0]} with "
-        f"{lines[few[0]].height:,}: look whether a file is missing"
+        f"the period from {few[0]} has {found:,} lines of sales, where {usual:,.0f} are usual: look whether a file "
+        "of it is missing"
     ]
 
 

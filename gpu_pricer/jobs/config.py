@@ -21,7 +21,7 @@ TRAINING = ("split", "init_from", "model", "trainer", "logger", "train")
 SCORING = ("day", "uncertainty", "policy", "score", "frontier", "fairness")
 READS = {
     "inspect": ("inspect", "train"),
-    "prepare": ("data", "split", "train"),
+    "prepare": ("data", "day", "split", "train"),
     "train": TRAINING,
     "score": ("data", *SCORING),
     "publish": ("day", "publish", "fairness"),

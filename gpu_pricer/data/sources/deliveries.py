@@ -1,5 +1,6 @@
 """Faults of deliveries in files: one that came twice under two names, and one that the configuration does not name."""
 
+import csv
 from collections import Counter
 from pathlib import Path
 
@@ -59,5 +60,5 @@ def _columns(path: Path, like: CsvFile | ParquetFile) -> set[str]:
         if isinstance(like, CsvFile):
             return set(first_names(path, like.separator))
         return set(scan_table(path).collect_schema())
-    except (InputError, OSError, *UNREADABLE):
+    except (InputError, OSError, csv.Error, *UNREADABLE):
         return set()

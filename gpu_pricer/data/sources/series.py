@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ANY = "*"
-"""What stands in a pattern for any part of a file's name."""
+"""What stands in a pattern for a number."""
 
 
 def pattern_of(path: Path) -> Path:
@@ -19,5 +19,5 @@ def files_of(path: Path) -> list[Path]:
     """
     if ANY not in path.name or path.exists() or not path.parent.is_dir():
         return [path]
-    pattern = re.compile(".*".join(map(re.escape, path.name.split(ANY))))
+    pattern = re.compile(r"\d+".join(map(re.escape, path.name.split(ANY))))
     return sorted(file for file in path.parent.iterdir() if pattern.fullmatch(file.name)) or [path]
