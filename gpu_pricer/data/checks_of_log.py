@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Mapping
-from datetime import time
 
 import polars as pl
 
@@ -18,7 +17,6 @@ LEAST_REPEATED, LEAST_EVEN = 5, 20
 """Different lines of a day from which on it is no chance that all occur twice, and that all occur evenly often."""
 LEAST_OF_COPIED_DAY, MANY_COPIES = 50, 0.1
 """Lines of a day, and the share of them beyond the usual one that has copies, from which on that is a doubt."""
-MIDNIGHT = time(0)
 MANY_UNKNOWN = 0.05
 """Share of the last lines, beyond that of earlier ones, that are of unknown products, from which on that is a doubt."""
 LEAST_OF_SEVERAL = 20
@@ -122,8 +120,8 @@ def require_once(lines: pl.DataFrame, origin: str, period: Period) -> list[str]:
 
     Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, three or four times.
     Lines may be equal by chance, where somebody bought the same twice, or most of them, where times are dates and
-    buyers guests; but the numbers of all of them are then not even. There is no doubt about days whose times are dates:
-    there equal lines are more frequent on busy days.
+    buyers guests; but the numbers of all of them are then not even. There is no doubt about days whose times are dates
+    or whole minutes: there equal lines are more frequent on busy days.
     """
     parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
     of_day = pl.concat([_repeated_days(part) for part in parts.values()])
@@ -148,21 +146,23 @@ def require_once(lines: pl.DataFrame, origin: str, period: Period) -> list[str]:
 
 
 def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return of each day how many different lines it has, the shares of these with copies, and with a time of day.
+    """Return of each day how many different lines it has, and the shares of these with copies, and with seconds.
 
     They are day, lines, copied, timed, and is_repeated: whether each line occurs an even number of times, or three, six
-    and so on; is_alike: whether all occur as often.
+    and so on, or all as often; is_alike: whether all occur as often.
     """
     times = lines["time"]
-    line = pl.DataFrame({"day": times.dt.date(), "line": lines.hash_rows(), "timed": times.dt.time() != MIDNIGHT})
+    line = pl.DataFrame({"day": times.dt.date(), "line": lines.hash_rows(), "timed": times.dt.second() != 0})
     copies = line.group_by("day", "line").agg(copies=pl.len(), timed=pl.col("timed").first())
-    is_copied = pl.col("copies") > 1
+    is_copied, is_alike = pl.col("copies") > 1, pl.col("copies").n_unique() == 1
     return copies.group_by("day").agg(
         lines=pl.len(),
         copied=is_copied.mean(),
         timed=pl.col("timed").mean(),
-        is_repeated=pl.any_horizontal((pl.col("copies") % times == 0).all() for times in (2, 3)),
-        is_alike=pl.col("copies").n_unique() == 1,
+        is_repeated=pl.any_horizontal(
+            is_copied.all() & is_alike, *((pl.col("copies") % times == 0).all() for times in (2, 3))
+        ),
+        is_alike=is_alike,
     )
 
 

@@ -15,7 +15,7 @@ from gpu_pricer.errors import InputError
 WEEK = 7
 """Days: Sundays are compared with Sundays, where periods are days."""
 
-LEAST_COMPARED = 4
+LEAST_COMPARED = 3
 """Periods that tell what is usual of one of them."""
 LEAST_DROP = 0.1
 """Share of the usual number of lines that a period may lack without a doubt."""
@@ -66,7 +66,8 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
 def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
     """Return the doubt about few lines in one of the periods before the last one, as where a file of it is missing.
 
-    lines: as in require_complete. The last usual_of periods with the same days of the week are compared with another.
+    lines: as in require_complete. The last usual_of periods with the same days of the week are compared with the
+    median of all of them.
     """
     *earlier, last = lines
     before = [period for period in earlier if (last - period).days % WEEK == 0][-rule.usual_of :]
@@ -103,7 +104,8 @@ def _of_lines(known: list[dict[int, int]], own: dict[int, int], missing: list[in
     """
     earlier = [sum(count for day, count in days.items() if day not in missing) for days in known]
     usual, found = median(earlier), sum(own.values())
-    if usual < LEAST_OF_PERIOD or found >= min((1 - LEAST_DROP) * usual, 2 * min(earlier) - usual):
+    least = min((1 - LEAST_DROP) * usual, 2 * min(earlier) - usual)
+    if len(known) < LEAST_COMPARED or usual < LEAST_OF_PERIOD or found >= least:
         return []
     return [
         f"the last whole period, {last}, has {1 - found / usual:.0%} fewer lines of sales than usual"

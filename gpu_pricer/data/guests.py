@@ -26,9 +26,10 @@ MUCH = 0.2
 
 
 class Guests(NamedTuple):
-    """How many transactions are of guests, and how many visits these are."""
+    """How many transactions are of guests, how many of these have no receipt, and how many visits they are."""
 
     lines: int
+    without_receipt: int
     visits: int
 
     def report(self) -> str:
@@ -36,18 +37,23 @@ class Guests(NamedTuple):
         if not self.lines:
             return ""
         each = "each counts as a visit of another user"
-        told = each if self.visits == self.lines else f"their {self.visits:,} receipts count as visits of other users"
+        is_each = self.without_receipt == self.lines
+        told = each if is_each else f"their {self.visits:,} receipts count as visits of other users"
         return f"{self.lines:,} transactions are of guests: {told}"
 
     def doubts(self, lines: int) -> list[str]:
         """Return the doubt about many guests whose receipts nobody knows; lines: all transactions."""
-        if self.visits < self.lines or self.lines < MUCH * lines:
+        if not self.without_receipt or self.without_receipt < MUCH * lines:
             return []
+        share = self.without_receipt / lines
         return [
-            f"{self.lines / lines:.0%} of the transactions are of guests without a {RECEIPT}, and each counts as a "
-            "visit: if guests buy several products at once, the log seems to show that they choose between these, so "
-            f"that gains may come out too large; bring a column {RECEIPT}, such as order numbers"
+            f"{share:.0%} of the transactions are of guests without a {RECEIPT}, and each counts as a visit: if guests "
+            "buy several products at once, the log seems to show that they choose between these, so that gains may "
+            f"come out too large; bring a column {RECEIPT}, such as order numbers"
         ]
+
+
+NO_GUESTS = Guests(0, 0, 0)
 
 
 def with_receipt_numbers(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -80,8 +86,9 @@ def with_guests(
     is_guest = tables["transactions"]["user_id"].is_in(shared.implode(), nulls_equal=True)
     count = int(is_guest.sum())
     if not count:
-        return tables, Guests(0, 0)
-    number = _numbers(tables["transactions"].filter(is_guest))
+        return tables, NO_GUESTS
+    own_lines = tables["transactions"].filter(is_guest)
+    number, without_receipt = _numbers(own_lines), own_lines[RECEIPT].null_count()
     holders = {key: table for key, table in tables.items() if "user_id" in table.columns}
     every = pl.concat([table["user_id"].unique().cast(_wide(ids.dtype)) for table in holders.values()])
     if ids.dtype.is_integer():
@@ -98,7 +105,8 @@ def with_guests(
         own = _names_of(number, every).cast(ids.dtype)
     lines, place = holders["transactions"], is_guest.cast(pl.Int64).cum_sum() - 1
     user = pl.when(is_guest).then(own.gather(place.clip(0))).otherwise("user_id")
-    return tables | holders | {"transactions": lines.with_columns(user_id=user)}, Guests(count, number.n_unique())
+    found = Guests(count, without_receipt, number.n_unique())
+    return tables | holders | {"transactions": lines.with_columns(user_id=user)}, found
 
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:

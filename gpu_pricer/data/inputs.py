@@ -21,7 +21,7 @@ from gpu_pricer.data.checks_of_log import (
     require_unit_prices,
     settings_of,
 )
-from gpu_pricer.data.guests import RECEIPT, Guests, shared_user_report, with_guests, with_receipt_numbers
+from gpu_pricer.data.guests import NO_GUESTS, RECEIPT, Guests, shared_user_report, with_guests, with_receipt_numbers
 from gpu_pricer.data.logged_list_prices import LIST_PRICE_IS_PLAUSIBLE, ListPriceRule
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.short_ids import (
@@ -215,7 +215,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         doubts += require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     if "transactions" in valid:
         require_unit_prices(valid["transactions"], raw["transactions"].origin, period)
-    guests = Guests(0, 0)
+    guests = NO_GUESTS
     if validation.guests and "transactions" not in valid:
         raise InputError("data.guests is for transactions, found offers alone: leave it out")
     if "transactions" in valid:

@@ -88,6 +88,7 @@ def test_days_with_many_more_copies_than_usual_are_a_doubt(share, is_told):
 @pytest.mark.parametrize("log", [
     sales_of([200] * 10, copied_on=range(10), share=0.4),  # as in a shop whose tills write a line for each unit
     sales_of([200] * 9 + [290], at=[0], products=150),  # times are days: on a busy day more lines are equal by chance
+    sales_of([200] * 9 + [290], at=range(8 * 3600, 9 * 3600, 60), products=40),  # times are whole minutes
     sales_of([500] * 9 + [530], at=[0], products=11),  # a kiosk that knows neither buyers nor hours
     sales_of([40] * 10, copied_on=(9,), share=0.8),
 ])  # fmt: skip
@@ -95,7 +96,7 @@ def test_usual_copies_are_no_doubt(log):
     assert require_once(log, "sales.csv", WEEK) == []
 
 
-@pytest.mark.parametrize(("times", "sizes"), [(2, [6, 30]), (3, [6, 30]), (4, [6, 30]), (2, [300])])
+@pytest.mark.parametrize(("times", "sizes"), [(2, [6, 30]), (3, [6, 30]), (4, [6, 30]), (5, [6, 30]), (2, [300])])
 def test_days_that_were_loaded_several_times_are_refused(times, sizes):
     log = pl.concat([sales_of([40, *sizes]).filter(pl.col("time") > datetime(2025, 1, 7))] * (times - 1))
     log = pl.concat([log, sales_of([40, *sizes])]).sort("time", maintain_order=True)

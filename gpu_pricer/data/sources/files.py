@@ -41,9 +41,9 @@ class TableFiles:
 
     def files(self) -> list[Path]:
         """Return the files of all tables."""
-        added = [Path(each.file.path) for files in self.added.values() for each in files]
-        given = [Path(file.path) for files in self.contents.values() for file in files]
-        return [file for path in given for file in files_of(path)] + added
+        added = [each.file for files in self.added.values() for each in files]
+        given = [file for files in self.contents.values() for file in files]
+        return [path for file in (*given, *added) for path in files_of(Path(file.path))]
 
     def tables(self) -> dict[str, RawTable]:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""

@@ -125,7 +125,7 @@ class ParquetFile:
         return [(status, cell_text(self._table(), status.column)) for status in given]
 
     def _table(self) -> pl.LazyFrame:
-        table = scan_table(Path(self.path))
+        table = scan_series(Path(self.path))
         found = table.collect_schema().names()
         missing = [column for column in self._given if column not in found]
         if missing:
