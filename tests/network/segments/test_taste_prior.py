@@ -1,5 +1,7 @@
 """What tastes say of price response, where the test drew how the two are related."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -52,6 +54,22 @@ def test_tastes_that_fit_noise_do_not_pass_for_a_prediction():
     alone, together = (posterior_mean(s) for s in (scores, with_taste_prior(scores)))
 
     assert np.abs(together - alone).max() < 0.1
+
+
+def test_a_night_with_few_new_sales_changes_the_prior_a_little():
+    rng = np.random.default_rng(0)
+    thrift = rng.normal(size=500)
+    liking = np.exp(0.1 * np.outer(thrift, np.linspace(1, -1, 60)))
+    score, information, bought, spreads = np.zeros(500), np.zeros(500), np.zeros((500, 60)), []
+    for night in range(1, 56):
+        added = rng.gamma(1.0, 0.3, 500)
+        score, information = score + added * 0.3 * thrift + np.sqrt(added) * rng.normal(size=500), information + added
+        bought = bought + rng.poisson(0.15 * liking)
+        log = scores_of(np.ones(500), information, bought)
+        log = replace(log, score=score[None, :, None], visits=[np.full(bought.shape, 0.15 * night)])
+        spreads.append(with_taste_prior(log).score[0, :, -1].std())
+
+    assert np.abs(np.diff(np.log(spreads[30:]))).max() < 0.2
 
 
 def test_left_out_predictions_are_those_of_regressions_without_the_row():
