@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.context_rows import context_reports
+from gpu_pricer.data.earlier_values import doubts_of_older_log, values_of, with_earlier
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
+from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
@@ -86,10 +89,11 @@ def main(config: DictConfig) -> dict[str, object]:
     for report, how in inputs.kept_reports:
         log.warning("kept, %s: %s", how, report)
     rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
-    canonical = canonical_tables(inputs, rules, config.seed, pricing_day(config.day))
+    day = pricing_day(config.day)
+    canonical = canonical_tables(inputs, rules, config.seed, day)
     _require_columns(canonical.tables["users"].columns, data["protected"])
     named = {name: data[name] for name in ("currency", "protected", "label")}
-    summary: dict[str, Any] = named | canonical.summary
+    summary: dict[str, Any] = named | _compared(canonical.summary, inputs, _earlier(config.paths, source), period, day)
     _write(directory, canonical, inputs, summary)
     log.info(
         "wrote %s products, %s choices of %s users to %s",
@@ -108,6 +112,35 @@ def _warn_of_other_source(paths: DictConfig, source: DataSource | None) -> None:
         "%s was prepared with data=%s, and data=%s replaces its tables: for the former run %s",
         *(paths.data, before.data, source.data, shlex.join(["gpu-pricer", "prepare", *before.words])),
     )
+
+
+def _earlier(paths: DictConfig, source: DataSource | None) -> dict[str, Any]:
+    """Return summary.json of the preparation before, {} where there is none that can be read, or of other data."""
+    before = recorded_source(paths)
+    if source is None or before is None or _location(before) != _location(source):
+        return {}
+    try:
+        return read_summary(Path(paths.data)) or {}
+    except InputError as error:
+        log.warning("nothing is compared with the preparation before: %s", error)
+        return {}
+
+
+def _location(source: DataSource) -> list[str]:
+    """Return what says where the tables of a source are."""
+    return [source.data, *(word for word in source.words if word.startswith("data.path="))]
+
+
+def _compared(
+    summary: dict[str, Any], inputs: Inputs, earlier: dict[str, Any], period: Period, day: date
+) -> dict[str, Any]:
+    """Return the summary with what later preparations are compared with, and doubts about what is gone since."""
+    last, before = date.fromisoformat(summary["last_period"]), earlier.get("last_period")
+    values, doubts = with_earlier(values_of(inputs.tables, period, last, day), earlier.get("values", {}), day)
+    doubts += doubts_of_older_log(last, None if before is None else date.fromisoformat(before))
+    for doubt in doubts:
+        log.warning("%s", doubt)
+    return summary | {"values": values, "doubts": [*summary["doubts"], *doubts]}
 
 
 def _require_columns(users: list[str], protected: list[str]) -> None:
