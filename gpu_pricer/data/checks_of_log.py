@@ -91,9 +91,12 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
     unknown = checked.invalid.filter(pl.col(PRODUCT_IS_KNOWN) == "invalid")
     parts = [rows.select("time", lost=pl.lit(lost)) for rows, lost in ((unknown, True), (checked.valid, False))]
     lines, lost = pl.concat(parts).drop_nulls("time"), pl.col("lost")
-    is_late = pl.col("time") > pl.col("time").max() - pl.duration(days=period.days)
+    last = checked.valid["time"].max()  # of products that are known: others may have times that are none
+    is_late = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), last, closed="right")
     count, share, usual = lines.select(
-        lost.filter(is_late).sum(), share=lost.filter(is_late).mean(), usual=lost.filter(~is_late).mean().fill_null(0.0)
+        lost.filter(is_late).sum(),
+        share=lost.filter(is_late).mean().fill_null(0.0),
+        usual=lost.filter(~is_late).mean().fill_null(0.0),
     ).row(0)
     if count <= FEW or share < usual + MANY_UNKNOWN:
         return []

@@ -126,3 +126,14 @@ def test_products_that_the_list_has_no_more_are_a_doubt(earlier, lately, is_told
     assert all(
         " of the lines of the last 7 days of sales.csv are of products that the list" in doubt for doubt in doubts
     )
+
+
+def test_an_unknown_product_in_the_future_does_not_hide_those_of_the_last_week():
+    days = [datetime(2025, 1, 6) + timedelta(days=day) for day in range(28)]
+    unknown = [*days[-7:], datetime(2035, 1, 1)]
+    invalid = pl.DataFrame({"time": unknown}).with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN))
+    checked = Checked(pl.DataFrame({"time": days}), invalid, {PRODUCT_IS_KNOWN: 8}, frozenset())
+
+    (doubt,) = doubts_of_unknown(checked, "sales.csv", WEEK)
+
+    assert doubt.startswith("50% of the lines of the last 7 days of sales.csv")

@@ -672,11 +672,13 @@ def test_parquet_with_names_of_its_own_is_taken_as_well(gpu_pricer, tmp_path):
      (("shop", "inspect.name=parquet"), "inspect.name must be new, found 'parquet'"),
      (("shop", "inspect.cost_ratio=65"), "inspect.cost_ratio must be a number from 0 and below 1, found 65"),
      (("inspect.files=3",), "inspect.files must be a list of files and folders, found 3"),
-     (("shop/sales.xlsx",), "found a spreadsheet: save each sheet as `CSV UTF-8`")],
+     (("shop/sales.xlsx",), "found a spreadsheet: save each sheet as `CSV UTF-8`"),
+     (("shop/s1.xlsx", "shop/s2.xlsx"), "shop/s1.xlsx must be CSV or Parquet, found a spreadsheet")],
 )  # fmt: skip
 def test_words_that_lead_nowhere_are_one_line(gpu_pricer, shop, words, said):
     shop()
-    Path("shop/sales.xlsx").touch()
+    for name in ("sales", "s1", "s2"):
+        Path(f"shop/{name}.xlsx").touch()
 
     ended = gpu_pricer("inspect", *words)
 

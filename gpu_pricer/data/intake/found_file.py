@@ -146,6 +146,7 @@ class FoundFile:
 def columns_of(path: Path) -> list[str]:
     """Return what files must share to be of one series: how cells are separated, and the columns in their order."""
     if path.suffix.lower() not in TEXT_FILES:
+        _require_no_spreadsheet(path)
         return scan_series(path).collect_schema().names()
     require_utf8(path)
     separator = _separator(path)
@@ -160,11 +161,15 @@ def look_at(path: Path, null_words: Iterable[str] = ()) -> FoundFile:
     """
     if path.suffix.lower() in TEXT_FILES:
         return _csv(path, [*NULL_WORDS, *null_words])
-    if is_spreadsheet(path):
-        raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
+    _require_no_spreadsheet(path)
     table = scan_series(path)
     rows = table.select(pl.len()).collect().item()
     return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()}, [])
+
+
+def _require_no_spreadsheet(path: Path) -> None:
+    if is_spreadsheet(path):
+        raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
 
 
 def is_spreadsheet(path: Path) -> bool:

@@ -37,13 +37,13 @@ def unread_beside(table: str, given: list[CsvFile | ParquetFile], read: set[Path
     given: the table's files. read: the files of all tables, resolved.
     """
     found: dict[Path, None] = {}
+    others: dict[tuple[Path, str], list[Path]] = {}
     for file in given:
         first = files_of(Path(file.path))[0]
-        columns = _columns(first, file)
-        for path in sorted(first.parent.glob(f"*{first.suffix}")) if columns else []:
-            is_hidden = path.name.startswith((".", "_"))
-            if not is_hidden and path.resolve() not in read and _columns(path, file) == columns:
-                found[path] = None
+        if (place := (first.parent, first.suffix)) not in others:
+            others[place] = [path for path in _beside(first) if path.resolve() not in read]
+        columns = _columns(first, file) if others[place] else set()
+        found |= {path: None for path in others[place] if columns and _columns(path, file) == columns}
     if not found:
         return ()
     names = ", ".join(str(path) for path in list(found)[:SHOWN])
@@ -52,6 +52,11 @@ def unread_beside(table: str, given: list[CsvFile | ParquetFile], read: set[Path
         f"{len(found):,} {'file' if is_one else 'files'} with the columns of {table} {'is' if is_one else 'are'} not "
         f"read, such as {names}: run gpu-pricer inspect again to read them, or put them elsewhere",
     )
+
+
+def _beside(file: Path) -> list[Path]:
+    """Return the files of the same folder and ending, in order of their names, without hidden ones."""
+    return sorted(path for path in file.parent.glob(f"*{file.suffix}") if not path.name.startswith((".", "_")))
 
 
 def _columns(path: Path, like: CsvFile | ParquetFile) -> set[str]:
