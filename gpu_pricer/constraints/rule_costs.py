@@ -29,6 +29,7 @@ RULE_OFF: Mapping[str, object] = {
     "max_decrease_amount": None,
     "max_increase_amount": None,
     "anchor": None,
+    "pack_sizes": None,
     "min_days_between_changes": None,
     "min_change": None,
     "min_margin_rate": None,

@@ -8,6 +8,7 @@ from typing import Any
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE, Anchor, anchor_of, require_days
 from gpu_pricer.policy.conditions import columns_in, require_condition
+from gpu_pricer.policy.pack_sizes import PackSizes, pack_sizes_of
 from gpu_pricer.policy.rates import require_rate
 from gpu_pricer.tables.price_table import CENTS
 from kernels import PRICE_LIMIT
@@ -30,6 +31,7 @@ class Bounds:
     below_list_price: whether prices stay at or below the catalog's list_price.
     max_below_competitor, max_above_competitor: largest distance as a share of the competitors' price.
     anchor: a mapping of Anchor, a price that the new price must stay near, so that moves of many runs do not add up.
+    pack_sizes: a mapping of PackSizes; a larger pack of a good costs no less than a smaller one, and no more per unit.
     competitor_columns, competitor_of: the columns of competitors' prices, and whether the cheapest or the mean counts.
     floor_column, ceiling_column: catalog columns of each product's lowest and highest price.
     family_column: catalog column whose equal values, inside a category, mean one common price.
@@ -43,6 +45,7 @@ class Bounds:
     max_decrease_amount: float | None
     max_increase_amount: float | None
     anchor: dict[str, Any] | None
+    pack_sizes: dict[str, Any] | None
     min_days_between_changes: int | None
     min_change: float | None
     min_margin_rate: float | None
@@ -79,6 +82,7 @@ class Bounds:
         if self.max_changes is not None:
             require_integer("bounds.max_changes", self.max_changes, 0)
         anchor_of(self.anchor)
+        pack_sizes_of(self.pack_sizes)
         if self.min_days_between_changes is not None:
             require_days("bounds.min_days_between_changes", self.min_days_between_changes)
         if self.min_change is not None and self.family_column is not None:
@@ -109,6 +113,7 @@ class Bounds:
             max_decrease_amount=None,
             max_increase_amount=None,
             anchor=None,
+            pack_sizes=None,
             min_days_between_changes=None,
             within_support=False,
             max_below_competitor=None,
@@ -124,6 +129,11 @@ class Bounds:
     def price_anchor(self) -> Anchor | None:
         """The price that new prices must stay near, if any."""
         return anchor_of(self.anchor)
+
+    @property
+    def packs(self) -> PackSizes | None:
+        """The packs whose prices keep their order, if any."""
+        return pack_sizes_of(self.pack_sizes)
 
     @property
     def steep_increases(self) -> dict[str, float]:
@@ -152,6 +162,8 @@ class Bounds:
             yield from self.competitor_columns
         if self.price_anchor is not None:
             yield self.price_anchor.catalog_column
+        if self.packs is not None:
+            yield from (self.packs.line, self.packs.size)
         if self.min_days_between_changes is not None:
             yield DAYS_SINCE_CHANGE
         for column in (self.floor_column, self.ceiling_column, self.family_column):

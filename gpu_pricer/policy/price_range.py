@@ -3,8 +3,9 @@
 Rules contradict each other where the data are odd (a cost above today's price, today's price outside everything seen).
 Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
 
-    within_support < competitor < min_margin_rate of an assumed cost < anchor < move in % < move in money
-    < min_days_between_changes < min_margin_rate of a given cost < list price < ceiling < floor < frozen < override
+    within_support < competitor < min_margin_rate of an assumed cost < anchor < pack_sizes < move in %
+    < move in money < min_days_between_changes < min_margin_rate of a given cost < list price < ceiling < floor
+    < frozen < override
 
 A cost that nobody gave is a share of a price. So it must not move a price further than the policy allows in a run.
 `_steps` yields the rules up to floor in this order. frozen and override fix a price; the pricing problem applies them,
@@ -42,7 +43,7 @@ class Facts:
     cost: the price at which one unit earns nothing, which contains VAT where prices do.
     lowest_seen, highest_seen: the support of the training prices.
     list_price, competitor, anchor: of the catalog; may be ABSENT.
-    lowest, highest: of the floor and ceiling columns; may be ABSENT.
+    lowest, highest: of the floor and ceiling columns; pack_floor, pack_ceiling: see pack_sizes; may be ABSENT.
     is_cost_assumed, is_resting: bool [P], whether the cost is assumed and not given, and whether the price changed too
     recently to change again.
     """
@@ -56,6 +57,8 @@ class Facts:
     anchor: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
+    pack_floor: np.ndarray
+    pack_ceiling: np.ndarray
     is_cost_assumed: np.ndarray
     is_resting: np.ndarray
 
@@ -132,6 +135,8 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         yield _around(
             facts.anchor, (anchor.max_decrease, "anchor_max_decrease"), (anchor.max_increase, "anchor_max_increase")
         )
+    if bounds.packs is not None:
+        yield Step(_floor(facts.pack_floor), "pack_sizes", _ceiling(facts.pack_ceiling), "pack_sizes")
     yield _move_rate(bounds, facts.today)
     yield _move_amount(bounds, facts.today)
     if bounds.min_days_between_changes is not None:

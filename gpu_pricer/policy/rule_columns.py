@@ -8,21 +8,23 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
+from gpu_pricer.policy.pack_sizes import PACK_CEILING, PACK_FLOOR, pack_limits
 from gpu_pricer.tables.price_units import in_one_unit
 from gpu_pricer.tables.priced_products import PricedProducts, is_cost_assumed
 from gpu_pricer.tables.vat import VAT_RATE
 
-LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = MONEY_RULES = (
+LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = (
     "rule_list_price",
     "rule_competitor",
     "rule_anchor",
     "rule_floor",
     "rule_ceiling",
 )
+MONEY_RULES = (LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING, PACK_FLOOR, PACK_CEILING)
 IS_FROZEN, IS_COST_ASSUMED, IS_RESTING = "rule_is_frozen", "rule_is_cost_assumed", "rule_is_resting"
 FAMILY = "rule_family"
-"""Names of columns: the first five hold money or null; then whether today's price stays, whether the cost is assumed,
-and whether the price changed too recently; then a family id or null."""
+"""Names of columns: those of MONEY_RULES hold money or null; then come whether today's price stays, whether the cost is
+assumed, and whether the price changed too recently; then a family id or null."""
 
 OPTIONAL = ("cost_source", "has_unit_price", VAT_RATE)
 """Columns of PricedProducts that the catalog of a caller may lack."""
@@ -49,9 +51,13 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.has_competitor:
         known = (pl.when(in_one_unit(theirs, pl.col("price"))).then(theirs) for theirs in amounts[COMPETITOR])
         amounts[COMPETITOR] = list(known)
-    rules = [competitor_price(values, bounds).alias(rule) for rule, values in amounts.items()]
+    rules: list[pl.Expr | pl.Series] = [
+        competitor_price(values, bounds).alias(rule) for rule, values in amounts.items()
+    ]
     if bounds.min_days_between_changes is not None:
         rules.append(_is_resting(catalog, bounds.min_days_between_changes))
+    if bounds.packs is not None:
+        rules += pack_limits(catalog, bounds.packs).get_columns()
     if bounds.family_column is not None:
         rules.append(pl.col(bounds.family_column).alias(FAMILY))
     if bounds.min_margin_rate is not None and "cost_source" in catalog.columns:

@@ -8,6 +8,7 @@ RULE_WORDS: Mapping[str, str] = {
     "max_above_competitor": "limit above the competitor",
     "anchor_max_decrease": "largest fall over several weeks",
     "anchor_max_increase": "largest rise over several weeks",
+    "pack_sizes": "order of pack sizes",
     "max_decrease": "largest decrease",
     "max_increase": "largest increase",
     "max_decrease_amount": "largest decrease in money",

@@ -32,6 +32,7 @@ RULES = (
     "max_above_competitor",
     "anchor_max_decrease",
     "anchor_max_increase",
+    "pack_sizes",
     "max_decrease",
     "max_increase",
     "max_decrease_amount",

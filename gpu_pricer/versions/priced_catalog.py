@@ -14,6 +14,7 @@ from gpu_pricer.policy import Policy
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
+from gpu_pricer.policy.pack_sizes import PackSizes, packs_in_disorder
 from gpu_pricer.policy.rule_columns import require_columns
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.checking import FEW
@@ -113,10 +114,29 @@ def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
         if all(catalog[column].null_count() == catalog.height for column in rule):
             told = ", ".join(rule)
             log.warning("policy.bounds.%s limits no price: %s is null for every product of the catalog", name, told)
+    if bounds.packs is not None:
+        _tell_packs(catalog, bounds.packs)
     family = bounds.family_column
     members = catalog.select("category_id", family=family).drop_nulls("family") if family is not None else None
     if members is not None and not members.is_duplicated().any():
         log.warning("policy.bounds.family_column=%s joins no prices: no two products of a category share one", family)
+
+
+def _tell_packs(catalog: pl.DataFrame, packs: PackSizes) -> None:
+    """Warn where no two packs of a line differ in size, and where today's prices break the order of sizes."""
+    pairs, broken = packs_in_disorder(catalog, packs)
+    if not pairs:
+        log.warning(
+            "policy.bounds.pack_sizes limits no price: no two products of a category with the same %s differ in %s",
+            packs.line, packs.size,
+        )  # fmt: skip
+    elif broken:
+        log.warning(
+            "policy.bounds.pack_sizes: in %s of %s pairs of neighbouring sizes today's prices break the order, and the "
+            "new ones may break it too, though by no more; look whether %s is in one unit within each %s, and mend the "
+            "others with policy.overrides",
+            f"{broken:,}", f"{pairs:,}", packs.size, packs.line,
+        )  # fmt: skip
 
 
 def _tell_far_competitors(catalog: pl.DataFrame, bounds: Bounds) -> None:

@@ -53,7 +53,8 @@ def write_tables(folder: Path) -> None:
     catalog = folder / "work/data/products.parquet"
     first = pl.int_range(pl.len()).over("category_id") < 2
     families = pl.when(first).then("category_id")
-    products = pl.read_parquet(catalog).with_columns(stock=pl.lit(STOCK), family_id=families)
+    products = pl.read_parquet(catalog).with_columns(stock=pl.lit(STOCK), family_id=families, line_id=families)
+    products = products.with_columns(content=1.0 + pl.int_range(pl.len()).over("category_id"))
     products.write_parquet(catalog)
     product, price = products.select("product_id", "price").row(0)
     pl.DataFrame({"product_id": [product], "price": [price], "note": ["by hand"]}).write_csv(folder / "overrides.csv")

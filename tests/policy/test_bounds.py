@@ -82,6 +82,14 @@ from tests.markets import NO_RULES, USUAL
             "bounds.max_above_competitor must not lie below -bounds.max_below_competitor, found 0.1 and -0.2",
         ),
         (
+            {"pack_sizes": {"line": "a"}},
+            "bounds.pack_sizes must be null or a mapping of line and size, found {'line': 'a'}",
+        ),
+        (
+            {"pack_sizes": {"line": "a", "size": 3}},
+            "bounds.pack_sizes.size must name a column of the catalog, found 3",
+        ),
+        (
             {"max_decrease": -0.2, "max_increase": 0.1},
             "bounds.max_increase must not lie below -bounds.max_decrease, found 0.1 and -0.2",
         ),
@@ -108,6 +116,7 @@ def test_bounds_name_the_columns_that_they_need():
         floor_column="least",
         ceiling_column="most",
         family_column="line",
+        pack_sizes={"line": "good", "size": "content"},
         frozen="brand = 'own' and stock > 3",
         anchor={"column": "regular", "max_increase": 0.1},
     )
@@ -115,4 +124,7 @@ def test_bounds_name_the_columns_that_they_need():
     assert USUAL.columns == NO_RULES.columns == []
     assert replace(NO_RULES, anchor={"days": 28, "max_increase": 0.1}).columns == ["anchor_price"]
     assert replace(NO_RULES, min_days_between_changes=7).columns == ["days_since_change"]
-    assert every.columns == ["brand", "least", "line", "list_price", "most", "others", "regular", "stock", "theirs"]
+    assert every.columns == [
+        *("brand", "content", "good", "least", "line", "list_price"),
+        *("most", "others", "regular", "stock", "theirs"),
+    ]

@@ -21,7 +21,8 @@ def bounds(**rules):
 def facts(today, cost, lowest_seen, highest_seen, **amounts):
     """Facts of products, whose optional amounts are absent unless given."""
     optional = {
-        name: np.full(len(today), ABSENT) for name in ("list_price", "competitor", "anchor", "lowest", "highest")
+        name: np.full(len(today), ABSENT)
+        for name in ("list_price", "competitor", "anchor", "lowest", "highest", "pack_floor", "pack_ceiling")
     }
     optional |= {name: np.zeros(len(today), np.bool_) for name in ("is_cost_assumed", "is_resting")}
     return Facts(today, cost, lowest_seen, highest_seen, **(optional | amounts))
@@ -92,6 +93,11 @@ def test_floors_round_up_and_ceilings_down_inside_a_cent():
         ({"ceiling_column": "x"}, {"highest": 900}, (1, 900, "price_limit", "ceiling", "none")),
         ({"floor_column": "x"}, {"lowest": 900}, (900, 2**24 - 1, "floor", "price_limit", "none")),
         (
+            {"pack_sizes": {"line": "x", "size": "y"}},
+            {"pack_floor": 900, "pack_ceiling": 1200},
+            (900, 1200, "pack_sizes", "pack_sizes", "none"),
+        ),
+        (
             {"anchor": {"column": "x", "max_decrease": 0.3, "max_increase": 0.15}},
             {"anchor": 1111},
             (778, 1277, "anchor_max_decrease", "anchor_max_increase", "none"),
@@ -125,6 +131,7 @@ def test_each_rule_of_a_column_sets_its_end(rules, cents, expected):
         {"ceiling_column": "x"},
         {"max_below_competitor": 0.1, "max_above_competitor": 0.1},
         {"anchor": {"days": 28, "max_decrease": 0.1, "max_increase": 0.1}},
+        {"pack_sizes": {"line": "x", "size": "y"}},
     ],
 )
 def test_rule_says_nothing_where_its_column_is_null(rules):
@@ -164,6 +171,10 @@ def test_rules_that_meet_in_one_price_are_both_kept(rules, given, expected):
          "anchor_max_increase"),
         ({"max_below_competitor": 0.0}, {"anchor": {"column": "x", "max_increase": 0.1}},
          {"competitor": 1500, "anchor": 1000}, 1100, "max_below_competitor"),
+        ({"anchor": {"column": "x", "max_increase": 0.1}}, {"pack_sizes": {"line": "x", "size": "y"}},
+         {"anchor": 500, "pack_floor": 800}, 800, "anchor_max_increase"),
+        ({"pack_sizes": {"line": "x", "size": "y"}}, {"max_decrease": -0.2}, {"pack_ceiling": 1100}, 1200,
+         "pack_sizes"),
         ({"max_decrease": -0.2}, {"max_increase_amount": 1.0}, {}, 1100, "max_decrease"),
         ({"max_increase_amount": 1.0}, {"min_margin_rate": 0.5}, {"cost": 900}, 1800, "max_increase_amount"),
         ({"min_margin_rate": 0.5}, {"below_list_price": True}, {"cost": 900, "list_price": 1200}, 1200,

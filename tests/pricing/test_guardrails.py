@@ -90,9 +90,40 @@ def test_a_price_that_rested_long_enough_moves():
 
 
 def test_every_rule_is_switched_on_and_off():
-    between_products = {"family_column", "max_segment_ratio"}  # see families below, and test_segment_ratio
+    between_products = {"family_column", "max_segment_ratio", "pack_sizes"}  # see below, and test_segment_ratio
 
     assert {name for rule, *_ in ON_AND_OFF for name in rule} >= RULE_OFF.keys() - between_products
+
+
+def packs_of(catalog):
+    """The catalog with two packs of one good in each category: twice the size at 1.6 times the price."""
+    place, price = pl.int_range(pl.len()).over("category_id"), pl.col("price")
+    in_line = catalog.sort("product_id").with_columns(
+        line=pl.when(place < 2).then(pl.col("category_id")), size=1.0 + place
+    )
+    pair = pl.when(place == 1).then(1.6 * price.first().over("category_id")).otherwise(price).round(2)
+    return in_line.with_columns(price=pair, cost=0.6 * pair)
+
+
+def test_packs_keep_their_order_in_all_segments():
+    """No price of any segment breaks the order with any other; without the rule some do, so that it costs profit."""
+    artefact = small_artefact(1)
+    catalog = packs_of(catalog_of(artefact))
+    free = replace(NO_RULES, max_decrease=0.5, max_increase=0.5)
+    bound = replace(free, pack_sizes={"line": "line", "size": "size"})
+    broken = {}
+    for name, rules in (("free", free), ("bound", bound)):
+        prices = priced(artefact, catalog, a_policy(rules, ladder=None))
+        prices = prices.join(catalog.select("product_id", "line", "size"), on="product_id").drop_nulls("line")
+        small, large = (prices.filter(pl.col("size") == size) for size in (1, 2))
+        pairs = small.join(large, on="line", suffix="_large").select(pl.col("price", "price_large").cast(pl.Float64))
+        is_broken = (pl.col("price_large") < pl.col("price")) | (pl.col("price_large") > 2 * pl.col("price"))
+        broken[name] = pairs.filter(is_broken).height
+        named = prices["binding"].is_in(["pack_sizes"]).sum()
+
+    assert broken["free"] > 0
+    assert broken["bound"] == 0
+    assert named > 0
 
 
 @pytest.mark.parametrize(
@@ -208,6 +239,8 @@ def every_rule(artefact, seed, tmp_path):
         least=some(0.98),
         most=some(0.95, 1.03),
         is_promoted=pl.Series(rng.random(n) < 0.1),
+        size=pl.col("price") ** 1.1,
+        line=pl.when(pl.Series(rng.random(n) < 0.4)).then(pl.col("category_id")),
     )
     overrides = {"product_id": ["p004", "p006", "p007"], "segment_id": [None, "s1", "s0"], "price": [3.5, 2.75, 4.25]}
     pl.DataFrame(overrides).write_parquet(tmp_path / "overrides.parquet")
@@ -215,7 +248,7 @@ def every_rule(artefact, seed, tmp_path):
         USUAL, max_decrease=0.1, max_increase_amount=0.4, max_decrease_amount=0.5, below_list_price=True,
         max_above_competitor=0.1, max_below_competitor=0.2, floor_column="least", ceiling_column="most",
         anchor={"column": "usual", "max_increase": 0.05, "max_decrease": 0.05}, min_days_between_changes=4,
-        frozen="is_promoted",
+        frozen="is_promoted", pack_sizes={"line": "line", "size": "size"},
     )  # fmt: skip
     ladder = Ladder([0.05, 0.25, 0.45, 0.65, 0.85], None)
     return catalog, a_policy(bounds, ladder, overrides=str(tmp_path / "overrides.parquet"))

@@ -54,11 +54,23 @@ def test_a_bound_that_may_have_been_meant_in_percent_is_said(tmp_path, caplog, r
         ({"below_list_price": True}, "policy.bounds.below_list_price limits no price: list_price is null"),
         ({"family_column": "product_id"}, "policy.bounds.family_column=product_id joins no prices: no two products"),
         ({"family_column": "category_id"}, None),
+        (
+            {"pack_sizes": {"line": "brand", "size": "floor"}},
+            "policy.bounds.pack_sizes limits no price: no two products",
+        ),
+        (
+            {"pack_sizes": {"line": "brand", "size": "size"}},
+            "policy.bounds.pack_sizes: in 2 of 2 pairs of neighbouring sizes today's prices break the order",
+        ),
+        ({"pack_sizes": {"line": "brand", "size": "price"}}, None),
     ],
 )
 def test_a_rule_that_finds_no_product_is_said(caplog, rules, said):
     catalog = catalog_of(small_artefact(3, segments=1, products=4, categories=2)).with_columns(
-        brand=pl.lit("Bosch"), floor=pl.lit(None, pl.Float64), list_price=pl.lit(None, pl.Float64)
+        brand=pl.lit("Bosch"),
+        floor=pl.lit(None, pl.Float64),
+        list_price=pl.lit(None, pl.Float64),
+        size=pl.col("price").rank("ordinal", descending=True),
     )
 
     with caplog.at_level(logging.WARNING):

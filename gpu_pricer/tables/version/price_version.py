@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from gpu_pricer.tables.version.tally import Moves, Tally
 
-CONTRACT = "1.1"
+CONTRACT = "1.2"
 """The version of the price table's contract (tables.price_contract) that a table written now keeps."""
 FILE_METADATA = (
     "run",

@@ -1,0 +1,148 @@
+"""Limits of packs of one good: laws of what prices inside them keep, for any catalog, and examples by hand."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.pack_sizes import PACK_CEILING, PACK_FLOOR, PackSizes, pack_limits, packs_in_disorder
+
+PACKS = PackSizes("line", "size")
+CLOSE = 1 + 1e-9
+
+
+def catalog(rows):
+    """A catalog of rows (category, line, size, price)."""
+    columns = {"category_id": pl.String, "line": pl.String, "size": pl.Float64, "price": pl.Float64}
+    table = pl.DataFrame(rows, schema=columns, orient="row")
+    return table.with_row_index("product_id")
+
+
+def limits_of(rows):
+    found = pack_limits(catalog(rows), PACKS)
+    return list(zip(found[PACK_FLOOR].to_list(), found[PACK_CEILING].to_list(), strict=True))
+
+
+def are_in_order(small, large):
+    """Whether of two packs (size, price) the larger one costs no less, and no more per unit."""
+    return large[1] * CLOSE >= small[1] and large[1] / large[0] <= small[1] / small[0] * CLOSE
+
+
+names = st.sampled_from(["a", "b"])
+packs = st.lists(
+    st.tuples(names, names, st.sampled_from([0.25, 0.5, 1.0, 2.0, 6.0]), st.floats(0.1, 50.0)), min_size=2, max_size=12
+)
+
+
+@given(packs, st.randoms(use_true_random=False))
+def test_prices_inside_the_limits_keep_the_order_of_todays(rows, chance):
+    def any_inside(price, floor, ceiling):
+        low, high = price / 2 if floor is None else floor, 2 * price if ceiling is None else ceiling
+        return math.exp(chance.uniform(math.log(low), math.log(max(high, low))))
+
+    limits = limits_of(rows)
+    new = [any_inside(row[3], *limit) for row, limit in zip(rows, limits, strict=True)]
+
+    for (one, at_one), (two, at_two) in combinations(zip(rows, new, strict=True), 2):
+        if one[:2] != two[:2] or one[2] == two[2]:
+            continue
+        pair = sorted([(one[2], one[3], at_one), (two[2], two[3], at_two)])
+        between = {row[2] for row in rows if row[:2] == one[:2] and pair[0][0] < row[2] < pair[1][0]}
+        peers = [row for row in rows if row[:2] == one[:2] and row[2] in (one[2], two[2])]
+        smaller, larger = ([row[2:] for row in peers if row[2] == size] for size in (pair[0][0], pair[1][0]))
+        if not between and all(are_in_order(small, large) for small in smaller for large in larger):
+            assert are_in_order(*((size, price) for size, _, price in pair))
+
+
+@given(packs)
+def test_todays_prices_lie_inside_the_limits(rows):
+    for (*_, price), (floor, ceiling) in zip(rows, limits_of(rows), strict=True):
+        assert floor is None or floor <= price
+        assert ceiling is None or ceiling >= price
+
+
+@given(packs, st.permutations(range(12)))
+def test_limits_do_not_depend_on_the_order_of_the_catalog(rows, order):
+    order = [place for place in order if place < len(rows)]
+
+    assert limits_of([rows[place] for place in order]) == [limits_of(rows)[place] for place in order]
+
+
+def test_the_limit_is_the_geometric_mean():
+    """At 2.00 for one and 3.00 for two, a unit costs 2.00 and 1.50: the limits are √3 for a unit and √6 for a pack."""
+    (floor, ceiling), (large_floor, large_ceiling) = limits_of([("a", "x", 1, 2.0), ("a", "x", 2, 3.0)])
+
+    assert (floor, ceiling) == pytest.approx((math.sqrt(3), math.sqrt(6)))
+    assert (large_floor, large_ceiling) == pytest.approx((math.sqrt(6), 2 * math.sqrt(3)))
+
+
+def test_prices_that_break_the_order_come_no_further_apart():
+    dearer_per_unit = limits_of([("a", "x", 1, 2.0), ("a", "x", 2, 5.0)])
+    cheaper_large_pack = limits_of([("a", "x", 1, 2.0), ("a", "x", 2, 1.5)])
+
+    assert dearer_per_unit[0][0] == 2.0
+    assert dearer_per_unit[1][1] == 5.0
+    assert cheaper_large_pack[0][1] == 2.0
+    assert cheaper_large_pack[1][0] == 1.5
+
+
+def test_products_without_another_size_have_no_limit():
+    alone = [("a", "x", 1, 2.0), ("b", "x", 2, 3.0), ("a", None, 3, 3.0), ("a", "x", None, 3.0), (None, "x", 4, 3.0)]
+
+    assert limits_of(alone) == [(None, None)] * 5
+    assert packs_in_disorder(catalog(alone), PACKS) == (0, 0)
+
+
+def test_of_products_of_one_size_each_keeps_the_order_with_the_next_size():
+    rows = [("a", "x", 1, 2.0), ("a", "x", 1, 1.8), ("a", "x", 2, 3.0), ("a", "x", 2, 3.4)]
+    small, other, large, dear = limits_of(rows)
+
+    assert small[0] == other[0] == pytest.approx(math.sqrt(1.8 * 1.7))
+    assert large[1] == dear[1] == pytest.approx(2 * math.sqrt(1.8 * 1.7))
+    assert small[1] == other[1] == large[0] == dear[0] == pytest.approx(math.sqrt(2.0 * 3.0))
+
+
+def test_pairs_of_neighbouring_sizes_are_counted():
+    rows = [("a", "x", 1, 2.0), ("a", "x", 2, 5.0), ("a", "x", 3, 6.0), ("a", "y", 1, 1.0), ("a", "y", 2, 1.5)]
+
+    assert packs_in_disorder(catalog(rows), PACKS) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([1.0, 0.0], "size must be above 0 or null for bounds.pack_sizes, found 1 products where it is not, the first"),
+        ([1.0, math.nan], "size must be above 0 or null for bounds.pack_sizes, found 1 products"),
+        (["1 l", "2 l"], "size must be a number for bounds.pack_sizes, found String: convert the column"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(sizes, message):
+    broken = catalog([("a", "x", 1, 2.0), ("a", "x", 2, 3.0)]).with_columns(size=pl.Series(sizes))
+
+    with pytest.raises(InputError) as error:
+        pack_limits(broken, PACKS)
+    assert str(error.value).startswith(message)
+
+
+def test_a_large_catalog_has_its_limits_in_one_pass():
+    rng = np.random.default_rng(0)
+    rows = 30_000
+    wide = pl.DataFrame(
+        {
+            "product_id": np.arange(rows),
+            "category_id": (np.arange(rows) % 500).astype(str),
+            "line": np.arange(rows) % 7_000,
+            "size": rng.choice([0.5, 1.0, 1.5, 2.0], rows),
+            "price": rng.uniform(1, 9, rows),
+        }
+    )
+
+    found = pack_limits(wide, PACKS)
+
+    assert found.height == rows
+    assert found[PACK_FLOOR].count() > rows / 2
