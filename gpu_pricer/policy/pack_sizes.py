@@ -21,7 +21,7 @@ class PackSizes:
     """Columns of the catalog that say which products are packs of one good, and how much each holds.
 
     line: equal values, inside a category, mean packs of one good. size: the content, such as 0.5 or 6, in the line's
-    own unit. A product without either has no such limit.
+    own unit. A product without either, or never on the shelf, neither has nor sets such a limit.
     """
 
     line: str
@@ -71,7 +71,7 @@ def packs_in_disorder(catalog: pl.DataFrame, packs: PackSizes) -> tuple[int, int
 
 
 def _packs(catalog: pl.DataFrame, packs: PackSizes) -> pl.DataFrame:
-    """Return category, line, size and price of all products, a line or size null where it says nothing."""
+    """Return category, line, size and price of all products, with a null line where a product is not on the shelf."""
     dtype = catalog.schema[packs.size]
     if not (dtype.is_numeric() or dtype == pl.Null):
         raise InputError(f"{packs.size} must be a number for bounds.pack_sizes, found {dtype}: convert the column")
@@ -83,7 +83,9 @@ def _packs(catalog: pl.DataFrame, packs: PackSizes) -> pl.DataFrame:
             f"{packs.size} must be above 0 or null for bounds.pack_sizes, found {bad.height} products where it is not, "
             f"the first {example}: mend the catalog"
         )
-    return catalog.select(category="category_id", line=packs.line, size=size, price=pl.col("price").cast(pl.Float64))
+    is_there = (pl.col("availability") > 0).fill_null(True) if "availability" in catalog.columns else pl.lit(True)
+    line, price = pl.when(is_there).then(packs.line), pl.col("price").cast(pl.Float64)
+    return catalog.select(category="category_id", line=line, size=size, price=price)
 
 
 def _by_size(packs: pl.DataFrame) -> pl.DataFrame:

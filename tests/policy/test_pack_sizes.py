@@ -98,6 +98,19 @@ def test_products_without_another_size_have_no_limit():
     assert packs_in_disorder(catalog(alone), PACKS) == (0, 0)
 
 
+def test_packs_that_are_not_on_the_shelf_neither_have_nor_set_a_limit():
+    rows = [("a", "x", 1, 2.0), ("a", "x", 2, 9.0), ("a", "x", 3, 4.0)]
+    shop = catalog(rows).with_columns(availability=pl.Series([1.0, 0.0, None]))
+
+    found = pack_limits(shop, PACKS)
+
+    first, last = limits_of([rows[0], rows[2]])
+    assert found.row(0) == pytest.approx(first)
+    assert found.row(1) == (None, None)
+    assert found.row(2) == pytest.approx(last)
+    assert packs_in_disorder(shop, PACKS) == (1, 0)
+
+
 def test_of_products_of_one_size_each_keeps_the_order_with_the_next_size():
     rows = [("a", "x", 1, 2.0), ("a", "x", 1, 1.8), ("a", "x", 2, 3.0), ("a", "x", 2, 3.4)]
     small, other, large, dear = limits_of(rows)
