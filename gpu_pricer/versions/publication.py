@@ -146,7 +146,7 @@ def publish(
         if current is not None:
             bring_version(prices, current)
         if version.run == current and read_version(prices / current) == version:
-            log.info("%s is the current version already", folder)
+            log.warning("%s is the current version already: nothing was scored since it was published", folder)
             return current if publication.dry_run else _follow(prices, publication)
         if replaces not in (None, current):
             raise InputError(

@@ -306,7 +306,8 @@ def test_artefact_that_changes_while_it_is_priced_is_refused(gpu_pricer, shop, m
     assert ended.status == 2
     assert "work/demand must stay as it is while it is priced" in ended.said[0]
     assert not (shop / "prices/two/_record/run.json").exists()  # nothing can publish it
-    assert gpu_pricer("publish").log[-1].endswith("prices/one is the current version already")
+    told = "prices/one is the current version already: nothing was scored since it was published"
+    assert gpu_pricer("publish").log[-1].endswith(told)
 
 
 def test_catalog_that_changes_while_it_is_priced_is_kept_as_it_was_priced(gpu_pricer, shop, monkeypatch):
