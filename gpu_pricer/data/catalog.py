@@ -1,6 +1,7 @@
 """The catalog: every product that can be priced, with today's price, cost and availability."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +9,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
+from gpu_pricer.data.still_sold import in_stock
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.list_price import ROUNDING, not_below_price
@@ -20,6 +22,9 @@ from kernels import PRICE_LIMIT
 
 log = logging.getLogger(__name__)
 
+MOSTLY, FEWEST = 0.5, 10
+"""Share of the products whose last sale was at the list price, and the number of them, that show what is paid."""
+
 
 @dataclass(frozen=True)
 class CatalogRule:
@@ -27,8 +32,8 @@ class CatalogRule:
 
     cost_ratio: unit cost over list price, or over price if there is no list price, both without VAT; null: no cost is
         assumed.
-    availability_periods: the number of last periods; availability is the share of them with the product on the shelf. A
-        period that has begun counts with the share of it that has passed.
+    availability_periods: the number of last periods; availability is the share of them with the product on the shelf, 1
+        for products in stock (see still_sold.py). A period that has begun counts with the share of it that has passed.
     price_includes_vat: whether all prices, those of the sales too, include VAT; costs never do. null: not stated, which
         is refused where the products have VAT rates.
     vat_rate: the rate, such as 0.19, of products that have none; null: a missing rate is an error.
@@ -69,6 +74,7 @@ def build_catalog(
         products.select(Products.column_names())
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
+        .with_columns(is_in_stock=pl.col("product_id").is_in(in_stock(products, modal, calendar.all).implode()))
     )
     _warn_of_lower_list_prices(stated)
     today = _with_prices_of_today(stated)
@@ -84,6 +90,26 @@ def build_catalog(
     return _arranged(sized_categories(catalog, offered, categories), attributes)
 
 
+def charges_list_prices(products: pl.DataFrame, modal: pl.DataFrame, recent: Collection[date]) -> bool:
+    """Return whether the list price of products is what shoppers pay where products state no price.
+
+    It is if most such products that were sold in the recent periods were sold at it last. A cut or a price of long ago
+    is then not taken for today's price.
+    """
+    stated = products.filter(pl.col("price").is_null()).select("product_id", stated="list_price").drop_nulls()
+    sold = _last_prices(modal.filter(pl.col("period").is_in(list(recent)))).join(stated, on="product_id")
+    is_paid = sold.select((pl.col("price") / pl.col("stated") - 1).abs() <= ROUNDING).to_series()
+    if not is_paid.sum() > max(MOSTLY * len(is_paid), FEWEST):
+        return False
+    log.info(
+        "%.0f %% of %s products without a price of their own were last sold at the list price that products states: it "
+        "is the price of today of all such products",
+        100 * is_paid.sum() / len(is_paid),
+        f"{len(is_paid):,}",
+    )
+    return True
+
+
 def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
     """Return the products that have a price, as stated or else as seen last, in the columns of Products.
 
@@ -93,7 +119,7 @@ def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
         stated.with_columns(
             pl.coalesce("price", "price_on_shelf", "price_sold").alias("price"),
             pl.coalesce("list_price", "list_price_on_shelf", "list_price_sold").alias("list_price"),
-            pl.coalesce("availability", "share", 0.0).alias("availability"),
+            pl.coalesce("availability", pl.when("is_in_stock").then(1.0), "share", 0.0).alias("availability"),
         )
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())

@@ -88,11 +88,13 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
     """
     if PRODUCT_IS_KNOWN not in checked.broken:
         return []
-    unknown = checked.invalid.filter(pl.col(PRODUCT_IS_KNOWN) == "invalid")
+    others = [rule for rule in checked.broken if rule != PRODUCT_IS_KNOWN]  # a time that is none says nothing of when
+    unknown = checked.invalid.filter(
+        pl.col(PRODUCT_IS_KNOWN) == "invalid", *(pl.col(rule) != "invalid" for rule in others)
+    )
     parts = [rows.select("time", lost=pl.lit(lost)) for rows, lost in ((unknown, True), (checked.valid, False))]
     lines, lost = pl.concat(parts).drop_nulls("time"), pl.col("lost")
-    last = checked.valid["time"].max()  # of products that are known: others may have times that are none
-    is_late = pl.col("time").is_between(pl.lit(last) - pl.duration(days=period.days), last, closed="right")
+    is_late = pl.col("time") > pl.col("time").max() - pl.duration(days=period.days)
     count, share, usual = lines.select(
         lost.filter(is_late).sum(),
         share=lost.filter(is_late).mean().fill_null(0.0),

@@ -5,11 +5,12 @@ is assumed, without list prices every price is an everyday one. Only earlier pre
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
+from gpu_pricer.data.completeness import WEEK
 from gpu_pricer.tables.periods import Period
 
 LEAST_SHARE = 0.5
@@ -21,6 +22,14 @@ REMEMBERED = 14
 TOLD = 5
 """Of the lost columns, at most, a doubt names so many."""
 
+JUMP = 1.5
+"""Factor by which a cost or a price seldom changes from one preparation to the next."""
+FEW, FEW_SHARE = 10, 0.01
+"""So many products, and such a share of them, may change so without a doubt."""
+
+COMPARED = ("product_id", "category_id", "price", "cost", "cost_source")
+"""Columns of the catalog that are compared."""
+
 Values = dict[str, dict[str, Any]]
 """By table, or by table and column as in products.cost: `count`, the number of values, and `day`, when they were so."""
 
@@ -28,13 +37,13 @@ Values = dict[str, dict[str, Any]]
 def values_of(tables: Mapping[str, pl.DataFrame], period: Period, last: date, day: date) -> Values:
     """Return how many rows each table has, and how many values each column, on the day of a preparation.
 
-    last: first day of the last whole period, whose rows alone count in tables with times. Group prices hold until they
-    change, so that all of theirs count.
+    last: first day of the last whole period. Of lines and context only its rows count, or those of the periods of WEEK
+    days until then where periods are shorter.
     """
-    found: Values = {}
+    found, first = dict[str, dict[str, Any]](), last - timedelta(days=max(WEEK - period.days, 0))
     for name, table in tables.items():
-        is_of_period = "time" in table.columns and name != "group_prices"
-        rows = table.filter(period.start(pl.col("time")) == last) if is_of_period else table
+        is_of_period = name in ("transactions", "offers", "context")
+        rows = table.filter(period.start(pl.col("time")).is_between(first, last)) if is_of_period else table
         counts = {name: rows.height} | {f"{name}.{column}": rows[column].count() for column in rows.columns}
         found |= {key: {"count": count, "day": day.isoformat()} for key, count in counts.items() if count}
     return found
@@ -51,14 +60,46 @@ def with_earlier(found: Values, earlier: Values, day: date) -> tuple[Values, lis
     return found | lost, _doubts(told, found)
 
 
-def doubts_of_older_log(last: date, earlier: date | None) -> list[str]:
+def doubts_of_older_log(last: date, earlier: date) -> list[str]:
     """Return the doubt about a log whose last whole period is before that of the preparation before."""
-    if earlier is None or last >= earlier:
+    if last >= earlier:
         return []
     return [
         f"the last whole period is that from {last}, where the preparation before had that from {earlier}: look "
         "whether the newest sales are missing"
     ]
+
+
+def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[str]:
+    """Return the doubts about products whose cost, price or category has changed unusually since the one before.
+
+    now, before: the catalogs of two preparations. Costs that were assumed do not count.
+    """
+    if now.schema["product_id"] != before.schema["product_id"]:
+        return []
+    given = pl.col("cost_source") == "given"
+    known = ["product_id", "category_id", "price", pl.when(given).then("cost").alias("cost")]
+    both = now.select(known).join(before.select(known), on="product_id", suffix="_before").sort("product_id")
+    doubts = []
+    for name, kind in (("cost", "costs are"), ("price", "prices are")):
+        ratio = pl.col(name) / pl.col(f"{name}_before")
+        changed = both.filter(pl.max_horizontal(ratio, 1 / ratio) > JUMP)
+        if changed.height > max(FEW, FEW_SHARE * both.height):
+            product, old, new = changed.select("product_id", f"{name}_before", name).row(0)
+            doubts.append(
+                f"{changed.height:,} of {both.height:,} products have a {name} that is more than {JUMP:g} times that "
+                f"of the preparation before, or less than that part of it, such as {product} with {new:,.2f} instead "
+                f"of {old:,.2f}: look whether their {kind} in another currency or unit"
+            )
+    moved = both.filter(pl.col("category_id") != pl.col("category_id_before"))
+    if FEW < moved.height < both.height / 2:
+        product, old, new = moved.select("product_id", "category_id_before", "category_id").row(0)
+        doubts.append(
+            f"{moved.height:,} products are in another category than in the preparation before, such as {product} in "
+            f"{new} instead of {old}: look whether their numbers were given to other products, whose sales would be "
+            "taken for theirs"
+        )
+    return doubts
 
 
 def _is_lost(count: int, before: int) -> bool:
@@ -74,6 +115,6 @@ def _doubts(lost: Values, found: Values) -> list[str]:
     ]
     others = f" and {len(lost) - TOLD} more" if len(lost) > TOLD else ""
     return [
-        f"less than half of the values of earlier days are left in {', '.join(named)}{others}: look whether they are "
-        "still delivered"
+        f"less than half of the values of earlier days are left in {', '.join(named)}{others}: look whether the "
+        "export still has them"
     ]

@@ -11,7 +11,7 @@ import polars as pl
 
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
 from gpu_pricer.data.begun import begun_tables
-from gpu_pricer.data.catalog import CatalogRule, build_catalog
+from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
 from gpu_pricer.data.closed_days import last_covered_day
@@ -41,6 +41,7 @@ from gpu_pricer.data.shelf import (
     with_context,
 )
 from gpu_pricer.data.short_ids import with_ids_as_given
+from gpu_pricer.data.still_sold import in_stock
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
@@ -136,10 +137,16 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal, doubts = _offered(sales, training, inputs, rules)
+    if charges_list_prices(offered, modal, calendar.recent(rules.catalog.availability_periods)):
+        offered = _at_list_prices(offered)
+        inputs = replace(inputs, tables=inputs.tables | {"products": _at_list_prices(inputs.tables["products"])})
     warn_of_unlike_list_prices(sales)
     doubts = [*inputs.doubts, *doubts]
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
-    shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
+    staying = None if is_offers else in_stock(inputs.tables["products"], modal, calendar.all)
+    shown, offers = (
+        find(modal, calendar.all, rules.period, shelf_rule, staying) for find in (imputed_shelf, offered_shelf)
+    )
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
     prices = offers.filter(pl.col("period") <= periods[-1])
@@ -237,6 +244,11 @@ def _offered(
     priced = offered.filter(has_unit_price(offered))
     doubts = doubts_of_changes(pl.concat(days).join(priced, on="product_id", how="semi", maintain_order="left"))
     return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered), doubts
+
+
+def _at_list_prices(products: pl.DataFrame) -> pl.DataFrame:
+    """Return the products with the list price as the price of those that state none."""
+    return products.with_columns(price=pl.coalesce("price", "list_price"))
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:

@@ -11,7 +11,7 @@ the first time in months would be on the shelf because it sold. So the periods b
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -61,13 +61,16 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
     return modal.select(*KEY, "price", not_below_price(), "lines").collect()
 
 
-def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
+def imputed_shelf(
+    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, staying: pl.Series | None = None
+) -> pl.DataFrame:
     """Return price, list_price and price_age for each product_id and period with a known or a carried price, sorted.
 
     It is what is known of a period after it, so it tells what will be on offer next, but nothing about who buys.
     modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
     that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
-    that the product was bought.
+    that the product was bought. staying: product_id of products that are still sold, see still_sold.py: a known price
+    of theirs is carried to the next one or the end, and single lines reveal it where a product seldom has more.
 
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic
@@ -75,27 +78,38 @@ def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule
     of 3.39 is estimated as 3.37 (usual price) and 3.11 (last price), a true mean sensitivity of 0.11 as 0.22 and 0.02.
     For products seen in 95 % of the periods the estimates with either price are within 0.07 of the truth.
     """
-    known = _known_prices(modal, periods, rule)
-    return _nearest(pl.concat([_own(known), *_carried(known, period, rule)]), periods)
+    stays = _is_one_of(staying)
+    known = _known_prices(modal, periods, rule, stays)
+    return _nearest(pl.concat([_own(known), *_carried(known, periods, period, rule, stays)]), periods)
 
 
-def offered_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
+def offered_shelf(
+    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, staying: pl.Series | None = None
+) -> pl.DataFrame:
     """Return the rows from which demand is learned, with the columns of imputed_shelf.
 
-    A product is on offer if it had a known price in one of the carry_periods before: the period's own sales do not
-    tell, and a period that is priced has no other evidence either. What came before a log's start nobody knows, so that
-    in its first carry_periods those after a period tell as well, where the product's first known price stands for the
-    usual one. Where no other period can tell, because the log has only one or carry_periods is 0, the own sales do.
+    A product is on offer if it had a known price in one of the carry_periods before, or in any period before if it is
+    one of the staying: the period's own sales do not tell, and a period that is priced has no other evidence either.
+    What came before a log's start nobody knows, so that in its first carry_periods those after a period tell as well,
+    where the product's first known price stands for the usual one. Where no other period can tell, because the log has
+    only one or carry_periods is 0, the own sales do.
     """
-    known = _known_prices(modal, periods, rule)
+    stays = _is_one_of(staying)
+    known = _known_prices(modal, periods, rule, stays)
     if len(periods) == 1 or rule.carry_periods == 0:
         return _nearest(_own(known), periods)
     reach = pl.duration(days=period.days * rule.carry_periods)
     is_early = pl.col("period") < pl.lit(periods[0]) + reach
     before, after = (pl.col("period").diff(step).abs().over("product_id") <= reach for step in (1, -1))
-    own = _own(known.filter(before.fill_null(False) | (after.fill_null(False) & is_early)))
-    earlier = [rows.filter(is_early) for rows in _carried(known, period, rule, back=True)]
-    return _nearest(pl.concat([own, *_carried(known, period, rule), *earlier]), periods)
+    is_later = stays & (pl.col("period") > pl.col("first"))
+    own = _own(known.filter(before.fill_null(False) | (after.fill_null(False) & is_early) | is_later))
+    earlier = [rows.filter(is_early) for rows in _carried_back(known, period, rule)]
+    return _nearest(pl.concat([own, *_carried(known, periods, period, rule, stays), *earlier]), periods)
+
+
+def _is_one_of(staying: pl.Series | None) -> pl.Expr:
+    """Return whether a product is one of those that are still sold."""
+    return pl.lit(False) if staying is None else pl.col("product_id").is_in(staying.implode())
 
 
 def period_context(context: pl.DataFrame, period: Period) -> pl.DataFrame:
@@ -139,13 +153,15 @@ def _mode(lines: pl.DataFrame, column: str, highest: bool) -> pl.LazyFrame:
     )
 
 
-def _known_prices(modal: pl.DataFrame, periods: list[date], rule: ShelfRule) -> pl.DataFrame:
+def _known_prices(modal: pl.DataFrame, periods: list[date], rule: ShelfRule, stays: pl.Expr) -> pl.DataFrame:
     """Return the prices that enough lines reveal, sorted, with what stands for an unknown price after and before.
 
     usual_*: the median of the last known ones. former_*: the usual one of the period before, or else the price itself.
     first: the first period in which the product had a known price.
     """
-    known = modal.filter(pl.col("lines") >= rule.min_lines, pl.col("period").is_in(periods)).drop("lines").sort(KEY)
+    usual_lines = pl.col("lines").median().over("product_id")
+    is_known = pl.col("lines") >= pl.when(stays).then(usual_lines.clip(1, rule.min_lines)).otherwise(rule.min_lines)
+    known = modal.filter(pl.col("period").is_in(periods)).filter(is_known).drop("lines").sort(KEY)
     usual = pl.col(PRICES).rolling_quantile(0.5, interpolation="higher", window_size=rule.usual_of, min_samples=1)
     known = known.with_columns(
         usual.over("product_id").name.prefix("usual_"), first=pl.col("period").min().over("product_id")
@@ -160,17 +176,33 @@ def _own(known: pl.DataFrame) -> pl.DataFrame:
     return known.select(*KEY, *PRICES, "first", price_age=pl.lit(0, pl.Int64))
 
 
-def _carried(known: pl.DataFrame, period: Period, rule: ShelfRule, back: bool = False) -> Iterator[pl.DataFrame]:
-    """Yield the rows that known prices lend to the carry_periods after them, or with `back` to those before them."""
-    kind, direction = ("former", -1) if back else ("usual", 1)
+def _carried(
+    known: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, stays: pl.Expr
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows that known prices lend to the carry_periods after them, or until the next one if products stay."""
     for age in range(1, rule.carry_periods + 1):
-        yield known.select(
-            "product_id",
-            pl.col("period") + pl.duration(days=direction * age * period.days),
-            *(pl.col(f"{kind}_{name}").alias(name) for name in PRICES),
-            "first",
-            price_age=pl.lit(age, pl.Int64),
-        )
+        yield _lent(known, "usual", pl.lit(age, pl.Int64), period.days)
+    until = pl.col("period").shift(-1).over("product_id").fill_null(periods[-1] + timedelta(days=period.days))
+    ages = pl.int_ranges(1, (until - pl.col("period")).dt.total_days() // period.days)
+    lasting = known.with_columns(age=ages).filter(stays).explode("age").drop_nulls("age")
+    yield _lent(lasting, "usual", pl.col("age"), period.days)
+
+
+def _carried_back(known: pl.DataFrame, period: Period, rule: ShelfRule) -> Iterator[pl.DataFrame]:
+    """Yield the rows that known prices lend to the carry_periods before them."""
+    for age in range(1, rule.carry_periods + 1):
+        yield _lent(known, "former", pl.lit(age, pl.Int64), -period.days)
+
+
+def _lent(known: pl.DataFrame, kind: str, age: pl.Expr, days: int) -> pl.DataFrame:
+    """Return the rows that known prices lend to the period `age` periods of so many days away."""
+    return known.select(
+        "product_id",
+        pl.col("period") + pl.duration(days=age * days),
+        *(pl.col(f"{kind}_{name}").alias(name) for name in PRICES),
+        "first",
+        price_age=age,
+    )
 
 
 def _nearest(rows: pl.DataFrame, periods: list[date]) -> pl.DataFrame:

@@ -5,17 +5,24 @@ import logging
 import shlex
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.context_rows import context_reports
-from gpu_pricer.data.earlier_values import doubts_of_older_log, values_of, with_earlier
+from gpu_pricer.data.earlier_values import (
+    COMPARED,
+    Values,
+    doubts_of_changed_products,
+    doubts_of_older_log,
+    values_of,
+    with_earlier,
+)
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
@@ -29,7 +36,10 @@ log = logging.getLogger(__name__)
 RULES = ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices", "completeness")
 """The keys of `data` that are rules of a Preparation."""
 
-OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), "summary.json", "quarantine"}
+EARLIER_PRODUCTS = "earlier_products.parquet"
+"""The catalog of the last preparation of an earlier day, in paths.data."""
+
+OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), EARLIER_PRODUCTS, "summary.json", "quarantine"}
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -93,8 +103,9 @@ def main(config: DictConfig) -> dict[str, object]:
     canonical = canonical_tables(inputs, rules, config.seed, day)
     _require_columns(canonical.tables["users"].columns, data["protected"])
     named = {name: data[name] for name in ("currency", "protected", "label")}
-    summary: dict[str, Any] = named | _compared(canonical.summary, inputs, _earlier(config.paths, source), period, day)
-    _write(directory, canonical, inputs, summary)
+    earlier = _earlier(config.paths, source, period, day)
+    summary: dict[str, Any] = named | _compared(canonical, inputs, earlier, period, day)
+    _write(directory, canonical, inputs, summary, None if earlier is None else earlier.products)
     log.info(
         "wrote %s products, %s choices of %s users to %s",
         *(f"{summary['rows'][name]:,}" for name in ("products", "choices", "users")),
@@ -114,33 +125,57 @@ def _warn_of_other_source(paths: DictConfig, source: DataSource | None) -> None:
     )
 
 
-def _earlier(paths: DictConfig, source: DataSource | None) -> dict[str, Any]:
-    """Return summary.json of the preparation before, {} where there is none that can be read, or of other data."""
-    before = recorded_source(paths)
+class _Earlier(NamedTuple):
+    """The last preparation of an earlier day, with which one is compared: its last whole period, values and catalog."""
+
+    last_period: str
+    values: Values
+    products: pl.DataFrame
+
+
+def _earlier(paths: DictConfig, source: DataSource | None, period: Period, day: date) -> _Earlier | None:
+    """Return what is compared with, None where nothing can be read, or is of other data or periods.
+
+    A preparation of the same day hands on what it was compared with, so that running it again tells the same.
+    """
+    before, folder = recorded_source(paths), Path(paths.data)
     if source is None or before is None or _location(before) != _location(source):
-        return {}
+        return None
     try:
-        return read_summary(Path(paths.data)) or {}
-    except InputError as error:
-        log.warning("nothing is compared with the preparation before: %s", error)
-        return {}
+        summary = read_summary(folder) or {}
+        if summary.get("period_days") != period.days:
+            return None
+        if summary.get("day") != day.isoformat():
+            products = pl.read_parquet(folder / "products.parquet", columns=[*COMPARED])
+            return _Earlier(summary["last_period"], summary.get("values", {}), products)
+        handed_on = summary["compared_with"]
+        return None if handed_on is None else _Earlier(**handed_on, products=pl.read_parquet(folder / EARLIER_PRODUCTS))
+    except (InputError, LookupError, OSError, *UNREADABLE) as error:
+        log.warning("nothing is compared with the preparation before: %s", first_line(error))
+        return None
 
 
 def _location(source: DataSource) -> list[str]:
-    """Return what says where the tables of a source are."""
-    return [source.data, *(word for word in source.words if word.startswith("data.path="))]
+    """Return what says which tables are read, and how; data.last_period says no more than until when."""
+    settings = (word.lstrip("+~") for word in source.words)
+    return [source.data, *(word for word in settings if word.startswith("data.") and "last_period" not in word)]
 
 
 def _compared(
-    summary: dict[str, Any], inputs: Inputs, earlier: dict[str, Any], period: Period, day: date
+    canonical: Canonical, inputs: Inputs, earlier: _Earlier | None, period: Period, day: date
 ) -> dict[str, Any]:
-    """Return the summary with what later preparations are compared with, and doubts about what is gone since."""
-    last, before = date.fromisoformat(summary["last_period"]), earlier.get("last_period")
-    values, doubts = with_earlier(values_of(inputs.tables, period, last, day), earlier.get("values", {}), day)
-    doubts += doubts_of_older_log(last, None if before is None else date.fromisoformat(before))
+    """Return the summary with what later preparations are compared with, and doubts about what changed since."""
+    summary = canonical.summary
+    last, before = date.fromisoformat(summary["last_period"]), {} if earlier is None else earlier.values
+    values, doubts = with_earlier(values_of(inputs.tables, period, last, day), before, day)
+    if earlier is not None:
+        doubts += doubts_of_older_log(last, date.fromisoformat(earlier.last_period))
+        doubts += doubts_of_changed_products(canonical.tables["products"], earlier.products)
     for doubt in doubts:
         log.warning("%s", doubt)
-    return summary | {"values": values, "doubts": [*summary["doubts"], *doubts]}
+    handed_on = None if earlier is None else {"last_period": earlier.last_period, "values": earlier.values}
+    own = {"day": day.isoformat(), "values": values, "compared_with": handed_on}
+    return summary | own | {"doubts": [*summary["doubts"], *doubts]}
 
 
 def _require_columns(users: list[str], protected: list[str]) -> None:
@@ -153,7 +188,10 @@ def _require_columns(users: list[str], protected: list[str]) -> None:
         )
 
 
-def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
+def _write(
+    directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object], earlier: pl.DataFrame | None
+) -> None:
+    """Write the tables; earlier: the catalog of the preparation that this one was compared with."""
     with replacing(directory, OUR_FILES) as fresh:
         for name, rows in canonical.summary["rows"].items():
             is_marked = name == "products" and VAT_RATE in canonical.tables[name].columns
@@ -162,6 +200,8 @@ def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[
             assert written == rows, f"canonical {name} has {written} rows instead of {rows}"
         for name, rows in inputs.quarantine.items():
             _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
+        if earlier is not None:
+            write_table(earlier, fresh / EARLIER_PRODUCTS)
         (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 

@@ -45,7 +45,6 @@ class Bounds:
     max_decrease_amount: float | None
     max_increase_amount: float | None
     anchor: dict[str, Any] | None
-    pack_sizes: dict[str, Any] | None
     min_days_between_changes: int | None
     min_change: float | None
     min_margin_rate: float | None
@@ -61,6 +60,7 @@ class Bounds:
     frozen: str | None
     max_changes: int | None
     max_segment_ratio: float | None
+    pack_sizes: dict[str, Any] | None = None  # absent from policies of versions that were scored before it was a rule
 
     def __post_init__(self) -> None:
         limits = {"max_decrease": (-100, 1), "max_increase": (-1, 100), "min_margin_rate": (-100, 0.99)}

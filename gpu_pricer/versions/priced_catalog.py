@@ -124,18 +124,18 @@ def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
 
 def _tell_packs(catalog: pl.DataFrame, packs: PackSizes) -> None:
     """Warn where no two packs of a line differ in size, and where today's prices break the order of sizes."""
-    pairs, broken = packs_in_disorder(catalog, packs)
-    if not pairs:
+    sizes, broken = packs_in_disorder(catalog, packs)
+    if not sizes:
         log.warning(
             "policy.bounds.pack_sizes limits no price: no two products of a category with the same %s differ in %s",
             packs.line, packs.size,
         )  # fmt: skip
     elif broken:
         log.warning(
-            "policy.bounds.pack_sizes: in %s of %s pairs of neighbouring sizes today's prices break the order, and the "
-            "new ones may break it too, though by no more; look whether %s is in one unit within each %s, and mend the "
-            "others with policy.overrides",
-            f"{broken:,}", f"{pairs:,}", packs.size, packs.line,
+            "policy.bounds.pack_sizes: for %s of %s packs with a smaller one today's prices break the order, and new "
+            "ones may break it too, though by no more; look whether %s is in one unit within each %s; where it is, set "
+            "one of the two prices with policy.overrides",
+            f"{broken:,}", f"{sizes:,}", packs.size, packs.line,
         )  # fmt: skip
 
 

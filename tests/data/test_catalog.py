@@ -5,7 +5,7 @@ import logging
 import polars as pl
 import pytest
 
-from gpu_pricer.data.catalog import CatalogRule, build_catalog
+from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
 from gpu_pricer.errors import InputError
@@ -58,6 +58,18 @@ def test_availability_is_the_share_of_the_last_periods_on_the_shelf(lines, weeks
     catalog = catalog_of(PRODUCT, lines({"week": 2}, {"week": 2}), weeks(8), periods=5)
 
     assert catalog["availability"].to_list() == [1 / 5]
+
+
+def test_products_in_stock_are_on_the_shelf_where_sales_are_rare_or_there_are_none_yet(lines, weeks):
+    sales = lines({"week": 0}, {"week": 0}, {"week": 5}, {"week": 5})
+    shop = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "price": [3.0, 4.0, 5.0]}
+    stocked = shop | {"stock": [3.0, 1.0, 0.0]}
+
+    assert catalog_of(shop, sales, weeks(12))["availability"].to_list() == [0.0, 0.0, 0.0]
+    assert catalog_of(stocked, sales, weeks(12))["availability"].to_list() == [1.0, 1.0, 0.0]
+    assert catalog_of(stocked | {"availability": [0.5, None, 1.0]}, sales, weeks(12))["availability"].to_list() == [
+        0.5, 1.0, 1.0,
+    ]  # fmt: skip
 
 
 def test_a_begun_period_gives_the_price_of_today_and_counts_with_its_share(lines, weeks):
@@ -252,3 +264,23 @@ def test_rates_beside_prices_without_vat_are_left_out(lines, weeks):
 def test_rates_that_leave_the_prices_open_are_refused(lines, weeks, rates, vat, message):
     with pytest.raises(InputError, match=message):
         catalog_of(PRODUCT | {"vat_rate": rates}, lines({}, {}), weeks(1), vat=vat)
+
+
+@pytest.mark.parametrize(
+    ("at_list", "others", "stated", "expected"),
+    [(12, 5, None, True), (12, 12, None, False), (8, 0, None, False), (12, 5, 2.0, False), (0, 12, None, False)],
+)
+def test_list_prices_are_those_of_today_where_most_products_were_last_sold_at_them(
+    lines, weeks, at_list, others, stated, expected
+):
+    """Of the products in `others` the last sale was a fifth below the list price, and an earlier one at it."""
+    count = at_list + others
+    sales = [{"week": 2, "product_id": n, "price": 2.0 if n < at_list else 1.6} for n in range(count)]
+    sales += [{"week": 1, "product_id": n, "price": 1.6 if n < at_list else 2.0} for n in range(count)]
+    products = pl.DataFrame(
+        {"product_id": range(count), "price": [stated] * count, "list_price": [2.0] * count},
+        schema_overrides={"price": pl.Float64},
+    )
+
+    assert charges_list_prices(products, modal_prices(lines(*sales)), weeks(3)) is expected
+    assert not charges_list_prices(products, modal_prices(lines(*sales)), weeks(1))

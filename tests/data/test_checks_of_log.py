@@ -128,12 +128,24 @@ def test_products_that_the_list_has_no_more_are_a_doubt(earlier, lately, is_told
     )
 
 
-def test_an_unknown_product_in_the_future_does_not_hide_those_of_the_last_week():
+def test_a_line_in_the_future_does_not_hide_the_unknown_products_of_the_last_week():
     days = [datetime(2025, 1, 6) + timedelta(days=day) for day in range(28)]
-    unknown = [*days[-7:], datetime(2035, 1, 1)]
-    invalid = pl.DataFrame({"time": unknown}).with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN))
-    checked = Checked(pl.DataFrame({"time": days}), invalid, {PRODUCT_IS_KNOWN: 8}, frozenset())
+    unknown = pl.DataFrame({"time": [*days[-7:], datetime(2035, 1, 1)]}).with_columns(
+        pl.lit("invalid").alias(PRODUCT_IS_KNOWN), time_has_come=pl.Series(["valid"] * 7 + ["invalid"])
+    )
+    broken = {PRODUCT_IS_KNOWN: 8, "time_has_come": 1}
 
-    (doubt,) = doubts_of_unknown(checked, "sales.csv", WEEK)
+    (doubt,) = doubts_of_unknown(Checked(pl.DataFrame({"time": days}), unknown, broken, frozenset()), "s.csv", WEEK)
 
-    assert doubt.startswith("50% of the lines of the last 7 days of sales.csv")
+    assert doubt.startswith("50% of the lines of the last 7 days of s.csv")
+
+
+def test_a_week_without_any_known_product_is_told():
+    days = [datetime(2025, 1, 6) + timedelta(days=day) for day in range(28)]
+    unknown = pl.DataFrame({"time": days[-7:]}).with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN))
+
+    (doubt,) = doubts_of_unknown(
+        Checked(pl.DataFrame({"time": days[:-7]}), unknown, {PRODUCT_IS_KNOWN: 7}, frozenset()), "s.csv", WEEK
+    )
+
+    assert doubt.startswith("100% of the lines of the last 7 days of s.csv are of products that the list of products")

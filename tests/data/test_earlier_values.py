@@ -5,7 +5,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.data.earlier_values import REMEMBERED, doubts_of_older_log, values_of, with_earlier
+from gpu_pricer.data.earlier_values import (
+    REMEMBERED,
+    doubts_of_changed_products,
+    doubts_of_older_log,
+    values_of,
+    with_earlier,
+)
 from gpu_pricer.tables.periods import Period
 
 WEEK, LAST, DAY = Period("1w"), date(2025, 3, 3), date(2025, 3, 12)
@@ -63,7 +69,7 @@ def test_values_that_are_gone_are_named(shop, told):
     assert doubts == []
 
     assert compared(1, shop, earlier)[1] == [
-        f"less than half of the values of earlier days are left in {told}: look whether they are still delivered"
+        f"less than half of the values of earlier days are left in {told}: look whether the export still has them"
     ]
 
 
@@ -117,6 +123,52 @@ def test_a_log_that_ends_before_the_one_before_is_a_doubt():
     ]
 
 
-@pytest.mark.parametrize("earlier", [None, date(2025, 3, 3), date(2025, 2, 24)])
+@pytest.mark.parametrize("earlier", [date(2025, 3, 3), date(2025, 2, 24)])
 def test_a_log_that_goes_on_is_none(earlier):
     assert doubts_of_older_log(date(2025, 3, 3), earlier) == []
+
+
+CATALOG = pl.DataFrame(
+    {"product_id": range(100), "category_id": "tea", "price": 3.0, "cost": 1.0, "cost_source": "given"}
+)
+FIRST = pl.col("product_id")
+
+
+def with_changed(column, value, products):
+    """The catalog with another value in the first products."""
+    return CATALOG.with_columns(pl.when(FIRST.is_between(0, products - 1)).then(value).otherwise(column).alias(column))
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (with_changed("cost", 4.25, 11), "11 of 100 products have a cost that is more than 1.5 times that of the prep"),
+        (with_changed("cost", 0.5, 11), "11 of 100 products have a cost that is more than 1.5 times that of the prep"),
+        (with_changed("price", 12.0, 11), "11 of 100 products have a price that is more than 1.5 times that of the pr"),
+        (
+            with_changed("category_id", pl.lit("ham"), 11),
+            "11 products are in another category than in the preparation before, such as 0 in ham instead of tea: look",
+        ),
+    ],
+)
+def test_products_that_changed_unusually_are_told(now, told):
+    (doubt,) = doubts_of_changed_products(now, CATALOG)
+
+    assert doubt.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        CATALOG,
+        CATALOG.head(10),
+        with_changed("cost", 4.25, 10),
+        with_changed("cost", 1.5, 100),
+        with_changed("cost", 4.25, 100).with_columns(cost_source=pl.lit("assumed")),
+        with_changed("category_id", pl.lit("ham"), 10),
+        with_changed("category_id", pl.lit("ham"), 100),
+        with_changed("cost", 4.25, 50).with_columns(FIRST.cast(pl.String)),
+    ],
+)
+def test_usual_changes_are_none(now):
+    assert doubts_of_changed_products(now, CATALOG) == []

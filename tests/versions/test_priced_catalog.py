@@ -60,7 +60,7 @@ def test_a_bound_that_may_have_been_meant_in_percent_is_said(tmp_path, caplog, r
         ),
         (
             {"pack_sizes": {"line": "brand", "size": "size"}},
-            "policy.bounds.pack_sizes: in 2 of 2 pairs of neighbouring sizes today's prices break the order",
+            "policy.bounds.pack_sizes: for 2 of 2 packs with a smaller one today's prices break the order, and",
         ),
         ({"pack_sizes": {"line": "brand", "size": "price"}}, None),
     ],

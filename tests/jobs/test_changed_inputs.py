@@ -40,6 +40,7 @@ def test_a_table_and_a_column_that_are_gone_are_told(night):
     (doubt,) = night(lacking, LATER)
 
     assert doubt.startswith(f"{LOST}users (0 instead of 25 on 2024-02-14), transactions.list_price (0 instead of ")
+    assert night(lacking, LATER) == [doubt]  # and again, where the night is run again
     assert night(lacking, "2024-02-16") == [doubt]
     assert night(shop, "2024-02-17") == []
 
