@@ -32,7 +32,13 @@ def doubts_of(
     of_sales = (metrics.get("price_response") or {}).get("doubts") or []
     is_rationed = outlook is not None and outlook.is_rationed
     of_units = [] if sold is None or is_rationed else _of_units(units, sold)
-    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_response(outlook)]
+    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_response(outlook, _lacks_list_prices(summary))]
+
+
+def _lacks_list_prices(summary: Mapping[str, Any]) -> bool:
+    """Return whether no line of the last whole period has a list price."""
+    values = summary.get("values") or {}
+    return any(name in values and f"{name}.list_price" not in values for name in ("transactions", "offers"))
 
 
 def _of_units(units: float, sold: RecentSales) -> list[str]:
@@ -57,11 +63,16 @@ def _of_units(units: float, sold: RecentSales) -> list[str]:
     ]
 
 
-def _of_response(outlook: Outlook | None) -> list[str]:
-    """Return what is to say where the log cannot support the prices: of most categories, or of many of the units."""
+def _of_response(outlook: Outlook | None, lacks_list_prices: bool) -> list[str]:
+    """Return what is to say where the log cannot support the prices: of most categories, or of many of the units.
+
+    lacks_list_prices: of the lines of sales. With them, products that are seldom bought teach too.
+    """
     if outlook is None:
         return []
-    doubts = []
+    doubts, remedy = [], "a price test teaches it (gpu-pricer pricetest)"
+    if lacks_list_prices:
+        remedy = f"list prices on the lines of sales (column list_price) let more products teach it, and {remedy}"
     if 2 * outlook.vague > outlook.categories:
         doubts.append(
             f"most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price "
@@ -76,7 +87,6 @@ def _of_response(outlook: Outlook | None) -> list[str]:
     if outlook.borrowed >= MUCH_UNTAUGHT:
         doubts.append(
             f"{outlook.borrowed:.0%} of the units expected at today's prices are in categories whose price response "
-            "is more that of other categories than what their own sales tell: a price test teaches it "
-            "(gpu-pricer pricetest)"
+            f"is more that of other categories than what their own sales tell: {remedy}"
         )
     return doubts

@@ -180,7 +180,7 @@ def test_page_says_where_the_price_response_comes_from():
     assert some == (
         "In 1 category, with 89 % of the units, more than half of the estimated price response comes from the "
         "category's own sales history. In 1 other it comes mostly from the average over categories. "
-        "2 categories had no sales history to learn from."
+        "In 2 categories too few periods show the prices of the products to learn from: they have the average response."
     )
     assert none == (
         "In no category does its own sales history decide the estimate of the price response: it comes mostly from "

@@ -19,6 +19,22 @@ def test_every_source_is_told_in_turn():
     assert [doubt.split(" of ")[0] for doubt in found[2:]] == ["most", "30%", "40%"]
 
 
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        ({"transactions": 9, "transactions.price": 9}, True),
+        ({"offers": 9, "transactions": 9, "transactions.list_price": 9}, True),
+        ({"transactions": 9, "transactions.list_price": 9}, False),
+        ({}, False),
+    ],
+)
+def test_list_prices_are_asked_for_where_no_line_has_one(values, is_told):
+    (doubt,) = doubts_of(replace(WELL_KNOWN, borrowed=0.4), {"values": values}, {})
+
+    assert ("list prices on the lines of sales (column list_price) let more products teach it" in doubt) is is_told
+    assert doubt.endswith("a price test teaches it (gpu-pricer pricetest)")
+
+
 @pytest.mark.parametrize("outlook", [None, WELL_KNOWN])
 def test_without_doubts_nothing_is_told(outlook):
     assert doubts_of(outlook, {}, {}) == []
