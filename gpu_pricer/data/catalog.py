@@ -94,7 +94,7 @@ def charges_list_prices(products: pl.DataFrame, modal: pl.DataFrame, recent: Col
     """Return whether the list price of products is what shoppers pay where products state no price.
 
     It is if most such products that were sold in the recent periods were sold at it last. A cut or a price of long ago
-    is then not taken for today's price.
+    is then not taken for today's price. recent: the fewer, the sooner it is seen that new prices are not in the list.
     """
     stated = products.filter(pl.col("price").is_null()).select("product_id", stated="list_price").drop_nulls()
     sold = _last_prices(modal.filter(pl.col("period").is_in(list(recent)))).join(stated, on="product_id")

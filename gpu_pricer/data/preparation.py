@@ -137,7 +137,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal, doubts = _offered(sales, training, inputs, rules)
-    if charges_list_prices(offered, modal, calendar.recent(rules.catalog.availability_periods)):
+    if charges_list_prices(offered, modal, calendar.recent(1)):
         offered = _at_list_prices(offered)
         inputs = replace(inputs, tables=inputs.tables | {"products": _at_list_prices(inputs.tables["products"])})
     warn_of_unlike_list_prices(sales)
