@@ -188,6 +188,31 @@ def test_sales_of_a_period_never_tell_that_the_product_was_on_offer_then(lines, 
     assert offered(sales, weeks(12)) == [(5, 2.0, 1), (6, 2.0, 2), (10, 2.0, 1), (11, 2.0, 2)]
 
 
+def test_products_that_are_still_sold_are_on_offer_from_the_first_sale_to_the_end(lines, weeks):
+    """One line each in weeks 2, 5 and 10, which reveal no price of another product with the same lines."""
+    sold = ((week, price, product) for week, price in ((2, 2.0), (5, 3.0), (10, 4.0)) for product in (10, 11))
+    sales = lines(*({"week": week, "price": price, "product_id": product} for week, price, product in sold))
+    rule, staying = ShelfRule(2, 1, 1), pl.Series([10])
+
+    shelf = offered_shelf(modal_prices(sales), weeks(13), WEEK, rule, staying)
+
+    assert shelf["product_id"].unique().to_list() == [10]
+    week = (shelf["period"] - weeks(1)[0]).dt.total_days() // 7
+    assert week.to_list() == list(range(3, 13))  # the first sale's own week tells of none
+    assert shelf["price"].to_list() == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 4.0, 4.0, 4.0]
+    assert shelf["price_age"].to_list() == [1, 2, 0, 1, 2, 3, 4, 0, 1, 2]
+    known = imputed_shelf(modal_prices(sales), weeks(13), WEEK, rule, staying)
+    assert known.filter(pl.col("period") > weeks(3)[2]).equals(shelf)
+
+
+def test_single_lines_of_what_often_has_more_reveal_no_price(lines, weeks):
+    sales = lines(*[{"week": week, "price": 2.0} for week in (0, 1, 2) for _ in range(3)], {"week": 3, "price": 1.0})
+
+    shelf = imputed_shelf(modal_prices(sales), weeks(5), WEEK, ShelfRule(2, 1, 1), pl.Series([10]))
+
+    assert shelf["price"].to_list() == [2.0] * 5
+
+
 @settings(deadline=None, max_examples=30)
 @given(sold=st.lists(st.booleans(), min_size=3, max_size=14), carry_periods=st.integers(1, 4), data=st.data())
 def test_whether_a_product_is_on_offer_does_not_depend_on_the_period_s_own_sales(sold, carry_periods, data):
