@@ -600,3 +600,29 @@ def test_a_log_that_lacks_most_of_its_last_week_is_refused_where_levels_are_lear
         prepare(short)
     for accepted in ("data.completeness.least_share=0.2", "data.choices.outside_option=false"):
         assert (prepare(short, accepted) / "summary.json").is_file()
+
+
+def test_list_prices_of_products_are_todays_where_shoppers_pay_them(prepare):
+    """Of 14 products one was cut in the last week, and one was last sold weeks ago at another price."""
+    days = [date(2024, 1, 1) + timedelta(days=day) for day in range(42)]
+    rows = [
+        (
+            (user + 3 * product + day.toordinal()) % 30,
+            product,
+            day,
+            1,
+            1.5 if product == 0 and day >= days[35] else 1.8 if product == 11 else 2.0,
+        )
+        for day in days
+        for product in range(14)
+        for user in range(3)
+        if product != 11 or day < days[14]
+    ]
+    lines = pl.DataFrame(rows, schema=["user_id", "product_id", "time", "quantity", "price"], orient="row")
+    products = pl.DataFrame({"product_id": range(14), "category_id": "A", "list_price": 2.0, "cost": 1.0})
+
+    catalog = read_table(
+        prepare({"transactions": lines, "products": products}) / "products.parquet", SCHEMAS["products"]
+    )
+
+    assert catalog["price"].to_list() == [2.0] * 14

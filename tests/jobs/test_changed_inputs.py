@@ -52,10 +52,14 @@ def test_a_log_that_has_lost_its_last_week_is_told(night):
     assert night(shop | {"transactions": lines.filter(time < time.max())}, LATER) == []
     shop["transactions"] = lines.filter(time < time.max().dt.truncate("1w") - timedelta(weeks=1))
 
-    assert night(shop, LATER) == [
+    told = night(shop, LATER)
+
+    assert told == [
         "the last whole period is that from 2024-01-29, where the preparation before had that from 2024-02-05: look "
         "whether the newest sales are missing"
     ]
+    assert night(shop, LATER) == told  # and again, where the night is run again
+    assert night(shop, "2024-02-16") == []
 
 
 def test_another_shop_is_not_compared(night):
@@ -65,6 +69,14 @@ def test_another_shop_is_not_compared(night):
 
     assert night(lacking, LATER, folder="others") == []
     assert night(lacking, LATER) == []  # nor with the shop before that
+
+
+def test_a_preparation_of_other_periods_is_not_compared(night, tmp_path):
+    night(tables())
+    path = tmp_path / "work/data/summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"period_days": 1}))
+
+    assert night({name: tables()[name] for name in ("transactions", "products")}, LATER) == []
 
 
 def test_a_damaged_summary_is_not_compared(night, gpu_pricer, tmp_path):

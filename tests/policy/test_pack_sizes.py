@@ -136,6 +136,18 @@ def test_a_wrong_price_between_leaves_the_order_of_the_others():
     assert large[1] / 3 <= small[0] * CLOSE
 
 
+def test_the_dearest_of_all_larger_sizes_counts_per_unit():
+    """Per unit they cost 2.00, 1.20 and 1.50."""
+    small, *_ = limits_of([("a", "x", 1, 2.0), ("a", "x", 2, 2.4), ("a", "x", 3, 4.5)])
+
+    assert small[0] == pytest.approx(math.sqrt(2.0 * 1.5))
+
+
+def test_prices_with_parts_of_a_cent_are_rounded_as_the_other_rules_do():
+    """The smaller pack costs more, so that the price of today is the floor of the larger one."""
+    assert limits_of([("a", "x", 1, 4.0), ("a", "x", 2, 3.114)])[1][0] == 3.11
+
+
 def test_sizes_that_break_the_order_with_a_smaller_one_are_counted():
     rows = [("a", "x", 1, 2.0), ("a", "x", 2, 5.0), ("a", "x", 3, 6.0), ("a", "y", 1, 1.0), ("a", "y", 2, 1.5)]
 
