@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
-from gpu_pricer.data.still_sold import in_stock
+from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.list_price import ROUNDING, not_below_price
@@ -33,7 +33,8 @@ class CatalogRule:
     cost_ratio: unit cost over list price, or over price if there is no list price, both without VAT; null: no cost is
         assumed.
     availability_periods: the number of last periods; availability is the share of them with the product on the shelf, 1
-        for products in stock (see still_sold.py). A period that has begun counts with the share of it that has passed.
+        for products in stock and 0 for those that are sold out or have left (see still_sold.py). A period that has
+        begun counts with the share of it that has passed.
     price_includes_vat: whether all prices, those of the sales too, include VAT; costs never do. null: not stated, which
         is refused where the products have VAT rates.
     vat_rate: the rate, such as 0.19, of products that have none; null: a missing rate is an error.
@@ -55,6 +56,7 @@ def build_catalog(
     products: pl.DataFrame,
     modal: pl.DataFrame,
     shelf: pl.DataFrame,
+    still: StillSold,
     calendar: Calendar,
     rule: CatalogRule,
     categories: CategoryRule,
@@ -74,7 +76,10 @@ def build_catalog(
         products.select(Products.column_names())
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
-        .with_columns(is_in_stock=pl.col("product_id").is_in(in_stock(products, modal, calendar.all).implode()))
+        .with_columns(
+            is_off=pl.col("product_id").is_in(still.off_shelf.implode()),
+            is_in_stock=pl.col("product_id").is_in(still.staying.implode()),
+        )
     )
     _warn_of_lower_list_prices(stated)
     today = _with_prices_of_today(stated)
@@ -119,7 +124,9 @@ def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
         stated.with_columns(
             pl.coalesce("price", "price_on_shelf", "price_sold").alias("price"),
             pl.coalesce("list_price", "list_price_on_shelf", "list_price_sold").alias("list_price"),
-            pl.coalesce("availability", pl.when("is_in_stock").then(1.0), "share", 0.0).alias("availability"),
+            pl.coalesce("availability", pl.when("is_off").then(0.0).when("is_in_stock").then(1.0), "share", 0.0).alias(
+                "availability"
+            ),
         )
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())

@@ -41,7 +41,7 @@ from gpu_pricer.data.shelf import (
     with_context,
 )
 from gpu_pricer.data.short_ids import with_ids_as_given
-from gpu_pricer.data.still_sold import in_stock
+from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
@@ -143,15 +143,16 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     warn_of_unlike_list_prices(sales)
     doubts = [*inputs.doubts, *doubts]
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
-    staying = None if is_offers else in_stock(inputs.tables["products"], modal, calendar.all)
+    still = StillSold.of(offered, modal, calendar, is_stated=is_offers)
     shown, offers = (
-        find(modal, calendar.all, rules.period, shelf_rule, staying) for find in (imputed_shelf, offered_shelf)
+        find(modal, calendar.all, rules.period, shelf_rule, None if is_offers else still)
+        for find in (imputed_shelf, offered_shelf)
     )
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
     prices = offers.filter(pl.col("period") <= periods[-1])
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
-    products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
+    products = build_catalog(offered, modal, shown, still, calendar, rules.catalog, rules.categories)
     categories = _categories(products)
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)

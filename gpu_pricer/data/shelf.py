@@ -16,6 +16,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from gpu_pricer.checks import require_integer
+from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.tables.list_price import not_below_price
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.schemas import PRICE_GROUP, PROMOTIONS, USUAL, Offers, Shelf
@@ -62,15 +63,16 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def imputed_shelf(
-    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, staying: pl.Series | None = None
+    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, still: StillSold | None = None
 ) -> pl.DataFrame:
     """Return price, list_price and price_age for each product_id and period with a known or a carried price, sorted.
 
     It is what is known of a period after it, so it tells what will be on offer next, but nothing about who buys.
     modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
     that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
-    that the product was bought. staying: product_id of products that are still sold, see still_sold.py: a known price
-    of theirs is carried to the next one or the end, and single lines reveal it where a product seldom has more.
+    that the product was bought. still: what stock and silences say, see still_sold.py. A known price
+    of products that stay is carried to the next one or the end, and single lines reveal it where a product seldom has
+    more; those that have left are not on the shelf any more.
 
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic
@@ -78,23 +80,25 @@ def imputed_shelf(
     of 3.39 is estimated as 3.37 (usual price) and 3.11 (last price), a true mean sensitivity of 0.11 as 0.22 and 0.02.
     For products seen in 95 % of the periods the estimates with either price are within 0.07 of the truth.
     """
-    stays = _is_one_of(staying)
+    stays = _stays(still)
     known = _known_prices(modal, periods, rule, stays)
-    return _nearest(pl.concat([_own(known), *_carried(known, periods, period, rule, stays)]), periods)
+    rows = _nearest(pl.concat([_own(known), *_carried(known, periods, period, rule, stays)]), periods)
+    return _until_left(rows, still)
 
 
 def offered_shelf(
-    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, staying: pl.Series | None = None
+    modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, still: StillSold | None = None
 ) -> pl.DataFrame:
     """Return the rows from which demand is learned, with the columns of imputed_shelf.
 
     A product is on offer if it had a known price in one of the carry_periods before, or in any period before if it is
-    one of the staying: the period's own sales do not tell, and a period that is priced has no other evidence either.
+    one of those that stay: the period's own sales do not tell, and a period that is priced has no other evidence
+    either. Only the end of a product that never came back is known from later periods.
     What came before a log's start nobody knows, so that in its first carry_periods those after a period tell as well,
     where the product's first known price stands for the usual one. Where no other period can tell, because the log has
     only one or carry_periods is 0, the own sales do.
     """
-    stays = _is_one_of(staying)
+    stays = _stays(still)
     known = _known_prices(modal, periods, rule, stays)
     if len(periods) == 1 or rule.carry_periods == 0:
         return _nearest(_own(known), periods)
@@ -104,12 +108,17 @@ def offered_shelf(
     is_later = stays & (pl.col("period") > pl.col("first"))
     own = _own(known.filter(before.fill_null(False) | (after.fill_null(False) & is_early) | is_later))
     earlier = [rows.filter(is_early) for rows in _carried_back(known, period, rule)]
-    return _nearest(pl.concat([own, *_carried(known, periods, period, rule, stays), *earlier]), periods)
+    rows = _nearest(pl.concat([own, *_carried(known, periods, period, rule, stays), *earlier]), periods)
+    return _until_left(rows, still)
 
 
-def _is_one_of(staying: pl.Series | None) -> pl.Expr:
+def _stays(still: StillSold | None) -> pl.Expr:
     """Return whether a product is one of those that are still sold."""
-    return pl.lit(False) if staying is None else pl.col("product_id").is_in(staying.implode())
+    return pl.lit(False) if still is None else pl.col("product_id").is_in(still.staying.implode())
+
+
+def _until_left(rows: pl.DataFrame, still: StillSold | None) -> pl.DataFrame:
+    return rows if still is None else still.until_left(rows)
 
 
 def period_context(context: pl.DataFrame, period: Period) -> pl.DataFrame:
