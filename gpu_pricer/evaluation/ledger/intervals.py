@@ -24,15 +24,17 @@ def normal_interval(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray,
     return mean - reach, mean + reach
 
 
-def drift(units: np.ndarray, visits: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """Return the relative variance [n] of the units per visit from period to period, beyond chance; at least 0.
+def drift(ratio: np.ndarray, by_chance: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the relative variance [n] of demand from period to period, beyond chance; at least 0.
 
-    units [n, T]: of n groups in T periods. visits [T]. dispersion [n]: variance of the units over their mean by chance.
+    ratio [n, T]: demand of n groups in T periods, in any unit; by_chance [n, T]: its variance by chance; counts bool
+    [n, T]: the periods that count. NaN where fewer than two do.
     """
-    if units.shape[1] < 2:
-        return np.zeros(len(units))
-    rate = units / visits
-    mean = rate.mean(axis=1)
-    by_chance = (dispersion[:, None] * units / visits**2).mean(axis=1)
-    beyond = np.maximum(rate.var(axis=1, ddof=1) - by_chance, 0.0)
-    return np.divide(beyond, mean**2, out=np.zeros(len(units)), where=mean > 0)
+    periods = counts.sum(axis=1)
+    is_known = periods > 1
+    number = np.where(is_known, periods, 2)
+    mean = ratio.sum(axis=1, where=counts) / number
+    variance = np.sum((ratio - mean[:, None]) ** 2, axis=1, where=counts) / (number - 1)
+    beyond = np.maximum(variance - by_chance.sum(axis=1, where=counts) / number, 0.0)
+    relative = np.divide(beyond, mean**2, out=np.zeros(len(ratio)), where=mean > 0)
+    return np.where(is_known, relative, np.nan)

@@ -2,25 +2,23 @@
 
 A promise is for the visits that the demand model expects in a period. It is scaled to the visits that came, so that a
 week with few shoppers does not count as a broken promise. Its interval holds the chance of single purchases (a compound
-Poisson sum, whose dispersion is that of the log's lines), the drift of demand from period to period before the prices
-came into force, and the posterior of the price response. The interval of the outcome holds the chance alone.
+Poisson sum, whose dispersion is that of the log's lines), the drift of the market before the prices came into force
+(see market_drift), and the posterior of the price response. The interval of the outcome holds the chance alone.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.ledger.intervals import drift, normal_interval, predicted_interval
+from gpu_pricer.evaluation.ledger.intervals import normal_interval, predicted_interval
 from gpu_pricer.evaluation.ledger.judged import COUNTS, with_counts
+from gpu_pricer.evaluation.ledger.market_drift import market_drift
 from gpu_pricer.evaluation.ledger.sales_log import SalesLog
 from gpu_pricer.evaluation.ledger.words import verdict
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.published.promises import PROMISED, InForce, Promise
-
-MOST_PERIODS = 26
-"""Periods before a version from which the drift of demand is estimated."""
 
 
 def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_applied: float) -> pl.DataFrame:
@@ -49,7 +47,7 @@ def products_left_out(promises: Sequence[tuple[InForce, Promise]], log: SalesLog
     What was sold of a product that is taken out of the products table is not in the log, not even that of earlier days.
     """
     lost = [
-        promise.products.filter(~pl.col("product_id").is_in(log.products.implode()))["product_id"]
+        promise.products.filter(~pl.col("product_id").is_in(log.products["product_id"].implode()))["product_id"]
         for in_force, promise in promises
         if _days(in_force, log) > 0
     ]
@@ -58,7 +56,7 @@ def products_left_out(promises: Sequence[tuple[InForce, Promise]], log: SalesLog
 
 def _of_known_products(promise: Promise, log: SalesLog) -> Promise:
     """Return what is promised of the products that the log knows."""
-    known = pl.col("product_id").is_in(log.products.implode())
+    known = pl.col("product_id").is_in(log.products["product_id"].implode())
     return promise._replace(products=promise.products.filter(known))
 
 
@@ -78,7 +76,8 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
     lines = _lines(log.sales, promise)
     found = _promised(promise).join(_sums(lines, is_in_force), on="group", how="left")
     chance = _dispersion(lines, found["group"])
-    drifting = _drift(lines, log, in_force.since, promise.period_days, found["group"], chance[:, 0])
+    drift = market_drift(log, promise, in_force.since, periods)
+    drifting = np.array([drift[name] for name in found["group"]])
     columns: dict[str, np.ndarray] = {}
     for k, measure in enumerate(PROMISED):
         per_period = found[measure].to_numpy()
@@ -186,27 +185,6 @@ def _dispersion(lines: pl.DataFrame, group: pl.Series) -> np.ndarray:
     rest = every.row(0) if every.height else (1.0, 1.0, 1.0)
     rows = group.to_frame("group").join(found, on="group", how="left", maintain_order="left").select(*over)
     return rows.with_columns(pl.col(name).fill_null(value) for name, value in zip(over, rest, strict=True)).to_numpy()
-
-
-def _drift(
-    lines: pl.DataFrame, log: SalesLog, since: date, period_days: int, group: pl.Series, dispersion: np.ndarray
-) -> np.ndarray:
-    """Return the relative variance [n] of each group's units per visit in the whole periods before a day."""
-    before = log.visits.filter(pl.col("period") <= since - timedelta(days=period_days)).tail(MOST_PERIODS)
-    if before.height < 2:
-        return np.zeros(len(group))
-    start = before["period"].min()
-    index = ((pl.col("day") - pl.lit(start)).dt.total_days() // period_days).alias("index")
-    end = before["period"].max() + timedelta(days=period_days)  # type: ignore[operator]
-    sold = (
-        lines.filter(pl.col("day") >= start, pl.col("day") < end)
-        .group_by("group", index, maintain_order=True)
-        .agg(pl.col("actual_units").sum())
-    )
-    cells = before.select(index=(pl.col("period") - pl.lit(start)).dt.total_days() // period_days)
-    grid = group.to_frame("group").join(cells, how="cross", maintain_order="left_right")
-    units = grid.join(sold, on=["group", "index"], how="left", maintain_order="left")["actual_units"].fill_null(0.0)
-    return drift(units.to_numpy().reshape(len(group), before.height), before["visits"].to_numpy(), dispersion)
 
 
 def _spread(promise: Promise, group: pl.Series, measure: str) -> np.ndarray:

@@ -7,20 +7,21 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.tables.schemas import category_key
 
 
 class SalesLog(NamedTuple):
     """What was sold and who came.
 
     sales: day, product_id (text), price, units, squared_units (sum over lines). shoppers: day, users. visits: period
-    (first day) and visits, of the whole periods that have visits. products: product_id (text) of all products whose
-    sales the log can hold; `prepare` sets aside the lines of others.
+    (first day) and visits, of the whole periods that have visits. products: product_id (text, unique) and category_id
+    of all products whose sales the log can hold; `prepare` sets aside the lines of others.
     """
 
     sales: pl.DataFrame
     shoppers: pl.DataFrame
     visits: pl.DataFrame
-    products: pl.Series
+    products: pl.DataFrame
 
     @property
     def first_day(self) -> date:
@@ -62,6 +63,5 @@ def read_sales_log(directory: Path) -> SalesLog:
             f"{directory} must hold what `gpu-pricer prepare` writes, found: {first_line(error)}: run it again"
         ) from error
     visits = visits.group_by("period").agg(visits=pl.len()).sort("period")
-    return SalesLog(
-        sales.cast({"product_id": pl.String}), shoppers, visits, products["product_id"].cast(pl.String).unique()
-    )
+    products = products.select(pl.col("product_id").cast(pl.String), category_key()).unique("product_id")
+    return SalesLog(sales.cast({"product_id": pl.String}), shoppers, visits, products)

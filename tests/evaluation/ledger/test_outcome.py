@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from gpu_pricer.evaluation.ledger import (
@@ -67,7 +68,7 @@ def drawn_log(rng, price=PRICE, demand=1.0, users=USERS, days=7 * WEEKS):
         sales,
         pl.DataFrame(shoppers, schema={"day": pl.Date, "users": pl.Int64}, orient="row"),
         pl.DataFrame({"period": weeks, "visits": visits}),
-        pl.Series([f"p{k}" for k in range(6)]),
+        promise().products.select("product_id", "category_id"),
     )
 
 
@@ -89,12 +90,14 @@ def test_interval_covers_the_outcome_about_as_often_as_it_says_where_the_model_i
 def test_delisted_product_counts_neither_as_promised_nor_as_sold():
     log, bestseller = drawn_log(np.random.default_rng(3)), "p0"
     is_kept = pl.col("product_id") != bestseller
-    delisted = log._replace(sales=log.sales.filter(is_kept), products=log.products.filter(log.products != bestseller))
+    delisted = log._replace(sales=log.sales.filter(is_kept), products=log.products.filter(is_kept))
     smaller = promise()._replace(products=promise().products.filter(is_kept))
 
     found = ledger_of([(IN_FORCE, promise())], delisted, 0.8)
 
-    assert found.equals(ledger_of([(IN_FORCE, smaller)], log, 0.8))
+    assert found.equals(ledger_of([(IN_FORCE, smaller)], delisted, 0.8))
+    is_sum = ~cs.matches("^(units|revenue|profit)_(low|high)$")  # drift is that of all products of the log
+    assert found.select(is_sum).equals(ledger_of([(IN_FORCE, smaller)], log, 0.8).select(is_sum))
     assert total(found)["actual_units"] == pytest.approx(total(found)["expected_units"], rel=0.1)
     still_known = delisted._replace(products=log.products)
     assert total(ledger_of([(IN_FORCE, promise())], still_known, 0.8))["verdict"] == MISSED
@@ -270,7 +273,7 @@ def test_drift_of_the_whole_periods_before_widens_the_promise():
         pl.DataFrame({"day": weeks, "product_id": "p0", "price": 2.0, "units": weekly, "squared_units": 0.0}),
         pl.DataFrame({"day": weeks, "users": USERS}),
         pl.DataFrame({"period": weeks, "visits": USERS}),
-        pl.Series(["p0"]),
+        pl.DataFrame({"product_id": ["p0"], "category_id": ["a"]}),
     )
     only = promise()._replace(products=promise().products.head(1))
 
@@ -285,11 +288,11 @@ def test_drift_of_the_whole_periods_before_widens_the_promise():
 
 def test_drift_is_the_variance_beyond_chance():
     rng = np.random.default_rng(10)
-    visits = np.full(400, 100.0)
     steady = rng.poisson(500, 400).astype(float)
     moving = rng.poisson(500 * rng.lognormal(0, 0.2, 400)).astype(float)
+    units = np.array([steady, moving, np.zeros(400)])
 
-    found = drift(np.array([steady, moving, np.zeros(400)]), visits, np.ones(3))
+    found = drift(units, units, np.ones(units.shape, bool))
 
     assert found[0] < 0.001
     assert found[1] == pytest.approx(0.04, rel=0.3)
