@@ -17,7 +17,8 @@ ANCHOR_PRICE, DAYS_SINCE_CHANGE = "anchor_price", "days_since_change"
 class Anchor:
     """A price of each product, and how far the product's new price may lie from it.
 
-    column: the catalog's column that holds the anchor; or days: the anchor is the price of so many days ago.
+    column: the catalog's column that holds the anchor; or days: the anchor is the price of so many days ago, or the
+    price that the shop itself set last since then (tables/version/price_history.py says which prices are its own).
     max_decrease, max_increase: the largest distance as a share of the anchor; null: no limit on this side.
     """
 

@@ -68,11 +68,8 @@ products have different prices today, which moves this one against its own bound
 family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price stays;
 price_limit: the largest price that can be set.
 """
-MOVE_LIMITS = (
-    *("anchor_max_decrease", "anchor_max_increase", "max_decrease", "max_increase"),
-    *("max_decrease_amount", "max_increase_amount"),
-)
-"""The rules that limit a price's move from its anchor or from today's."""
+MOVE_LIMITS = ("max_decrease", "max_increase", "max_decrease_amount", "max_increase_amount")
+"""The rules that limit a price's move from today's; the anchor's limits, from its anchor, yield to them."""
 
 MONEY = pl.Decimal(12, 2)
 BUFFER = 2**20

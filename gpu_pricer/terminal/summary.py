@@ -132,7 +132,7 @@ def reading_snippets(prices: Path) -> list[str]:
 
 
 def _beyond_moves(version: PriceVersion) -> list[str]:
-    """Return the line on the prices beyond a limit on the move from today's price, none if there are none."""
+    """Return the line on the prices on the shelf beyond a limit on the move from today's, none if there are none."""
     count = version.tally.beyond_moves
     if not count:
         return []

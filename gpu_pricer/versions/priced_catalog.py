@@ -22,13 +22,14 @@ from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.price_units import FAR, in_one_unit
 from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.version.price_grid import read_grid
 from gpu_pricer.tables.version.price_history import (
     EarlierPrices,
+    anchor_prices,
     continued_history,
     days_since_change,
-    prices_on,
-    published_history,
+    earlier_prices,
 )
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,14 @@ def read_priced_catalog(
     for name, rate in policy.bounds.steep_increases.items():
         log.warning("policy.bounds.%s=%g lets a price rise by %.0f %%; 0.3 is 30 %%", name, rate, 100 * rate)
     catalog = read_catalog(path, [*policy.columns, *columns], where)
-    earlier = None if policy.bounds.days_needed is None else published_history(prices)
+    earlier = None if policy.bounds.days_needed is None else _published_prices(prices)
     return continued_catalog(catalog, policy, earlier, day)
+
+
+def _published_prices(prices: Path) -> EarlierPrices | None:
+    """Return the prices up to the published version, None if nothing is published."""
+    run = current_run(prices)
+    return None if run is None else earlier_prices(bring_version(prices, run))
 
 
 def warn_of_idle_rules(catalog: pl.DataFrame, bounds: Bounds) -> None:
@@ -223,7 +230,7 @@ def with_history_columns(catalog: pl.DataFrame, policy: Policy, history: pl.Data
     """Return the catalog with the columns that rules read from the history; columns that the catalog brings stay."""
     anchor, missing = policy.bounds.price_anchor, [n for n in policy.bounds.columns if n not in catalog.columns]
     if ANCHOR_PRICE in missing and anchor is not None and anchor.days is not None:
-        found = prices_on(history, day - timedelta(anchor.days)).rename({"price": ANCHOR_PRICE})
+        found = anchor_prices(history, day - timedelta(anchor.days)).rename({"price": ANCHOR_PRICE})
         catalog = catalog.join(found, on="product_id", how="left", maintain_order="left")
     if DAYS_SINCE_CHANGE in missing:
         found = days_since_change(history, day).rename({"days": DAYS_SINCE_CHANGE})

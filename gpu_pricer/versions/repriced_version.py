@@ -41,7 +41,7 @@ from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.decisions import read_decided
 from gpu_pricer.tables.version.finished_files import remove_leftovers
 from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
-from gpu_pricer.tables.version.price_history import EarlierPrices, recorded_history, write_history
+from gpu_pricer.tables.version.price_history import earlier_prices, recorded_history, write_history
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import require_unchanged
 from gpu_pricer.tables.version.version_record import close_shard, open_shard
@@ -110,7 +110,7 @@ def catalog_of_base(base: Base, catalog: pl.DataFrame, policy: Policy) -> Priced
     history, day = recorded_history(base.folder), date.fromisoformat(base.version.day)
     if history is not None:
         catalog = catalog.drop(columns_of_history(base.sources.catalog, base.sources.policy, history, day))
-    return continued_catalog(catalog, policy, None if history is None else EarlierPrices(history, day), day)
+    return continued_catalog(catalog, policy, None if history is None else earlier_prices(base.folder), day)
 
 
 def require_carriable(base: Base) -> None:

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from gpu_pricer.constraints.kept_multipliers import Tolerance
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.events import updated_catalog
-from gpu_pricer.tables.version.price_history import EarlierPrices
+from gpu_pricer.tables.version.price_history import EarlierPrices, earlier_prices
 from gpu_pricer.versions.priced_catalog import continued_catalog
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice
 from gpu_pricer.versions.scored_version import score
@@ -120,7 +120,8 @@ class Chain:
         self.catalog = updated_catalog(self.catalog, events)
         before = self.base.sources.catalog
         assert_frame_equal(self.catalog.sort("product_id"), by_hand(before.select(self.catalog.columns), events))
+        published = None if self.policy.bounds.days_needed is None else earlier_prices(self.base.folder)
         self.base = after(self.base, updated_catalog(before, events), self.folder / f"event{self.number}")
-        full = full_run(self.folder / f"full{self.number}", self.catalog, self.policy, self.past)
+        full = full_run(self.folder / f"full{self.number}", self.catalog, self.policy, published)
         self.number += 1
         return full

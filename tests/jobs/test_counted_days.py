@@ -51,6 +51,21 @@ def test_prices_rest_between_changes_and_stay_in_their_window(gpu_pricer, shop):
     assert all(0.7 - 1e-9 <= last[product] / first[product] <= 1.15 + 1e-9 for product in first)
 
 
+def test_markdown_of_the_shop_is_not_undone_and_moves_from_it_do_not_add_up(gpu_pricer, shop):
+    night(gpu_pricer, shop, 1, *RULES)
+    catalog = shop / "work/data/products.parquet"
+    marked = pl.read_parquet(catalog).with_columns(price=(pl.col("price") * 0.7).round(2), cost=pl.col("price") * 0.66)
+    marked.write_parquet(catalog)
+    shown = dict(marked.select("product_id", "price").iter_rows())
+
+    tables = [night(gpu_pricer, shop, number, *RULES) for number in range(2, 6)]
+
+    for table in tables:
+        ratio = [float(price) / shown[product] for product, price in table.select("product_id", "price").iter_rows()]
+        assert max(ratio) <= 1.15 + 1e-9
+        assert max(ratio) > 1.1
+
+
 def test_price_under_a_rule_that_counts_days_is_explained(gpu_pricer, shop):
     for number in (1, 2, 3):
         kept = pl.read_parquet(shop / "work/data/products.parquet")

@@ -10,7 +10,7 @@ import pytest
 
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
-from gpu_pricer.tables.version.price_history import EarlierPrices, continued_history
+from gpu_pricer.tables.version.price_history import EarlierPrices, continued_history, with_published
 from gpu_pricer.versions.priced_catalog import with_history_columns
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
@@ -47,6 +47,9 @@ def nights(policy, catalog):
             history = continued_history(earlier, catalog, day, days)
             known = with_history_columns(catalog, policy, history, day)
         tonight = prices_of(known, policy)
+        if history is not None:
+            price = pl.col("price")
+            history = with_published(history, tonight.select("product_id", least_published=price, most_published=price))
         yield tonight
         catalog = catalog.drop("price").join(tonight.select("product_id", "price"), on="product_id")
 

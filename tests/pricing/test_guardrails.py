@@ -147,6 +147,27 @@ def test_only_a_given_cost_breaks_a_move_limit(source, price, binding):
     assert tally_of(tile).beyond_moves == (source != "assumed")
 
 
+@pytest.mark.parametrize(("availability", "count"), [(1.0, 1), (0.0, 0)])
+def test_prices_beyond_a_move_limit_are_counted_on_the_shelf_alone(availability, count):
+    artefact, catalog = one_product(0.25, 0.99, reference=0.25)
+    catalog = catalog.with_columns(availability=pl.lit(availability))
+
+    problem = pricing_problem(artefact, catalog, a_policy(replace(USUAL, within_support=False), ladder=None))
+
+    assert tally_of(solve_tile(problem, 0, 1, "cpu")).beyond_moves == count
+
+
+def test_price_that_returns_to_its_anchor_by_the_largest_move_is_not_beyond_a_move_limit():
+    artefact, catalog = one_product(8.0, 1.0, reference=8.0)
+    rules = replace(USUAL, within_support=False, anchor={"column": "usual", "max_decrease": 0.1, "max_increase": 0.1})
+
+    problem = pricing_problem(artefact, catalog.with_columns(usual=pl.lit(3.0)), a_policy(rules, ladder=None))
+    tile = solve_tile(problem, 0, 1, "cpu")
+
+    assert rows_of(tile)["binding"].to_list() == ["anchor_max_increase_broken"]
+    assert tally_of(tile).beyond_moves == 0
+
+
 @pytest.mark.parametrize("ladder", [Ladder([0.49], None), Ladder(None, [5.5, 7.49, 8.0])])
 def test_a_ladder_changes_a_price(ladder):
     artefact, catalog = one_product(5.0, 4.0)

@@ -56,8 +56,12 @@ def tally_of(tile: SolvedTile) -> Tally:
 
 
 def _count_beyond_moves(tile: SolvedTile) -> int:
-    """Return for how many cells a later rule overruled a limit on the move; prices set by hand do not count."""
-    is_overruled = np.isin(tile.rules.at_low, OVERRULED_MOVES)
+    """Return for how many cells on the shelf a later rule overruled a limit on the move from today's price.
+
+    Prices set by hand do not count. An anchor that the largest move overrules does not either: the price is on its way.
+    """
+    is_on_shelf = tile.problem.products.is_on_shelf[tile.products]
+    is_overruled = np.isin(tile.rules.at_low, OVERRULED_MOVES) & is_on_shelf
     return int((tile.cells.binding_side[is_overruled] < BindingSide.OVERRIDE).sum())
 
 

@@ -12,8 +12,9 @@ class Tally:
 
     products: all products; on_shelf: those on the shelf; moved_on_shelf, raised_on_shelf, held_on_shelf: as below, but
     of these alone; no_rung: those on the shelf without a rung in their bounds.
-    rows: all prices; moved: those that differ from today's; beyond_moves: those for which a rule that outranks the
-    limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
+    rows: all prices; moved: those that differ from today's; beyond_moves: those on the shelf for which a rule that
+    outranks the limits on moves from today's price, such as the margin over a given cost, overruled one; move,
+    absolute_move: sums of relative moves.
     raised: prices above today's; held: those that a bound or the budget of changes keeps from the price
     that would be best without it.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.

@@ -4,14 +4,22 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version.price_history import (
+    LEAST,
+    MOST,
+    OWN,
+    ROUNDING,
     EarlierPrices,
+    anchor_prices,
     continued_history,
     days_since_change,
     prices_on,
     recorded_history,
+    with_published,
     write_history,
 )
 from gpu_pricer.tables.version.seal import seal
@@ -33,10 +41,14 @@ def after(prices, days=28):
     return history
 
 
+def told(history):
+    return history.select("product_id", "price", "since").rows()
+
+
 def test_history_has_a_row_per_price_that_a_product_had():
     found = after([{"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.5}, {"a": 1.1, "b": 2.5}, {"a": 1.0}])
 
-    assert found.rows() == [
+    assert told(found) == [
         ("a", 1.0, day(0)), ("a", 1.1, day(2)), ("a", 1.0, day(3)), ("b", 2.0, day(0)), ("b", 2.5, day(1))
     ]  # fmt: skip
 
@@ -48,7 +60,7 @@ def test_run_that_is_repeated_on_a_day_replaces_the_prices_of_that_day():
         EarlierPrices(once, day(1)), pl.DataFrame({"product_id": ["a"], "price": [1.0]}), day(1), 28
     )
 
-    assert again.rows() == [("a", 1.0, day(0))]
+    assert told(again) == [("a", 1.0, day(0))]
 
 
 def test_mistyped_day_that_would_forget_all_that_is_asked_for_is_refused():
@@ -58,14 +70,14 @@ def test_mistyped_day_that_would_forget_all_that_is_asked_for_is_refused():
     with pytest.raises(InputError, match=r"day must not lie more than 28 days before 2026-11-02, .* found 2025-11-02"):
         continued_history(earlier, catalog, date(2025, 11, 2), 28)
 
-    assert continued_history(earlier, catalog, day(1 - 28), 28).rows() == [("a", 1.5, day(1 - 28))]
+    assert told(continued_history(earlier, catalog, day(1 - 28), 28)) == [("a", 1.5, day(1 - 28))]
 
 
 def test_day_before_a_published_one_of_a_mistyped_year_is_refused_though_no_price_changed_on_it():
     catalog = pl.DataFrame({"product_id": ["a"], "price": [1.5]})
     before = EarlierPrices(after([{"a": 1.0}, {"a": 1.5}]), day(1))
     mistyped = continued_history(before, catalog, day(2 + 365), 28)
-    assert mistyped.rows() == [("a", 1.5, day(1))], "it forgot the price of the first day"
+    assert told(mistyped) == [("a", 1.5, day(1))], "it forgot the price of the first day"
 
     with pytest.raises(InputError, match=r"before 2027-11-03, the day of the published prices, found 2026-11-03: set"):
         continued_history(EarlierPrices(mistyped, day(2 + 365)), catalog, day(2), 28)
@@ -124,3 +136,84 @@ def test_ids_of_another_kind_than_before_are_refused():
 
     with pytest.raises(InputError, match=r"product_id must be of the kind that the published prices have \(String\)"):
         continued_history(EarlierPrices(after([{"a": 1.0}]), day(0)), catalog, day(1), 28)
+
+
+def anchors(nights, days=28):
+    """The anchor of product a on each night; a night is today's price, and the lowest and highest published one."""
+    history, found = None, []
+    for number, (price, least, most) in enumerate(nights):
+        catalog = pl.DataFrame({"product_id": ["a"], "price": [price]})
+        earlier = None if history is None else EarlierPrices(history, day(number - 1))
+        history = continued_history(earlier, catalog, day(number), days)
+        found.append(anchor_prices(history, day(number - days))["price"].item())
+        history = with_published(history, pl.DataFrame({"product_id": ["a"], LEAST: [least], MOST: [most]}))
+    return found
+
+
+def test_price_that_the_shop_sets_is_the_new_anchor():
+    nights = [(10.0, 10.5, 10.5), (10.5, 10.5, 10.5), (8.0, 8.8, 8.8), (8.8, 9.0, 9.0), (8.8, 8.8, 8.8)]
+
+    assert anchors(nights) == [10.0, 10.0, 8.0, 8.0, 8.0]
+
+
+def test_end_of_a_promotion_is_a_price_of_the_shop_too():
+    assert anchors([(10.0, 10.0, 10.0), (7.0, 7.7, 7.7), (7.0, 7.7, 7.7), (10.0, 10.0, 10.0)])[1:] == [7.0, 7.0, 10.0]
+
+
+def test_anchor_of_a_product_that_was_never_published_is_the_price_that_the_shop_set_last():
+    assert anchors([(10.0, None, None), (8.0, None, None), (8.0, None, None)]) == [10.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize("today", [9.0, 9.6, 10.0, 10.4, 11.0, 11.3])
+def test_price_within_those_of_the_segments_or_rounded_is_a_published_one(today):
+    assert anchors([(10.0, 9.0, 11.0), (today, 9.0, 11.0)]) == [10.0, 10.0]
+
+
+@given(
+    published=st.lists(st.tuples(st.floats(0.9, 1.1), st.floats(0.9, 1.1)), min_size=12, max_size=12),
+    lag=st.integers(0, 3),
+    rounding=st.floats(-0.9 * ROUNDING, 0.9 * ROUNDING),
+    days=st.integers(4, 9),
+)
+def test_published_prices_move_no_anchor_however_late_and_rounded_they_are_applied(published, lag, rounding, days):
+    """A price that any segment saw up to `lag` nights before: the anchor is the price of so many days ago."""
+    ranges = [(round(20 * min(pair), 2), round(20 * max(pair), 2)) for pair in published]
+    today = [20.0, *(ranges[max(night - lag, 0)][night % 2] * (1 + rounding) for night in range(len(ranges) - 1))]
+
+    found = anchors([(price, *known) for price, known in zip(today, ranges, strict=True)], days)
+
+    assert found == pytest.approx([today[max(night - days, 0)] for night in range(len(today))], abs=0.006)
+
+
+@given(st.lists(st.sampled_from([0.6, 0.8, 1.0, 1.3]), min_size=2, max_size=10))
+def test_anchor_is_the_price_of_the_last_change_where_the_shop_makes_all_of_them(factors):
+    today = [10.0 * factor for factor in factors]
+
+    found = anchors([(price, price, price) for price in today])
+
+    assert found[-1] == pytest.approx(today[-1])
+
+
+def test_run_that_is_repeated_on_a_day_finds_the_same_anchor():
+    catalog = pl.DataFrame({"product_id": ["a"], "price": [8.0]})
+    published = pl.DataFrame({"product_id": ["a"], LEAST: [8.2], MOST: [8.2]})
+    earlier = EarlierPrices(
+        with_published(after([{"a": 10.0}]), published.with_columns(pl.lit(10.0).alias(LEAST))), day(0)
+    )
+    once = continued_history(earlier, catalog, day(1), 28)
+
+    again = continued_history(EarlierPrices(with_published(once, published), day(1)), catalog, day(1), 28)
+
+    assert once[OWN].to_list() == again[OWN].to_list() == [False, True]
+    assert again[MOST].to_list() == [8.2, 8.2]
+
+
+def test_history_of_an_earlier_release_is_continued():
+    old = after([{"a": 1.0}, {"a": 1.02}]).select("product_id", "price", "since")
+
+    found = continued_history(
+        EarlierPrices(old, day(1)), pl.DataFrame({"product_id": ["a"], "price": [1.04]}), day(2), 28
+    )
+
+    assert found[OWN].to_list() == [False] * 3
+    assert anchor_prices(old, day(-27))["price"].to_list() == [1.0]
