@@ -34,14 +34,14 @@ from gpu_pricer.terminal.inspection_lines import (
 
 OPERANDS = ("inspect.files...",)
 VOCABULARY = (
-    *("vocabulary", "vat", "attributes", "tables", "label", "protected", "unread", "status_words"),
+    *("vocabulary", "amount_words", "vat", "attributes", "tables", "label", "protected", "unread", "status_words"),
     *("competitor_files", "currency_columns"),
 )
 """The settings that make a Vocabulary, in its order."""
 COMMAND = "gpu-pricer inspect"
 SAID = (
     *("currency", "currency_column", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal"),
-    "null_words",
+    *("null_words", "other_amounts"),
 )
 """What the user may say of the files besides their tables and columns."""
 
@@ -117,7 +117,7 @@ def _said(words: dict[str, Any]) -> list[str]:
     """Return the words of a command line that repeat what the user has said."""
     plain = {name: words[name] for name in ("folder", "name", *SAID)}
     told = plain | {f"{table}.{name}": said for table in (*SCHEMAS, "status") for name, said in words[table].items()}
-    usual = {"folder": "own", "null_words": []}
+    usual = {"folder": "own", "null_words": [], "other_amounts": []}
     return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
 
 

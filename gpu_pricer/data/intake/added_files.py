@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from gpu_pricer.data.inputs import SCHEMAS
 from gpu_pricer.data.intake.column_kinds import kind_of
 from gpu_pricer.data.intake.found_file import FoundFile
-from gpu_pricer.data.intake.matching import BY_NAME, MAY_BE_EMPTY, Reading, TakenFile, with_further_columns
+from gpu_pricer.data.intake.matching import BY_NAME, MAY_BE_EMPTY, SAID, Reading, TakenFile, with_further_columns
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import TEXT
@@ -134,7 +134,7 @@ def match_added(
     for name, own in columns_beside(beside, vocabulary, answers).items():
         listed = main.readings.get(name)
         if listed is not None and listed.column is not None:
-            if listed.reason != "as you said":
+            if listed.reason != SAID:
                 questions.append(_which(name, listed.column, main, own, beside))
             continue
         kind, asked = kind_of(beside.taken.found, own, SCHEMAS[TABLE].columns()[name], answers)
@@ -147,7 +147,7 @@ def match_added(
 def _reason_of(name: str, column: str, vocabulary: Vocabulary, answers: Answers) -> str:
     """Return why a column of the file is one of the contract."""
     if (answers.columns.get(TABLE) or {}).get(name) is not None:
-        return "as you said"
+        return SAID
     return BY_NAME if vocabulary.names(name, column) else BY_FILE
 
 

@@ -133,6 +133,14 @@ class FoundFile:
         cells = pl.DataFrame({"cell": [*counts], "rows": [*counts.values()]}, {"cell": pl.String, "rows": pl.Int64})
         return int(cells.filter(values(pl.col("cell"), kind).is_not_null())["rows"].sum())
 
+    def median(self, column: str, kind: str) -> float:
+        """Return the median over the rows of the numbers in a column that a kind reads; NaN without any."""
+        counts = self.counts(column)
+        cells = pl.DataFrame({"cell": [*counts], "rows": [*counts.values()]}, {"cell": pl.String, "rows": pl.Int64})
+        numbers = cells.select(number=values(pl.col("cell"), kind), rows="rows").drop_nulls("number").sort("number")
+        half = numbers.filter(2 * pl.col("rows").cum_sum() >= pl.col("rows").sum())
+        return float("nan") if half.is_empty() else float(half["number"][0])
+
     def unread(self, column: str, kind: str) -> list[str]:
         """Return the first cells of a column that a kind cannot read, such as `line 3 VAT='x'`; none of a typed one."""
         if self.separator is None:

@@ -18,6 +18,7 @@ from gpu_pricer.data.intake.matching import (
     with_time_by_cells,
 )
 from gpu_pricer.data.intake.net_and_gross import NamedPrice, mixed_prices, named_prices, said_of_vat
+from gpu_pricer.data.intake.other_amounts import with_other_amounts
 from gpu_pricer.data.intake.vocabulary import GROSS, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.series import files_of, pattern_of
@@ -95,6 +96,8 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
         questions += asked + open_columns
         taken[place] = with_further_columns(dated, vocabulary)
     taken, asked = _with_added(taken, besides, vocabulary, answers)
+    questions += asked
+    taken, asked = with_other_amounts(taken, vocabulary, answers)
     questions += asked
     taken, asked = with_statuses(taken, vocabulary, answers)
     questions += asked

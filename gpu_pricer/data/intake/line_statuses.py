@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gpu_pricer.data.intake.found_file import EXAMPLES
-from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
+from gpu_pricer.data.intake.matching import SAID, FoundStatus, TakenFile
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import FALSE, TRUE
@@ -46,7 +46,7 @@ def with_statuses(
     }
     if answers.left_out is None and any("unknown" in told.values() for told in meanings.values()):
         return taken, [_which_cells(counts, meanings)]
-    reason = "as you said" if answers.status_column or answers.left_out is not None else "by its cells"
+    reason = SAID if answers.status_column or answers.left_out is not None else "by its cells"
     settled = []
     for file, of_file in zip(taken, columns, strict=True):
         for column in of_file:

@@ -26,6 +26,7 @@ KIN = {
 }
 """Tables of one kin have the same ids, so only a file's name can tell them apart."""
 BY_NAME = "by its name"
+SAID = "as you said"
 WITH_CONTEXT = ("offers", "context")
 MAY_BE_EMPTY = "category_id"
 """The column that must be told though each of its cells may be empty."""
@@ -94,7 +95,7 @@ def take_file(found: FoundFile, vocabulary: Vocabulary, answers: Answers) -> Tak
     said = answers.table_of(found.path)
     by_name, by_columns = vocabulary.tables_called(found.path), _table_by_columns(found, vocabulary, answers)
     if said is not None:
-        return TakenFile(said, "as you said", found, {})
+        return TakenFile(said, SAID, found, {})
     if len(by_name) == 1 and (by_columns is None or KIN[by_name[0]] == KIN[by_columns]):
         return TakenFile(by_name[0], BY_NAME, found, {})
     if not by_name and by_columns is not None:
@@ -131,7 +132,7 @@ def match_columns(taken: TakenFile, vocabulary: Vocabulary, answers: Answers) ->
         named = _named(taken, name, vocabulary)
         exact = [other for other in named if other == name]
         if said is not None:
-            chosen, reason = _said(taken, name, said), "as you said"
+            chosen, reason = _said(taken, name, said), SAID
         elif len(exact or named) == 1:
             chosen, reason = (exact or named)[0], BY_NAME
         else:

@@ -25,15 +25,16 @@ SIDES = dict.fromkeys(PRICES, (NET, GROSS)) | {"cost": (NET,)}
 class Vocabulary:
     """How files and columns are called, in plain words (plain_word).
 
-    columns: by name in the contract. vat: words before or after the name of an amount, by side: NET, without VAT, or
-    GROSS. attributes: by name of an attribute that policies know. tables: by table. label, protected, unread: columns
-    that name a product to a person, that are audited only, and that name a person and are not read. status: names of
-    columns that say which lines are sales (`columns`), and what their cells say of a line (`left_out`, `sale`).
-    competitor_files: how words begin in the name of a file with the prices of competitors. currency: names of columns
-    that say which currency a line is in.
+    columns: by name in the contract. amounts: with which words begin or end in names of prices and costs. vat: words
+    before or after the name of an amount, by side: NET, without VAT, or GROSS. attributes: by name of an attribute that
+    policies know. tables: by table. label, protected, unread: columns that name a product to a person, that are audited
+    only, and that name a person and are not read. status: names of columns that say which lines are sales (`columns`),
+    and what their cells say of a line (`left_out`, `sale`). competitor_files: how words begin in the name of a file
+    with the prices of competitors. currency: names of columns that say which currency a line is in.
     """
 
     columns: dict[str, list[str]]
+    amounts: list[str]
     vat: dict[str, list[str]]
     attributes: dict[str, list[str]]
     tables: dict[str, list[str]]
@@ -82,7 +83,8 @@ class Answers:
     null_words: further words of text files that mean that nothing is known. columns: by table, the file's column for a
     column of the contract, or `none`; by `file`, the table's file, or a list of its files.
     status_column: the column that says which transactions are sales, or `none`. left_out: its cells that say that a
-    line is none. currency_column: the column that says which currency a line is in, or `none`.
+    line is none. currency_column: the column that says which currency a line is in, or `none`. other_amounts: columns
+    of products that look like prices or costs of the contract and are none.
     """
 
     currency: str | None
@@ -93,6 +95,7 @@ class Answers:
     time_format: str | None
     decimal: str | None
     null_words: list[str]
+    other_amounts: list[str]
     columns: dict[str, dict[str, Any]]
     status_column: str | None
     left_out: list[str] | None
@@ -100,10 +103,10 @@ class Answers:
     def __post_init__(self) -> None:
         if self.decimal not in (None, "point", "comma"):
             raise InputError(f"inspect.decimal must be point or comma, found {self.decimal!r}: mend it")
-        if not (isinstance(self.null_words, list) and all(isinstance(word, str) for word in self.null_words)):
-            raise InputError(
-                f"inspect.null_words must be a list of words, found {self.null_words!r}: write it as [A,B]"
-            )
+        for name in ("null_words", "other_amounts"):
+            said = getattr(self, name)
+            if not (isinstance(said, list) and all(isinstance(word, str) for word in said)):
+                raise InputError(f"inspect.{name} must be a list of words, found {said!r}: write it as [A,B]")
         ratio = self.cost_ratio
         if ratio is not None and not (type(ratio) in (int, float) and 0 <= ratio < 1):
             raise InputError(f"inspect.cost_ratio must be a number from 0 and below 1, found {ratio!r}: mend it")
