@@ -19,6 +19,11 @@ LEAST_OF_COPIED_DAY, MANY_COPIES = 50, 0.1
 """Lines of a day, and the share of them beyond the usual one that has copies, from which on that is a doubt."""
 MANY_UNKNOWN = 0.05
 """Share of the last lines, beyond that of earlier ones, that are of unknown products, from which on that is a doubt."""
+MOST_UNKNOWN = 0.5
+"""Share of the lines before the last period that are of unknown products, from which on that is a doubt by itself.
+
+Then no more lines are learned from than are left out. Other lines end a job at the same share (data.most_invalid).
+"""
 LEAST_OF_SEVERAL = 20
 """Lines of several units, beside such of one in their period, that tell whether prices are those of one unit."""
 SAME = 0.02
@@ -81,10 +86,11 @@ def require_plausible(
 
 
 def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str]:
-    """Return the doubt about lines of products that the list of products has no more, as after new product codes.
+    """Return the doubts about lines of products that the list of products lacks.
 
-    Such lines count where they are a larger share of the last period's than of those before by MANY_UNKNOWN: who states
-    part of the products has them all along.
+    They are a doubt where they are a larger share of the last period's lines than of those before by MANY_UNKNOWN, as
+    after new product codes, and where they are at least MOST_UNKNOWN of the lines before, as with a list of products on
+    sale today alone. Who states a smaller part of the products has such lines all along.
     """
     if PRODUCT_IS_KNOWN not in checked.broken:
         return []
@@ -100,12 +106,21 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
         share=lost.filter(is_late).mean().fill_null(0.0),
         usual=lost.filter(~is_late).mean().fill_null(0.0),
     ).row(0)
-    if count <= FEW or share < usual + MANY_UNKNOWN:
-        return []
-    return [
-        f"{share:.0%} of the lines of the last {period.days} days of {origin} are of products that the list of "
-        f"products lacks, {usual:.0%} before: their sales are not learned from; look whether product codes have changed"
-    ]
+    doubts = []
+    if count > FEW and share >= usual + MANY_UNKNOWN:
+        doubts.append(
+            f"{share:.0%} of the lines of the last {period.days} days of {origin} are of products that the list of "
+            f"products lacks, {usual:.0%} before: their sales are not learned from; look whether product codes have "
+            "changed"
+        )
+    if unknown.height > FEW and usual >= MOST_UNKNOWN:
+        products, part = unknown["product_id"].n_unique(), unknown.height / lines.height
+        doubts.append(
+            f"{unknown.height:,} of the {lines.height:,} lines of {origin} ({part:.0%}) are of {products:,} products "
+            "that the list of products lacks: demand is learned from the other lines alone; list ended products too, "
+            "with stock 0 or without a stock, so that their sales teach"
+        )
+    return doubts
 
 
 def _breaking(checked: Checked, outliers: Mapping[str, OutlierRule], columns: Collection[str]) -> pl.Expr:

@@ -149,3 +149,44 @@ def test_a_week_without_any_known_product_is_told():
     )
 
     assert doubt.startswith("100% of the lines of the last 7 days of s.csv are of products that the list of products")
+
+
+def lines_of(known, unknown, late):
+    """Lines of known and of unknown products in three weeks, and `late` of each in the week after them."""
+
+    def times(count):
+        days = [*(day % 21 for day in range(count)), *(21 + day % 7 for day in range(late))]
+        return pl.DataFrame({"time": [datetime(2025, 1, 6) + timedelta(days=day) for day in days]})
+
+    ended = times(unknown).with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN), product_id=pl.int_range(pl.len()))
+    ended = ended.with_columns(pl.col("product_id") % 8)
+    return Checked(times(known), ended, {PRODUCT_IS_KNOWN: ended.height}, frozenset())
+
+
+@pytest.mark.parametrize(("unknown", "is_told"), [(100, True), (99, False), (910, True), (0, False)])
+def test_a_list_of_products_that_lacks_most_of_those_in_the_log_is_a_doubt(unknown, is_told):
+    doubts = doubts_of_unknown(lines_of(known=100, unknown=unknown, late=7), "sales.csv", WEEK)
+
+    lost, lines = unknown + 7, unknown + 114
+    told = (
+        f"{lost:,} of the {lines:,} lines of sales.csv ({lost / lines:.0%}) are of 8 products that the list of "
+        "products lacks: demand is learned from the other lines alone; list ended products too, with stock 0 or "
+        "without a stock, so that their sales teach"
+    )
+    assert [doubt for doubt in doubts if "ended products" in doubt] == ([told] if is_told else [])
+
+
+@pytest.mark.parametrize(("lines", "is_told"), [(3, False), (4, True)])
+def test_a_few_lines_of_unknown_products_are_no_doubt_whatever_their_share(lines, is_told):
+    assert len(doubts_of_unknown(lines_of(known=1, unknown=lines, late=0), "s.csv", Period("1d"))) == is_told
+
+
+def test_a_list_that_never_had_most_products_and_lacks_the_new_ones_too_is_two_doubts():
+    checked = lines_of(known=100, unknown=150, late=0)
+    late = pl.DataFrame({"time": [datetime(2025, 2, 2)] * 9, "product_id": 9}).cast({"product_id": pl.Int64})
+    invalid = pl.concat([checked.invalid, late.with_columns(pl.lit("invalid").alias(PRODUCT_IS_KNOWN))], how="diagonal")
+
+    first, second = doubts_of_unknown(Checked(checked.valid, invalid, checked.broken, frozenset()), "s.csv", WEEK)
+
+    assert first.startswith("100% of the lines of the last 7 days")
+    assert second.startswith("159 of the 259 lines of s.csv (61%) are of 9 products")
