@@ -33,21 +33,23 @@ def explanation_lines(
     currency: str,
     added: AddedCosts | None = None,
     unit_cost: str = GIVEN_COST,
+    unsold: str = "",
 ) -> list[str]:
     """Return the derivation of a price: its parts, the allowed prices, other choices, and the demand around it.
 
     binding: the rule that sets the price, as in the price table; None for the wide layout, which does not hold it.
     added: what makes of the cost the effective one, None without limits on the assortment. unit_cost: what the cost of
-    a unit rests on, from cost_words.
+    a unit rests on, from cost_words. unsold: the sentence on a product that was never sold, "" for others.
     """
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
         *([] if found.is_on_shelf else [OFF_SHELF]),
+        *([unsold] if unsold else []),
         "",
         *_parts(found, unit_cost),
         "",
-        *_limits(found, binding, push_lines(found, added, currency)),
+        *_limits(found, binding, push_lines(found, added, currency), is_sold=not unsold),
         "",
         *_choices(found, currency),
         "",
@@ -102,8 +104,11 @@ def _parts(found: Explanation, unit_cost: str) -> list[str]:
     return lines
 
 
-def _limits(found: Explanation, binding: str | None, push: list[str]) -> list[str]:
-    """Return the lines on the allowed prices; push: those on what the limits on the assortment make of the price."""
+def _limits(found: Explanation, binding: str | None, push: list[str], is_sold: bool) -> list[str]:
+    """Return the lines on the allowed prices.
+
+    push: those on what the limits on the assortment make of the price. is_sold: whether the product was ever sold.
+    """
     lines = ["Allowed prices"]
     if found.low[0] == found.high[0]:
         lines.append(f"  only {found.low[0]:,.2f} ({rule_words(found.low[1])})")
@@ -116,8 +121,9 @@ def _limits(found: Explanation, binding: str | None, push: list[str]) -> list[st
     if found.family:
         lines.append(f"  one price for the whole family: {', '.join(map(str, found.family))}")
     least, most = found.support
+    taught = "" if is_sold else "other products, at what here would be "
     lines.append(
-        f"  demand was learned from prices of {least:,.2f} to {most:,.2f}, around {found.reference_price:,.2f}"
+        f"  demand was learned from {taught}prices of {least:,.2f} to {most:,.2f}, around {found.reference_price:,.2f}"
     )
     if not least <= found.now.price <= most:
         lines.append("  this price lies outside them: its demand is an extrapolation")

@@ -29,6 +29,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_rationed
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.assumed_cost import assumed_share
+from gpu_pricer.versions.never_sold import unsold_words
 from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
 
@@ -83,6 +84,8 @@ def main(config: DictConfig) -> None:
     Under constraints the job also prints which limits on the assortment count the price, and what each adds to the
     value of a unit, from the multipliers that `score` kept with the version.
 
+    Of a product that was never sold, by the sales in paths.data, the job says whose demand it has.
+
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With
     explain.against=<run> it also prints what changed in the price since that version, part by part; both versions need
     score.details=[parts]. Both settings also take a number of `gpu-pricer versions`.
@@ -107,7 +110,8 @@ def main(config: DictConfig) -> None:
         added = added_costs(origin.lagrangian.weights, [*origin.lagrangian.constraints], origin.problem, cell)
     product_id = origin.problem.products.product_id[cell.product]
     unit_cost = cost_words(assumed_share(sources.catalog, Path(config.paths.catalog), product_id))
-    lines = explanation_lines(title, found, binding, version.currency, added, unit_cost)
+    unsold = unsold_words(Path(config.paths.data), origin.artefact, product_id)
+    lines = explanation_lines(title, found, binding, version.currency, added, unit_cost, unsold)
     if origin.lagrangian is not None and added is not None:
         lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found, added)]
     if config.explain.against is not None:

@@ -33,6 +33,7 @@ from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.doubts import doubts_of
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
+from gpu_pricer.versions.never_sold import never_sold_of
 from gpu_pricer.versions.outlook import Outlook, outlook_of
 from gpu_pricer.versions.recent_sales import recent_sales
 from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths
@@ -114,12 +115,13 @@ def doubts_about(config: DictConfig, folder: Path, outlook: Outlook | None) -> l
     The prepared sales count unless the last evaluation is of another demand: then they are others.
     """
     version, last = read_version(folder), _json(_metrics_file(config), {}).get("fingerprint")
-    summary, sold = {}, None
+    summary, sold, unsold = {}, None, None
     if last in (None, version.artefact):
         catalog = source_paths(config, folder, version)[1]
-        summary, sold = _summary(config), recent_sales(Path(config.paths.data), catalog)
+        data = Path(config.paths.data)
+        summary, sold, unsold = _summary(config), recent_sales(data, catalog), never_sold_of(data, catalog, folder)
     metrics = known_metrics(folder, version, None, _metrics_file(config))
-    return doubts_of(outlook, summary, metrics, version.tally.units_today, sold)
+    return doubts_of(outlook, summary, metrics, version.tally.units_today, sold, unsold)
 
 
 def _folder(config: DictConfig) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gpu_pricer.versions.never_sold import NeverSold
 from gpu_pricer.versions.outlook import Outlook
 from gpu_pricer.versions.recent_sales import PERIODS, RecentSales
 
@@ -22,17 +23,29 @@ def doubts_of(
     metrics: Mapping[str, Any],
     units: float = 0.0,
     sold: RecentSales | None = None,
+    unsold: NeverSold | None = None,
 ) -> list[str]:
     """Return a sentence on each doubt about the prices of a version, with what can be done.
 
     outlook: of the version, None where it is not computed. summary: of `prepare`. metrics: of `evaluate`; both are
     empty where they are not at hand. units: expected per period at today's prices. sold: what the same products sold
-    lately, None where that is unknown.
+    lately, None where that is unknown. unsold: how many of them were never sold, None where that is unknown.
     """
     of_sales = (metrics.get("price_response") or {}).get("doubts") or []
     is_rationed = outlook is not None and outlook.is_rationed
     of_units = [] if sold is None or is_rationed else _of_units(units, sold)
-    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_response(outlook, _lacks_list_prices(summary))]
+    of_response = _of_response(outlook, _lacks_list_prices(summary))
+    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_unsold(unsold), *of_response]
+
+
+def _of_unsold(unsold: NeverSold | None) -> list[str]:
+    """Return what to say of priced products that were never sold."""
+    if unsold is None or not unsold.unsold:
+        return []
+    return [
+        f"{unsold.unsold:,} of the {unsold.products:,} priced products were never sold: their demand is that of "
+        "products of their categories and with their attributes"
+    ]
 
 
 def _lacks_list_prices(summary: Mapping[str, Any]) -> bool:

@@ -183,3 +183,18 @@ def test_share_of_an_assumed_cost_is_of_the_list_price_without_vat(tmp_path, lis
     assert isnan(assumed_share(priced, tmp_path / "none.parquet", "a"))
     assert isnan(assumed_share(priced.with_columns(cost=pl.lit(2.22)), tmp_path / "products.parquet", "a"))
     assert assumed_share(priced, tmp_path / "none.parquet", "b") is None
+
+
+@pytest.mark.parametrize("unsold", ["", "No sale of this product was seen: so."])
+def test_a_product_that_was_never_sold_is_said_to_be_one(unsold):
+    artefact = small_artefact(1, segments=1, products=2, categories=1)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
+    category = category_at(problem, 0, 0, problem.products.today.astype(float), None)
+    found = explain_price(category, 0, NINES, (1.0, 9.0), None, None)
+
+    lines = explanation_lines("It", found, "none", "EUR", unsold=unsold)
+
+    assert lines[1 : 2 + bool(unsold)] == [*([unsold] if unsold else []), ""]
+    taught = "other products, at what here would be " if unsold else ""
+    reference = f"{found.reference_price:.2f}"
+    assert f"  demand was learned from {taught}prices of 1.00 to 9.00, around {reference}" in lines

@@ -19,6 +19,7 @@ from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.published import kept_artefacts
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
 from gpu_pricer.tables.version.version_record import read_version
+from gpu_pricer.versions.never_sold import UNSOLD
 from tests.markets import catalog_of, small_artefact, with_posterior, with_stand_ins
 from tests.pricing.logit import category_value, dense_demand
 from tests.shops import copied, lay_out, run_job
@@ -347,3 +348,15 @@ def test_integer_ids_are_found(gpu_pricer, tmp_path):
 
     assert ended.status == 0, ended
     assert ended.out.startswith("Product 7 for segment 2 in one: ")
+
+
+def test_a_product_that_was_never_sold_has_the_demand_of_others_and_says_so(gpu_pricer, shop):
+    pl.DataFrame({"product_id": ["p000"]}).write_parquet(shop / "work/data/sales.parquet")
+
+    unsold, sold = (gpu_pricer("explain", product, "s2").out.splitlines() for product in ("p007", "p000"))
+
+    assert unsold[1] == UNSOLD
+    assert UNSOLD not in sold
+    taught = "  demand was learned from other products, at what here would be prices of"
+    assert any(line.startswith(taught) for line in unsold)
+    assert not any(line.startswith(taught) for line in sold)
