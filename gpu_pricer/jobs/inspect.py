@@ -15,15 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.data.inputs import SCHEMAS, Validation, read_inputs
 from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files, passed_over
 from gpu_pricer.data.intake.keys import matched_keys
+from gpu_pricer.data.intake.price_families import PriceFamilies, price_families
 from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
 from gpu_pricer.data.price_groups import group_names
 from gpu_pricer.data.sources.source import Source
+from gpu_pricer.data.spelled_values import spelled
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 from gpu_pricer.terminal.inspection_lines import (
+    FAMILY_SETTING,
+    family_lines,
     file_lines,
     key_lines,
     passed_over_lines,
@@ -92,8 +96,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
         written["catalog"] = catalog
     written |= _judgement()
     print("", *use_lines(label, protected), sep="\n")
-    _check(written)
-    return _write(settings, written, command)
+    families = _check(written)
+    return _write(settings, written, command, families)
 
 
 def _name(settings: DictConfig) -> str:
@@ -134,8 +138,11 @@ def _judgement() -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(told)))
 
 
-def _check(written: dict[str, Any]) -> None:
-    """Print which ids match and which rules rows break; raise InputError if a run would refuse the files."""
+def _check(written: dict[str, Any]) -> PriceFamilies | None:
+    """Print which ids match and which rules rows break, and return the products that have one price.
+
+    Raise InputError if a run would refuse the files.
+    """
     data = compose("config", ["data=files", *_of_rows()]).data
     told = {"time_zone": data.time_zone, "currency": written["currency"]}
     source: Source = instantiate(written["source"] | told, _convert_="all")
@@ -151,11 +158,15 @@ def _check(written: dict[str, Any]) -> None:
     if catalog.get("price_includes_vat"):
         rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)
         require_vat_rates(rates, "products", "")
-    print(*rule_lines(checked, period), sep="\n")
+    families = price_families(checked.tables["products"], checked.sales, period)
+    print(*rule_lines(checked, period), *family_lines(families), sep="\n")
+    return families
 
 
-def _write(settings: DictConfig, written: dict[str, Any], command: str) -> dict[str, object]:
-    """Write the configuration, print how to go on, and return where it lies."""
+def _write(
+    settings: DictConfig, written: dict[str, Any], command: str, families: PriceFamilies | None
+) -> dict[str, object]:
+    """Write the configuration, print how to go on, and return where it lies; families: with one price each."""
     name = _name(settings)
     path, text = settings_path(Path(settings.folder), name), settings_text(command, written)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,5 +177,9 @@ def _write(settings: DictConfig, written: dict[str, Any], command: str) -> dict[
     with replacing_file(path) as fresh:
         fresh.write_text(text)
     print(f"\nWrote {path}. Go on with:")
-    print(f"  {shlex.join(['gpu-pricer', 'run', '--config-dir', settings.folder, f'data={name}'])}")
+    run = ["gpu-pricer", "run", "--config-dir", settings.folder, f"data={name}"]
+    print(f"  {shlex.join(run)}")
+    if families is not None:
+        print(f"or, with one price for all products of each {families.column}:")
+        print(f"  {shlex.join([*run, f'{FAMILY_SETTING}={spelled(families.column)}'])}")
     return {"written": str(path)}

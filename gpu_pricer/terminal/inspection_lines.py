@@ -10,6 +10,7 @@ from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
+from gpu_pricer.data.intake.price_families import PriceFamilies
 from gpu_pricer.data.intake.vocabulary import Question
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
@@ -17,6 +18,7 @@ from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.tables.periods import Period
 
 KIND_WIDTH = 18
+FAMILY_SETTING = "policy.bounds.family_column"
 
 
 def file_lines(taken: TakenFile, instruments: Sequence[str], discounts: Sequence[str]) -> list[str]:
@@ -125,6 +127,17 @@ def rule_lines(inputs: Inputs, period: Period) -> list[str]:
     lines += [f"  {report}" for report in inputs.reports]
     to_keep = "correct the file and inspect again, or change the limits in data.outliers"
     return [*lines, f"  A run sets these rows aside; to keep them, {to_keep}"]
+
+
+def family_lines(families: PriceFamilies | None) -> list[str]:
+    """Return the line on products that have one price, none where no column tells such."""
+    if families is None:
+        return []
+    return [
+        f"  {families.column}: {families.products:,} products share one of {families.families:,} values, and "
+        f"{families.agreeing:.0%} of the prices inside these agree, as of the sizes of a style; with "
+        f"{FAMILY_SETTING}={families.column} they get one price"
+    ]
 
 
 def use_lines(label: list[str], protected: list[str]) -> list[str]:
