@@ -27,6 +27,8 @@ RECENT = 8
 """Periods up to a sale whose median tells how often the product sold then; a promotion does not move it."""
 FOLLOWED = 4
 """Periods after which it counts as known whether sales come back."""
+MANY = 16.0
+"""Lines a period from which silences of all products are alike."""
 MOST_AT_ZERO = 0.5
 """Share of the products sold last whose stock is stated as 0: where it is larger, 0 says nothing."""
 
@@ -116,7 +118,7 @@ def departed(modal: pl.DataFrame, calendar: Calendar, none: pl.Series) -> pl.Dat
     periods = len(calendar.whole)
     silences = _silences(modal, calendar)
     last = silences.filter(pl.col("is_open"), pl.col("length") > 0)
-    ends = last.join(_chances_of_return(silences, periods), on="beyond").filter(pl.col("returning") < 0.5)
+    ends = last.join(_chances_of_return(silences, periods), on=("sells", "beyond")).filter(pl.col("returning") < 0.5)
     gone = last.filter(pl.col("product_id").is_in(pl.concat([ends["product_id"], none]).implode()))
     likely = (math.log(2) / pl.col("rate")).clip(0, periods).cast(pl.Int64)
     since = _numbered(calendar.all).rename({"period": "since"})
@@ -138,19 +140,21 @@ def _numbered(periods: list[date]) -> pl.DataFrame:
 def _silences(modal: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
     """Return what follows each period with sales of a product.
 
-    number: of that period. rate: the product's median lines a period in the RECENT ones up to it, the lower one of two.
+    number: of that period. rate: the product's median lines a period in the RECENT ones up to it, the lower one of two;
+    before its first sale only half of them count, which sold nothing. sells: class of rates, each twice the one before.
     length: of the silence, in whole periods. is_open: whether it lasts until now. telling: the length whose chance is
     below LEAST_CHANCE. beyond: the periods since, negative before.
     """
     numbers = modal.join(_numbered(calendar.all), on="period").select("product_id", "number", "lines")
     sold = numbers.sort("product_id", "number")
-    seen = (pl.col("number") - pl.col("number").min().over("product_id") + 1).clip(upper_bound=RECENT)
+    seen = (pl.col("number") - pl.col("number").min().over("product_id") + 1).clip(RECENT // 2, RECENT)
     following = pl.col("number").shift(-1).over("product_id")
     silences = sold.rolling("number", period=f"{RECENT}i", group_by="product_id").agg(pl.col("lines").sort())
     place = (seen - 1) // 2 - (seen - pl.col("lines").list.len())
     median = pl.when(place >= 0).then(pl.col("lines").list.get(place.clip(0), null_on_oob=True)).otherwise(0)
     silences = silences.with_columns(
         rate=median.cast(pl.Float64),
+        sells=median.cast(pl.Float64).clip(1, MANY).log(2).cast(pl.Int64),
         is_open=following.is_null(),
         length=following.fill_null(len(calendar.whole)) - pl.col("number") - 1,
     )
@@ -159,15 +163,20 @@ def _silences(modal: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
 
 
 def _chances_of_return(silences: pl.DataFrame, periods: int) -> pl.DataFrame:
-    """Return beyond, from 0, and returning: the share of the silences at least so long beyond that ended with a sale.
+    """Return sells, beyond, from 0, and returning: the share of silences at least so long that ended with a sale.
 
-    Only those count that were as long FOLLOWED periods ago. One more return counts than were seen, so that it takes two
-    ends to believe in ends. A longer silence is no likelier to end with a sale than a shorter one.
+    Only those of products that sell alike count, and that were as long FOLLOWED periods ago. One more return counts
+    than were seen, so that it takes two ends to believe in ends. A longer silence is no likelier to end with a sale
+    than a shorter one.
     """
     followed = periods - 1 - FOLLOWED - pl.col("number") - pl.col("telling")
     known = silences.with_columns(most=pl.min_horizontal("beyond", followed)).filter(pl.col("most") >= 0)
-    counts = known.group_by("most").agg(total=pl.len(), back=(~pl.col("is_open")).sum())
-    every = pl.DataFrame({"beyond": range(periods)}, schema={"beyond": pl.Int64})
-    counts = every.join(counts, left_on="beyond", right_on="most", how="left").fill_null(0).sort("beyond")
-    total, back = (pl.col(name).cast(pl.Int64).cum_sum(reverse=True) for name in ("total", "back"))
-    return counts.select("beyond", returning=((back + 1) / (total + 1)).cum_min())
+    counts = known.group_by("sells", "most").agg(total=pl.len(), back=(~pl.col("is_open")).sum())
+    every = silences.select(pl.col("sells").unique().sort()).join(
+        pl.DataFrame({"beyond": range(periods)}, schema={"beyond": pl.Int64}), how="cross"
+    )
+    counts = every.join(
+        counts, left_on=("sells", "beyond"), right_on=("sells", "most"), how="left", maintain_order="left"
+    ).fill_null(0)
+    total, back = (pl.col(name).cast(pl.Int64).cum_sum(reverse=True).over("sells") for name in ("total", "back"))
+    return counts.select("sells", "beyond", returning=((back + 1) / (total + 1)).cum_min().over("sells"))

@@ -8,6 +8,7 @@ import pytest
 from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
+from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Calendar, Period
 from gpu_pricer.tables.reading import conform
@@ -20,8 +21,9 @@ def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4, begun=None, va
     given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
     modal = modal_prices(lines)
     calendar = Calendar(weeks, None, 0.0) if begun is None else Calendar(weeks[:-1], weeks[-1], begun)
+    still = StillSold.of(given, modal, calendar, is_stated=False)
     shelf = imputed_shelf(modal, calendar.all, Period("1w"), ShelfRule(2, 1, 5))
-    return build_catalog(given, modal, shelf, calendar, CatalogRule(cost_ratio, periods, *vat), ANY_SIZE)
+    return build_catalog(given, modal, shelf, still, calendar, CatalogRule(cost_ratio, periods, *vat), ANY_SIZE)
 
 
 PRODUCT = {"product_id": [10], "category_id": ["A"]}
@@ -70,6 +72,26 @@ def test_products_in_stock_are_on_the_shelf_where_sales_are_rare_or_there_are_no
     assert catalog_of(stocked | {"availability": [0.5, None, 1.0]}, sales, weeks(12))["availability"].to_list() == [
         0.5, 1.0, 1.0,
     ]  # fmt: skip
+
+
+def test_products_whose_stock_is_zero_are_off_the_shelf_though_they_sold_last_week(lines, weeks):
+    sales = lines(*({"week": week, "product_id": product} for week in range(6) for product in (10, 10, 11, 11, 12, 12)))
+    shop = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "stock": [0.0, 7.0, None]}
+
+    assert catalog_of(shop, sales, weeks(6))["availability"].to_list() == [0.0, 1.0, 1.0]
+    stated = shop | {"availability": [0.6, None, None]}
+    assert catalog_of(stated, sales, weeks(6))["availability"].to_list() == [0.6, 1.0, 1.0]
+
+
+def test_products_that_left_are_off_the_shelf(lines, weeks):
+    """Four products end, of which the last one sold two weeks ago."""
+    ends = {10: 5, 11: 7, 12: 9, 13: 16, 14: 18}
+    sales = lines(
+        *({"week": week, "product_id": key} for key, end in ends.items() for week in range(end) for _ in "123")
+    )
+    shop = {"product_id": list(ends), "category_id": ["A"] * 5}
+
+    assert catalog_of(shop, sales, weeks(18))["availability"].to_list() == [0.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_begun_period_gives_the_price_of_today_and_counts_with_its_share(lines, weeks):

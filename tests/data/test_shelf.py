@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, offered_shelf, period_context, with_context
+from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.tables.periods import Period
 
 WEEK = Period("1w")
@@ -188,27 +189,47 @@ def test_sales_of_a_period_never_tell_that_the_product_was_on_offer_then(lines, 
     assert offered(sales, weeks(12)) == [(5, 2.0, 1), (6, 2.0, 2), (10, 2.0, 1), (11, 2.0, 2)]
 
 
+def still_sold(staying=(), left=()):
+    schema = {"product_id": pl.Int64, "since": pl.Date}
+    return StillSold(
+        pl.Series(staying, dtype=pl.Int64),
+        pl.Series([], dtype=pl.Int64),
+        pl.DataFrame(left, schema=schema, orient="row"),
+    )
+
+
+@pytest.mark.parametrize("find", [imputed_shelf, offered_shelf])
+def test_products_that_have_left_are_off_the_shelf_from_then_on(lines, weeks, find):
+    sales = lines(*({"week": week, "product_id": product} for week in range(4) for product in (10, 11)))
+    rule = ShelfRule(1, 3, 1)
+
+    shelf = find(modal_prices(sales), weeks(8), WEEK, rule, still_sold(left=[(10, weeks(6)[5])]))
+
+    assert shelf.filter(product_id=10)["period"].to_list() == weeks(5)
+    assert shelf.filter(product_id=11)["period"].to_list() == weeks(7)
+
+
 def test_products_that_are_still_sold_are_on_offer_from_the_first_sale_to_the_end(lines, weeks):
     """One line each in weeks 2, 5 and 10, which reveal no price of another product with the same lines."""
     sold = ((week, price, product) for week, price in ((2, 2.0), (5, 3.0), (10, 4.0)) for product in (10, 11))
     sales = lines(*({"week": week, "price": price, "product_id": product} for week, price, product in sold))
-    rule, staying = ShelfRule(2, 1, 1), pl.Series([10])
+    rule, still = ShelfRule(2, 1, 1), still_sold(staying=[10])
 
-    shelf = offered_shelf(modal_prices(sales), weeks(13), WEEK, rule, staying)
+    shelf = offered_shelf(modal_prices(sales), weeks(13), WEEK, rule, still)
 
     assert shelf["product_id"].unique().to_list() == [10]
     week = (shelf["period"] - weeks(1)[0]).dt.total_days() // 7
     assert week.to_list() == list(range(3, 13))  # the first sale's own week tells of none
     assert shelf["price"].to_list() == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 4.0, 4.0, 4.0]
     assert shelf["price_age"].to_list() == [1, 2, 0, 1, 2, 3, 4, 0, 1, 2]
-    known = imputed_shelf(modal_prices(sales), weeks(13), WEEK, rule, staying)
+    known = imputed_shelf(modal_prices(sales), weeks(13), WEEK, rule, still)
     assert known.filter(pl.col("period") > weeks(3)[2]).equals(shelf)
 
 
 def test_single_lines_of_what_often_has_more_reveal_no_price(lines, weeks):
     sales = lines(*[{"week": week, "price": 2.0} for week in (0, 1, 2) for _ in range(3)], {"week": 3, "price": 1.0})
 
-    shelf = imputed_shelf(modal_prices(sales), weeks(5), WEEK, ShelfRule(2, 1, 1), pl.Series([10]))
+    shelf = imputed_shelf(modal_prices(sales), weeks(5), WEEK, ShelfRule(2, 1, 1), still_sold(staying=[10]))
 
     assert shelf["price"].to_list() == [2.0] * 5
 

@@ -1,7 +1,7 @@
 """Controls for endogenous prices: prices that respond to demand which the log does not show.
 
 A manager who foresees such demand raises prices when it is high; without controls, customers then look less sensitive
-than they are. Three controls enter the utility beside the price; their effects are estimated like those of a promotion.
+than they are. Four controls enter the utility beside the price; their effects are estimated like those of a promotion.
 
 * The mean price move of a category in a period: the common part of its prices may respond to the common part of its
   demand (correlated random effects: Mundlak 1978), so that the response is identified by relative prices. Where
@@ -10,6 +10,8 @@ than they are. Three controls enter the utility beside the price; their effects 
 * The regular price: with planned promotions only the list price is endogenous, and cuts from it are as good as random.
   On synthetic markets whose prices follow hidden demand (data=synthetic seed=101, confounding 0.2 and 0.4, true types)
   mean sensitivities are 31 and 50 % too low with the first control alone, and 7 and 17 % with this one too.
+* The age of a product, where the log shows its launch: goods are cut as they age, and sell less as they age. In a
+  simulated fashion shop whose products end after ten to twenty weeks, elasticities are 12 to 36 % too small without it.
 * With instruments, which move the price and not demand, such as the unit cost: the residual of the price given the
   instruments carries the endogenous part, and with it in the utility the price is as good as random (control function:
   Petrin & Train 2010, eq. 5-7). It replaces the control by the regular price.
@@ -17,6 +19,7 @@ than they are. Three controls enter the utility beside the price; their effects 
 
 import logging
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -34,6 +37,10 @@ log = logging.getLogger(__name__)
 
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
 REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
+WIDER = 4  # times as old is a product at one knot as at the one before
+KNOTS = (1, WIDER, WIDER**2)  # ages in periods, between which the log of the age counts alike
+EARLY = 4  # periods at the start of a log, in which launches cannot be told from older products
+AGES = tuple(f"age_{knot}" for knot in KNOTS)
 WEAK = 10.0  # an F statistic below it names a weak instrument (Staiger & Stock 1997)
 
 
@@ -59,6 +66,28 @@ class EndogeneityConfig:
     def instrument_columns(self) -> list[str]:
         """The names of the instruments in a shelf from read_canonical; none without instruments."""
         return [name_apart(name, SHELF_OWN) for name in self.instruments or []]
+
+
+def with_ages(rows: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
+    """Return the shelf rows with the columns AGES: functions of the products' ages, less their values now.
+
+    A product's age is 1 in the first period of its rows. Each column is the log of the age over a knot, to the base
+    WIDER, and 0 below it, so that together they are piecewise linear in the log of the age. They are 0 in the period
+    after the last, the one to price, and of a product that is there in the first EARLY periods, whose age is unknown.
+    rows: product_id and period. periods: all of the log, in order.
+    """
+    number = pl.DataFrame({"period": periods}).with_row_index("number", offset=1)
+    born = pl.col("number").min().over("product_id").cast(pl.Float64)
+    ages = rows.join(number, on="period", how="left", maintain_order="left")
+
+    def since(knot: int, number: pl.Expr) -> pl.Expr:
+        return ((number - born + 1) / knot).log(WIDER).clip(lower_bound=0)
+
+    is_known = (born > EARLY).cast(pl.Float64)
+    return ages.with_columns(
+        (is_known * (since(knot, pl.col("number")) - since(knot, pl.lit(len(periods) + 1)))).alias(name)
+        for knot, name in zip(KNOTS, AGES, strict=True)
+    ).drop("number")
 
 
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.context_scale import ContextScale, scale_context
 from gpu_pricer.network.response.controls import (
+    AGES,
     EndogeneityConfig,
     category_move,
     first_stage,
     regular_price_control,
+    with_ages,
     with_known_prices,
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
@@ -25,7 +27,7 @@ from gpu_pricer.tables.schemas import CHOICE_COUNT, PRICE_GROUP, UNIT_COUNT
 log = logging.getLogger(__name__)
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
-SHELF_CELLS = ("on_shelf", "move", "regular", "surprise")
+SHELF_CELLS = ("on_shelf", "move", "regular", "surprise", *AGES)
 
 
 @dataclass(frozen=True)
@@ -176,14 +178,16 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     key, purchases = ("product_id", "period"), tables.choices.filter(tables.teaches()).drop_nulls("product_id")
     bought = purchases.group_by(key).agg(bought=CHOICE_COUNT.sum()).collect(engine="streaming")
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
-    taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
+    rows = with_ages(rows, tables.periods)
+    causes = [*context, *(name for name in AGES if rows[name].n_unique() > 1)]
+    taught = with_known_prices(rows.filter(tables.teaches()), causes, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
     former = pl.when("is_listed").then(pl.col("list_price").forward_fill().over("product_id", order_by="period"))
     rows = rows.with_columns(list_price=pl.max_horizontal(pl.coalesce("list_price", former), "price"))
     regular = regular_price_control(rows, endogeneity)
     return rows.with_columns(
         move=pl.col("price") / pl.col("reference_price") - 1,
-        surprise=pl.Series(first_stage(rows, context, endogeneity)),
+        surprise=pl.Series(first_stage(rows, causes, endogeneity)),
         regular=pl.lit(None, pl.Float64) if regular is None else regular,
     ), context
 
@@ -218,7 +222,12 @@ def _grid(
     row, category = numbers
     sold, on_shelf = log.sold(len(row)), cells["on_shelf"]
     driven = [cells[name] for name in context]
-    controls = [category_move(shared, on_shelf, sold, category), cells["regular"], cells["surprise"]]
+    controls = [
+        category_move(shared, on_shelf, sold, category),
+        cells["regular"],
+        cells["surprise"],
+        *(cells[name] for name in AGES),
+    ]
     controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
     return Grid(
         columns=columns,

@@ -72,7 +72,9 @@ def _start(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> AverageLe
     if not (network.data.has_outside_option and bool(is_moving[sales.products].any())):
         return average
     level = settle_levels(network, sales, beside, prior, effects.spread)
-    process, usual, entering = learn_process(_purchases(network, sales, average, level, is_moving))
+    every = torch.ones_like(is_moving)
+    moving, of_all = (_purchases(network, sales, average, level, some) for some in (is_moving, every))
+    process, usual, entering = learn_process(moving, of_all.of_new_products())
     network.mean_level.add_(entering)
     above = torch.where(network.data.products.is_trained, usual, entering)
     return replace(average, prior=prior + above, process=process)

@@ -45,7 +45,7 @@ class LearnedProcess(NamedTuple):
     entering: float
 
 
-def learn_process(purchases: PeriodSales) -> LearnedProcess:
+def learn_process(purchases: PeriodSales, new: tuple[float, float]) -> LearnedProcess:
     """Return the most likely process, and how products sell compared with their attributes.
 
     It is learned from LEARNED_FROM products (search: Nelder & Mead 1965).
@@ -59,7 +59,7 @@ def learn_process(purchases: PeriodSales) -> LearnedProcess:
     simplex = np.concatenate([CENTRE[None], CENTRE + STEP * np.eye(len(CENTRE))])
     found = minimize(loss, CENTRE, method="Nelder-Mead", options={**TOLERANCE, "initial_simplex": simplex}).x
     process, usual = _process(found), float(np.exp(found[-1]))
-    bought, expected = purchases.of_new_products()
+    bought, expected = new
     entering = (usual * NEW_PRODUCTS + bought) / (NEW_PRODUCTS + expected)
     log.info(
         "levels of products without a price response of their own: a purchase keeps %.2f of its weight per period, the "

@@ -116,7 +116,7 @@ def test_the_evidence_is_that_of_negative_binomial_purchases(discount, prior, re
 def test_the_process_that_drew_the_purchases_is_found(process):
     purchases = drawn(process, products=3000, periods=40, seed=3, factor=1.4)
 
-    found, usual, _ = learn_process(purchases)
+    found, usual, _ = learn_process(purchases, (0.0, 0.0))
 
     true, learned = purchases.expecting(1.4), purchases.expecting(np.exp(usual))
     assert found.log_evidence(learned) > process.log_evidence(true) - 0.5  # what ends the search
@@ -148,7 +148,8 @@ def test_what_new_products_sell_is_learned_apart():
     ]
     columns = (tuple(map(np.concatenate, zip(*both, strict=True))) for both in zip(purchases.periods, new, strict=True))
 
-    _, usual, first = learn_process(PeriodSales(list(columns), 3200))
+    every = PeriodSales(list(columns), 3200)
+    _, usual, first = learn_process(every, every.of_new_products())
 
     assert np.exp(first) == pytest.approx(entering, rel=0.15)
     assert np.exp(usual) > 1.5 * entering

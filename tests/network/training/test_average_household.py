@@ -210,7 +210,7 @@ def test_a_product_that_fades_is_expected_to_sell_what_it_sold_lately(market):
 
 def test_new_products_start_at_what_others_sold_at_first(market, monkeypatch):
     monkeypatch.setattr(
-        "gpu_pricer.network.training.levels.learn_process", lambda _: LearnedProcess(PROCESS, usual=0.1, entering=-0.5)
+        "gpu_pricer.network.training.levels.learn_process", lambda *_: LearnedProcess(PROCESS, usual=0.1, entering=-0.5)
     )
     is_trained = np.arange(20) != 7
     products = replace(market[1].products, table=market[1].products.table.with_columns(is_trained=is_trained))
