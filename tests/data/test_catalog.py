@@ -74,24 +74,25 @@ def test_products_in_stock_are_on_the_shelf_where_sales_are_rare_or_there_are_no
     ]  # fmt: skip
 
 
-def test_products_whose_stock_is_zero_are_off_the_shelf_though_they_sold_last_week(lines, weeks):
-    sales = lines(*({"week": week, "product_id": product} for week in range(6) for product in (10, 10, 11, 11, 12, 12)))
-    shop = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "stock": [0.0, 7.0, None]}
+def test_products_without_stock_are_off_the_shelf_unless_they_sold_last_week(lines, weeks):
+    sold = {10: range(5), 11: range(6), 12: range(6), 13: range(5), 14: range(6)}
+    sales = lines(*({"week": week, "product_id": key} for key, when in sold.items() for week in when for _ in "12"))
+    shop = {"product_id": list(sold), "category_id": ["A"] * 5, "stock": [0.0, 7.0, None, None, 0.0]}
 
-    assert catalog_of(shop, sales, weeks(6))["availability"].to_list() == [0.0, 1.0, 1.0]
-    stated = shop | {"availability": [0.6, None, None]}
-    assert catalog_of(stated, sales, weeks(6))["availability"].to_list() == [0.6, 1.0, 1.0]
+    assert catalog_of(shop, sales, weeks(6))["availability"].to_list() == [0.0, 1.0, 1.0, 1.0, 1.0]
+    stated = shop | {"availability": [0.6, None, None, None, None]}
+    assert catalog_of(stated, sales, weeks(6))["availability"].to_list() == [0.6, 1.0, 1.0, 1.0, 1.0]
 
 
 def test_products_that_left_are_off_the_shelf(lines, weeks):
-    """Four products end, of which the last one sold two weeks ago."""
-    ends = {10: 5, 11: 7, 12: 9, 13: 16, 14: 18}
+    """Four products of ten end, of which the last one sold two weeks ago."""
+    ends = {10: 5, 11: 7, 12: 9, 13: 16} | dict.fromkeys(range(14, 20), 18)
     sales = lines(
         *({"week": week, "product_id": key} for key, end in ends.items() for week in range(end) for _ in "123")
     )
-    shop = {"product_id": list(ends), "category_id": ["A"] * 5}
+    shop = {"product_id": list(ends), "category_id": ["A"] * 10}
 
-    assert catalog_of(shop, sales, weeks(18))["availability"].to_list() == [0.0, 0.0, 0.0, 0.0, 1.0]
+    assert catalog_of(shop, sales, weeks(18))["availability"].to_list() == [0.0] * 4 + [1.0] * 6
 
 
 def test_a_begun_period_gives_the_price_of_today_and_counts_with_its_share(lines, weeks):

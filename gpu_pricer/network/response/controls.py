@@ -68,13 +68,13 @@ class EndogeneityConfig:
         return [name_apart(name, SHELF_OWN) for name in self.instruments or []]
 
 
-def with_ages(rows: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
+def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFrame:
     """Return the shelf rows with the columns AGES: functions of the products' ages, less their values now.
 
     A product's age is 1 in the first period of its rows. Each column is the log of the age over a knot, to the base
     WIDER, and 0 below it, so that together they are piecewise linear in the log of the age. They are 0 in the period
-    after the last, the one to price, and of a product that is there in the first EARLY periods, whose age is unknown.
-    rows: product_id and period. periods: all of the log, in order.
+    to price, and of a product that is there in the first EARLY periods, whose age is unknown.
+    rows: product_id and period. periods: all of the log, in order. ahead: from the last one to the one to price.
     """
     number = pl.DataFrame({"period": periods}).with_row_index("number", offset=1)
     born = pl.col("number").min().over("product_id").cast(pl.Float64)
@@ -85,7 +85,7 @@ def with_ages(rows: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
 
     is_known = (born > EARLY).cast(pl.Float64)
     return ages.with_columns(
-        (is_known * (since(knot, pl.col("number")) - since(knot, pl.lit(len(periods) + 1)))).alias(name)
+        (is_known * (since(knot, pl.col("number")) - since(knot, pl.lit(len(periods) + ahead)))).alias(name)
         for knot, name in zip(KNOTS, AGES, strict=True)
     ).drop("number")
 

@@ -39,7 +39,8 @@ class Grid:
     the share of the information on the response to prices that is left where drawn cuts stand for prices that the log
     does not show (see unseen_cuts.py). has_outside_option: whether buying nothing is a choice. periods_ahead: from the
     last period to the one to price; 0 where that one has begun and is the last here. Off the shelf all values are 0.
-    bend: of the response to prices, see model/price_bend.py.
+    ages: how many of the controls, the last ones, are functions of the products' ages less their values in the period
+    to price. bend: of the response to prices, see model/price_bend.py.
     """
 
     columns: GridColumns
@@ -55,6 +56,7 @@ class Grid:
     price_information: Tensor
     has_outside_option: bool
     periods_ahead: int
+    ages: int = 0
     bend: float = 0.0
 
     @property

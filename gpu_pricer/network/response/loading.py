@@ -178,7 +178,7 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     key, purchases = ("product_id", "period"), tables.choices.filter(tables.teaches()).drop_nulls("product_id")
     bought = purchases.group_by(key).agg(bought=CHOICE_COUNT.sum()).collect(engine="streaming")
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
-    rows = with_ages(rows, tables.periods)
+    rows = with_ages(rows, tables.periods, 1 if tables.begun is None else 0)
     causes = [*context, *(name for name in AGES if rows[name].n_unique() > 1)]
     taught = with_known_prices(rows.filter(tables.teaches()), causes, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
@@ -222,13 +222,10 @@ def _grid(
     row, category = numbers
     sold, on_shelf = log.sold(len(row)), cells["on_shelf"]
     driven = [cells[name] for name in context]
-    controls = [
-        category_move(shared, on_shelf, sold, category),
-        cells["regular"],
-        cells["surprise"],
-        *(cells[name] for name in AGES),
-    ]
-    controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
+    of_prices = [category_move(shared, on_shelf, sold, category), cells["regular"], cells["surprise"]]
+    of_ages = [cells[name] for name in AGES]
+    of_prices, of_ages = ([c for c in some if float(c.abs().max()) > ROUNDING] for some in (of_prices, of_ages))
+    controls = [*of_prices, *of_ages]
     return Grid(
         columns=columns,
         row=row,
@@ -237,6 +234,7 @@ def _grid(
         move=cells["move"],
         context=torch.stack([*driven, *controls, *([] if driven or controls else [cells["move"] * 0])], dim=2),
         controls=len(controls),
+        ages=len(of_ages),
         offset=torch.zeros_like(on_shelf),
         unit_offset=torch.zeros_like(on_shelf),
         next_offset=torch.zeros(len(row), dtype=FLOAT),

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.controls import (
+    AGES,
     EndogeneityConfig,
     _within,
     category_move,
     first_stage,
     regular_price_control,
+    with_ages,
     with_known_prices,
 )
 from gpu_pricer.network.response.fit import FitConfig, fit_response
@@ -459,3 +461,27 @@ def test_values_that_products_explain_leave_nothing():
     left = _within(np.array([0.1, 0.1, 0.7, 0.7, 1 / 3, 1 / 3]), groups)
 
     np.testing.assert_allclose(left, 0, atol=1e-12)
+
+
+def test_ages_count_from_the_launch_and_end_at_the_priced_period():
+    weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(40)]
+    there = {1: range(40), 2: range(3, 40), 3: range(4, 40), 4: range(36, 40), 5: [10, 12]}
+    rows = pl.DataFrame(
+        [(product, weeks[week]) for product, when in there.items() for week in when],
+        schema={"product_id": pl.Int64, "period": pl.Date},
+        orient="row",
+    )
+
+    ages = with_ages(rows, weeks, ahead=1)
+
+    assert ages.drop(AGES).equals(rows)
+    found = {product: ages.filter(product_id=product).select(AGES).to_numpy() for product in there}
+    assert not found[1].any()
+    assert not found[2].any()
+    age = np.arange(1, 38)
+    of_age = np.log([np.maximum(age / knot, 1) for knot in (1, 4, 16)]).T / np.log(4)
+    np.testing.assert_allclose(found[3], of_age[:-1] - of_age[-1], atol=1e-12)
+    np.testing.assert_allclose(found[4], of_age[:4] - of_age[4], atol=1e-12)
+    np.testing.assert_allclose(found[5], of_age[[0, 2]] - of_age[30], atol=1e-12)
+    begun = with_ages(rows, weeks, ahead=0).filter(product_id=4).select(AGES).to_numpy()
+    np.testing.assert_allclose(begun, of_age[:4] - of_age[3], atol=1e-12)

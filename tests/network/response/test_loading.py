@@ -17,6 +17,8 @@ AS_THEY_ARE = EndogeneityConfig(None, planned_promotions=True, folds=4)
 AS_IT_IS = ContextScale(["display", "mailer"], [0.0, 0.0], [1.0, 1.0])
 SEGMENTS = 3
 
+BEGUN = pl.DataFrame({"category_id": ["c0", "c1", "c2"], "odds": [0.5, 0.4, 0.3], "units": [0.9, 0.8, 0.7]})
+
 
 def tables_of(directory, keep_zeros):
     """Tables of three categories of three products; product 0 has no price that was seen, product 4 comes and goes.
@@ -254,6 +256,25 @@ def test_controls_are_the_last_columns_and_only_those_that_move(complete):
         assert bool(data.grid.context[:, :, 1:].flatten(0, 1).any(0).all())
 
 
+def test_ages_of_launched_products_are_the_last_controls(complete):
+    """Product 4 comes in the fifth of eight periods; the age of the others is not known."""
+    launched = replace(complete, shelf=complete.shelf.filter(
+        (pl.col("product_id") != 4) | (pl.col("period") >= complete.periods[4])
+    ))  # fmt: skip
+
+    for tables, ahead in ((launched, 1), (replace(launched, begun=BEGUN), 0)):
+        grid = load(tables).grid
+
+        assert grid.ages == 1 + ahead
+        of_age, others = grid.context[:, :, -grid.ages :], grid.context[:, :, : -grid.ages]
+        assert grid.controls == grid.ages + 1
+        assert others.shape[2] == 2
+        row = ids_of(tables, load(tables)).index(4)
+        now = np.log(4 + ahead) / np.log(4)
+        np.testing.assert_allclose(of_age[row, 4:, 0], np.log(np.arange(1, 5)) / np.log(4) - now, atol=1e-12)
+        assert not bool(of_age[torch.arange(len(of_age)) != row].any())
+
+
 def test_context_is_on_its_scale_and_0_where_nobody_knows(complete):
     rng = np.random.default_rng(3)
     place = int((complete.shelf["product_id"] == 1).arg_true()[0])
@@ -335,13 +356,11 @@ def test_prices_of_a_group_are_regular_ones_to_its_users(complete):
 
 
 def test_all_groups_of_a_begun_period_have_shown_as_little_of_it(complete):
-    begun = pl.DataFrame({"category_id": ["c0", "c1", "c2"], "odds": [0.5, 0.4, 0.3], "units": [0.9, 0.8, 0.7]})
-
-    grid = load(replace(in_groups(complete), begun=begun)).grid
+    grid = load(replace(in_groups(complete), begun=BEGUN)).grid
 
     shown = grid.on_shelf * (grid.columns.period == 7)
     for offset, name in ((grid.offset, "odds"), (grid.unit_offset, "units")):
-        of_category = torch.tensor(begun[name].log().to_list(), dtype=torch.float64)
+        of_category = torch.tensor(BEGUN[name].log().to_list(), dtype=torch.float64)
         torch.testing.assert_close(offset, of_category[grid.category, None] * shown)
 
 
