@@ -28,6 +28,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.category_cuts import cuts_of_others
 from gpu_pricer.network.response.two_way_effects import TwoWayEffects
 from gpu_pricer.network.response.unseen_cuts import DEEPEST, cut_donors
 from gpu_pricer.tables.canonical import SHELF_OWN
@@ -97,7 +98,8 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     may be null in some periods. Other products have the price in its place.
     price_information: the share of the information on the response to prices that is real, for the product of each row.
     Where too few purchases show the price, the regular price is interpolated between the periods before and after,
-    beside what instruments and context say of it, and the cut below it is drawn (see unseen_cuts.py); both in logs.
+    beside what instruments and context say of it, and the cut below it is drawn (see unseen_cuts.py), as context and
+    the category's other products tell of it (see category_cuts.py); both in logs.
     The shelf's usual price comes from before; but a product goes unsold when it is dear, so that old prices look like
     low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
     InputError where an instrument is missing or not positive.
@@ -113,9 +115,10 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     regular = _log_regular_price(seen, causes)
     level = _interpolated(rows, regular, causes)
     cut = (seen["price"].log().cast(pl.Float64) - regular).clip(DEEPEST, 0.0)
-    told = pl.Series(_explained(rows, cut, causes))
-    known = rows.select("product_id", "category_id", "period", "bought", *context, regular=level, cut=cut, told=told)
-    donor, information = cut_donors(known, ("regular", *context))
+    explained = pl.Series(_explained(rows, cut, causes))
+    others = cuts_of_others(rows.select("product_id", "category_id", "period", cut=cut - explained))
+    known = rows.select("product_id", "category_id", "period", "bought", *context, cut=cut, told=explained + others)
+    donor, information = cut_donors(known.with_columns(regular=level, others=others), ("regular", "others", *context))
     price = rows.select(pl.coalesce(seen["price"], (level + cut.gather(donor)).exp(), "price")).to_series()
     listed = rows.select(pl.when("is_listed").then(pl.coalesce(seen["list_price"], level.exp()))).to_series()
     return rows.with_columns(

@@ -14,7 +14,9 @@ n purchases that show none with the weight P(N = n | λ) / Σ_k v(k) P(N = k | �
 imputation, Little & Rubin 2002). Their mean would stand for too few expected purchases, because these are convex in the
 cut, and the response would come out too strong. Products with few cuts also draw from those of all products, as often
 as empirical Bayes (DerSimonian & Laird 1986) says; so do products whose cuts stand for few of their periods without a
-price. A period draws from those of which context, such as a display, tells about the same cut (strata, Cochran 1968).
+price. A period draws from those of which context, such as a display, and the category's other products in the period
+(category_cuts.py) tell about the same cut (strata, Cochran 1968). The others' cuts are one of the causes that move
+purchases, too: a sale on the whole category sells less of each product than a cut of its own price.
 
 A log with drawn cuts seems to tell more than it does. What is missing of its information on the slope is the variance
 of the score over the draws (Louis 1982). Independent draws would add as much noise; draws at even places
@@ -34,7 +36,7 @@ from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.missing_information import real_information
 
 DRAWS = 8  # by which the noise of a draw is measured
-STRATUM = 0.05  # difference of the cuts, in logs, that context tells of periods which may draw from each other
+STRATUM = 0.05  # difference of the cuts, in logs, that are told of periods which may draw from each other
 LEAST_DONORS = 100  # periods that show their price, of those which others draw from
 FARTHEST = 4.0  # standard deviations of a cause from its mean
 LEAST_SPREAD = 1e-6  # of a cause within products
@@ -46,9 +48,9 @@ def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarr
     """Return whose cut each of R periods has, and what share of its information on the slope is real.
 
     rows: product_id, by which they are sorted, category_id, period, bought (the purchases), cut (log price less log
-    regular price, at most 0, null where no price shows), told (what context says of the cut), and the columns `causes`,
-    which may move purchases too, as the regular price does. donor [R]: the period itself, or where no price shows, a
-    drawn one of which context tells about the same cut. Most draws stay from one night's log to the next.
+    regular price, at most 0, null where no price shows), told (what context and other products say of the cut), and the
+    columns `causes`, which may move purchases too, as the regular price does. donor [R]: the period itself, or where no
+    price shows, a drawn one of which is told about the same cut. Most draws stay from one night's log to the next.
     information [R]: that share, for the product of each period.
     """
     product = (rows["product_id"].rank("dense") - 1).to_numpy().astype(np.int64)
@@ -80,14 +82,16 @@ def cut_donors(rows: pl.DataFrame, causes: Sequence[str] = ()) -> tuple[np.ndarr
 
 
 def _strata(told: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
-    """Return numbers [R], from 0, of classes of periods of which context tells about the same cut [R].
+    """Return numbers [R], from 0, of classes of periods of which about the same cut is told [R].
 
-    Classes in which hardly any period shows its price are joined to the nearest other one.
+    Classes in which hardly any period shows its price are joined to the nearest other one. A number says how deep the
+    cut is, so that a class which appears or disappears from one night to the next renumbers no other.
     """
     place, stratum = np.unique(np.rint(told / STRATUM), return_inverse=True)
     shown = np.bincount(stratum, is_seen, len(place))
     kept = np.flatnonzero(shown >= min(LEAST_DONORS, shown.max()))
-    return np.abs(place[:, None] - place[kept]).argmin(axis=1)[stratum]
+    nearest = place[kept][np.abs(place[:, None] - place[kept]).argmin(axis=1)].astype(np.int64)
+    return np.where(nearest > 0, 2 * nearest - 1, -2 * nearest)[stratum]
 
 
 def _within_products(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ from gpu_pricer.network.response.cut_response import (
 )
 from gpu_pricer.network.response.mean_cuts import MeanCuts
 from gpu_pricer.network.response.seen_cuts import SeenCuts
-from gpu_pricer.network.response.unseen_cuts import cut_donors
+from gpu_pricer.network.response.unseen_cuts import LEAST_DONORS, _strata, cut_donors
 
 SLOPE = -3.0
 DEPTH = -0.3
@@ -213,6 +213,21 @@ def test_periods_draw_from_those_of_which_context_tells_as_much(told):
         some = hidden & (display == shows)
         ratio = shown[donor][some].mean() / cut[some].mean()
         assert ratio == pytest.approx(1.0, abs=0.12) if told else abs(ratio - 1) > 0.3
+
+
+def test_a_class_that_appears_renumbers_no_other():
+    """Deeper cuts than ever before, seen often enough, and one seen too rarely, which joins the nearest."""
+    told = np.repeat([0.0, -0.1, 0.06, -0.2], LEAST_DONORS)
+    before, often = told[: 3 * LEAST_DONORS], np.ones(4 * LEAST_DONORS, bool)
+    rarely = np.arange(4 * LEAST_DONORS) <= 3 * LEAST_DONORS
+
+    numbers = _strata(before, often[: len(before)])
+
+    assert len(set(numbers)) == 3
+    assert numbers.min() >= 0
+    np.testing.assert_array_equal(_strata(told, often)[: len(before)], numbers)
+    assert _strata(told, often)[-1] not in numbers
+    np.testing.assert_array_equal(_strata(told, rarely)[len(before) :], numbers[LEAST_DONORS])
 
 
 def test_popular_products_may_respond_less():
