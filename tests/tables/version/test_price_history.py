@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_pricer.errors import InputError
@@ -169,6 +169,7 @@ def test_price_within_those_of_the_segments_or_rounded_is_a_published_one(today)
     assert anchors([(10.0, 9.0, 11.0), (today, 9.0, 11.0)]) == [10.0, 10.0]
 
 
+@settings(deadline=None)
 @given(
     published=st.lists(st.tuples(st.floats(0.9, 1.1), st.floats(0.9, 1.1)), min_size=12, max_size=12),
     lag=st.integers(0, 3),
@@ -185,6 +186,7 @@ def test_published_prices_move_no_anchor_however_late_and_rounded_they_are_appli
     assert found == pytest.approx([today[max(night - days, 0)] for night in range(len(today))], abs=0.006)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.6, 0.8, 1.0, 1.3]), min_size=2, max_size=10))
 def test_anchor_is_the_price_of_the_last_change_where_the_shop_makes_all_of_them(factors):
     today = [10.0 * factor for factor in factors]
