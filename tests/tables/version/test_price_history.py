@@ -1,5 +1,7 @@
 """The history of today's prices, and what rules that count days read of it."""
 
+import itertools
+import math
 from datetime import date, timedelta
 
 import polars as pl
@@ -164,26 +166,86 @@ def test_anchor_of_a_product_that_was_never_published_is_the_price_that_the_shop
     assert anchors([(10.0, None, None), (8.0, None, None), (8.0, None, None)]) == [10.0, 8.0, 8.0]
 
 
-@pytest.mark.parametrize("today", [9.0, 9.6, 10.0, 10.4, 11.0, 11.3])
+@pytest.mark.parametrize("today", [8.2, 9.0, 9.6, 10.0, 10.4, 11.0, 12.0])
 def test_price_within_those_of_the_segments_or_rounded_is_a_published_one(today):
     assert anchors([(10.0, 9.0, 11.0), (today, 9.0, 11.0)]) == [10.0, 10.0]
+
+
+def dearer_by(share):
+    return lambda price: price * (1 + share)
+
+
+def to_ending_above(price):
+    """The lowest price that is not below and ends in 9 cents."""
+    return (math.ceil((round(100 * price) - 9) / 10) * 10 + 9) / 100
+
+
+def to_ending_below(price):
+    """The highest price that is not above and ends in 9 cents."""
+    return (math.floor((round(100 * price) - 9) / 10) * 10 + 9) / 100
+
+
+ROUNDED = st.one_of(
+    st.floats(-0.9 * ROUNDING, 0.9 * ROUNDING).map(dearer_by), st.sampled_from([to_ending_above, to_ending_below])
+)
 
 
 @settings(deadline=None)
 @given(
     published=st.lists(st.tuples(st.floats(0.9, 1.1), st.floats(0.9, 1.1)), min_size=12, max_size=12),
     lag=st.integers(0, 3),
-    rounding=st.floats(-0.9 * ROUNDING, 0.9 * ROUNDING),
+    start=st.sampled_from([2.0, 20.0]),
+    rounded=ROUNDED,
     days=st.integers(4, 9),
 )
-def test_published_prices_move_no_anchor_however_late_and_rounded_they_are_applied(published, lag, rounding, days):
+def test_published_prices_move_no_anchor_however_late_and_rounded_they_are_applied(
+    published, lag, start, rounded, days
+):
     """A price that any segment saw up to `lag` nights before: the anchor is the price of so many days ago."""
-    ranges = [(round(20 * min(pair), 2), round(20 * max(pair), 2)) for pair in published]
-    today = [20.0, *(ranges[max(night - lag, 0)][night % 2] * (1 + rounding) for night in range(len(ranges) - 1))]
+    ranges = [(round(start * min(pair), 2), round(start * max(pair), 2)) for pair in published]
+    today = [start, *(rounded(ranges[max(night - lag, 0)][night % 2]) for night in range(len(ranges) - 1))]
 
     found = anchors([(price, *known) for price, known in zip(today, ranges, strict=True)], days)
 
     assert found == pytest.approx([today[max(night - days, 0)] for night in range(len(today))], abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "rounded",
+    [to_ending_above, to_ending_below, *map(dearer_by, (-0.08, -0.035, 0.035, 0.08))],
+    ids=["above", "below", "-8 %", "-3.5 %", "+3.5 %", "+8 %"],
+)
+def test_moves_that_the_shop_rounds_do_not_add_up(rounded):
+    """Every night moves each price by a share, as far as 10 % around the anchor allow."""
+    goods = [*itertools.product([1.0, 1.29, 2.0, 3.0, 100.0], [-0.1, -0.01, 0.0, 0.01, 0.1])]
+    first, history = [price for price, _ in goods], None
+    today = first
+    for number in range(11):
+        catalog = pl.DataFrame({"product_id": range(len(goods)), "price": today})
+        earlier = None if history is None else EarlierPrices(history, day(number - 1))
+        history = continued_history(earlier, catalog, day(number), 28)
+        anchor = anchor_prices(history, day(number - 28)).sort("product_id")["price"].to_list()
+        assert anchor == first
+        published = [
+            round(min(max(price * (1 + move), 0.9 * near), 1.1 * near), 2)
+            for price, near, (_, move) in zip(today, anchor, goods, strict=True)
+        ]
+        known = {"product_id": range(len(goods)), LEAST: published, MOST: published}
+        history = with_published(history, pl.DataFrame(known))
+        today = [rounded(price) for price in published]
+
+
+@settings(deadline=None)
+@given(
+    published=st.lists(st.tuples(st.floats(0.9, 1.1), st.floats(0.9, 1.1)), min_size=1, max_size=8),
+    markdown=st.floats(0.15, 0.9),
+)
+def test_markdown_below_all_that_was_known_is_a_new_anchor_whatever_was_published(published, markdown):
+    ranges = [(round(20 * min(pair), 2), round(20 * max(pair), 2)) for pair in published]
+    nights = [(20.0, *known) for known in ranges]
+    marked = round(min(20.0, *(least for least, _ in ranges)) * (1 - markdown), 2)
+
+    assert anchors([*nights, (marked, marked, marked)]) == [20.0] * len(nights) + [marked]
 
 
 @settings(deadline=None)
