@@ -14,6 +14,9 @@ down, when it applies them. A price that lies further than ROUNDING from the who
 of 15 % below the range always is. The limit of the rule: a change by the shop that ends within ROUNDING of the range is
 taken for a published price, and the anchor stays. After a version that lowered a price by 10 %, this holds for a
 markdown of up to 19 % from the price before.
+
+The range knows the versions in the chain of records alone, not one that was taken back. After a rollback a price that
+only the version taken back had published is the shop's own if it lies further than ROUNDING from the others.
 """
 
 from datetime import date, timedelta
