@@ -141,7 +141,7 @@ def continued_history(earlier: EarlierPrices | None, catalog: pl.DataFrame, day:
     today = today.join(again, on="product_id", how="left").join(_own_range(known), on="product_id", how="left")
     least, most = pl.min_horizontal("least", LEAST), pl.max_horizontal("most", MOST)
     is_beyond = (pl.col("price") < least * (1 - ROUNDING)) | (pl.col("price") > most * (1 + ROUNDING))
-    today = today.with_columns((pl.col(OWN).fill_null(False) | (is_beyond & pl.col("least").is_not_null())).alias(OWN))
+    today = today.with_columns(pl.col(OWN).fill_null(False) | is_beyond.fill_null(False))
     rows = pl.concat([known, today.select(known.columns)]).sort("product_id", "since")
     product, price = pl.col("product_id"), pl.col("price")
     is_same = ((product == product.shift()) & (price == price.shift())).fill_null(False)

@@ -272,6 +272,17 @@ def test_run_that_is_repeated_on_a_day_finds_the_same_anchor():
     assert again[MOST].to_list() == [8.2, 8.2]
 
 
+def test_product_without_a_price_has_none_that_the_shop_set():
+    known, catalog = (
+        after([{"a": 1.0}]),
+        pl.DataFrame({"product_id": ["a"], "price": pl.Series([None], dtype=pl.Float64)}),
+    )
+
+    found = continued_history(EarlierPrices(known, day(0)), catalog, day(1), 28)
+
+    assert found[OWN].to_list() == [False, False]
+
+
 def test_history_of_an_earlier_release_is_continued():
     old = after([{"a": 1.0}, {"a": 1.02}]).select("product_id", "price", "since")
 
