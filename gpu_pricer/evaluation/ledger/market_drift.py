@@ -40,28 +40,36 @@ class Deviations(NamedTuple):
         return Deviations(ratio.mean(axis=2), by_chance.sum(axis=2) / length**2, counts.min(axis=2))
 
 
-def market_drift(log: SalesLog, promise: Promise, since: date, periods: float) -> dict[str, float]:
+def sales_of_categories(log: SalesLog) -> pl.DataFrame:
+    """Return category_id, day, units and squared_units of all sales, summed over each category's products."""
+    return _summed(log.sales, log.products)
+
+
+def market_drift(
+    log: SalesLog, of_categories: pl.DataFrame, promise: Promise, since: date, periods: float
+) -> dict[str, float]:
     """Return by category_id of a promise, and "" for all together, the relative variance of demand over some periods.
 
     It is the variance beyond chance of the units per visit, from one stretch of the MOST_PERIODS whole periods before
-    `since` to the next. periods: for how long the prices are in force. A stretch is as long, but no longer than leaves
-    LEAST_STRETCHES, and at least one period: over a longer time demand varies no more than over such a stretch, unless
-    it goes one way. A category's periods count from the day of its first sale. All together are the mean of the
-    categories, weighted by their promised units, so that a category that comes is no drift either. A category that was
-    not sold for two periods has the weighted mean of the drift of the others. 0 where nothing is known.
+    `since` to the next. of_categories: from sales_of_categories, found once per log. periods: for how long the prices
+    are in force. A stretch is as long, but no longer than leaves LEAST_STRETCHES, and at least one period: over a
+    longer time demand varies no more than over such a stretch, unless it goes one way. A category's periods count from
+    the day of its first sale. All together are the mean of the categories, weighted by their promised units, so that a
+    category that comes is no drift either. A category that was not sold for two periods has the weighted mean of the
+    drift of the others. 0 where nothing is known.
     """
     promised = promise.products.group_by("category_id").agg(pl.col("units").sum()).sort("category_id")
     weight = promised["units"].to_numpy()
-    deviations = _deviations(log, promise, since, promised["category_id"])
+    deviations = _deviations(log, of_categories, promise, since, promised["category_id"])
     if deviations is None:
         return dict.fromkeys(["", *promised["category_id"]], 0.0)
-    of_categories = _longest(deviations, periods)
-    is_known = ~np.isnan(of_categories)
+    each = _longest(deviations, periods)
+    is_known = ~np.isnan(each)
     [total] = _longest(_weighted(deviations, weight), periods)
     others = total
     if weight[is_known].any():
-        others = float(np.average(of_categories[is_known], weights=weight[is_known]))
-    found = np.nan_to_num([total, *np.where(is_known, of_categories, others)])
+        others = float(np.average(each[is_known], weights=weight[is_known]))
+    found = np.nan_to_num([total, *np.where(is_known, each, others)])
     return dict(zip(["", *promised["category_id"]], found.tolist(), strict=True))
 
 
@@ -86,7 +94,9 @@ def _weighted(deviations: Deviations, weight: np.ndarray) -> Deviations:
     return Deviations(ratio[None], by_chance[None], counts[None])
 
 
-def _deviations(log: SalesLog, promise: Promise, since: date, category_id: pl.Series) -> Deviations | None:
+def _deviations(
+    log: SalesLog, of_categories: pl.DataFrame, promise: Promise, since: date, category_id: pl.Series
+) -> Deviations | None:
     """Return the deviations of n categories in the whole periods before a day, None for fewer than two periods."""
     days = promise.period_days
     before = log.visits.filter(pl.col("period") <= since - timedelta(days=days)).tail(MOST_PERIODS)
@@ -94,7 +104,7 @@ def _deviations(log: SalesLog, promise: Promise, since: date, category_id: pl.Se
         return None
     first = before["period"].min()
     index = (pl.col("day") - pl.lit(first)).dt.total_days() // days
-    lines = _lines(log, promise).filter(pl.col("day") < since)
+    lines = _of_promise(log, of_categories, promise).filter(pl.col("day") < since)
     categories = category_id.to_frame("category_id")
     cells = before.select(index=(pl.col("period") - pl.lit(first)).dt.total_days() // days, start="period")
     sold = lines.group_by("category_id", index.alias("index"), maintain_order=True).agg(pl.col("units").sum())
@@ -118,12 +128,17 @@ def _deviations(log: SalesLog, promise: Promise, since: date, category_id: pl.Se
     return Deviations(rate / mean, dispersion * units / visits**2 / mean**2, counts)
 
 
-def _lines(log: SalesLog, promise: Promise) -> pl.DataFrame:
-    """Return category_id, day, units and squared_units of all sales; a promised product has its promise's category."""
+def _of_promise(log: SalesLog, of_categories: pl.DataFrame, promise: Promise) -> pl.DataFrame:
+    """Return the sales of categories; a product that has another category in the promise counts in that one."""
     promised = promise.products.select("product_id", promised="category_id")
-    category = log.products.join(promised, on="product_id", how="left").select(
-        "product_id", category_id=pl.coalesce("promised", "category_id")
+    products = log.products.join(promised, on="product_id", how="left").select(
+        "product_id", category_id=pl.coalesce("promised", "category_id"), logged="category_id"
     )
-    return log.sales.join(category, on="product_id", maintain_order="left").select(
-        "category_id", "day", "units", "squared_units"
-    )
+    if products["category_id"].equals(products["logged"]):
+        return of_categories
+    return _summed(log.sales, products.drop("logged"))
+
+
+def _summed(sales: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    lines = sales.join(products, on="product_id", maintain_order="left")
+    return lines.group_by("category_id", "day", maintain_order=True).agg(pl.col("units", "squared_units").sum())

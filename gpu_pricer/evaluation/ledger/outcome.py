@@ -14,7 +14,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.ledger.intervals import normal_interval, predicted_interval
 from gpu_pricer.evaluation.ledger.judged import COUNTS, with_counts
-from gpu_pricer.evaluation.ledger.market_drift import market_drift
+from gpu_pricer.evaluation.ledger.market_drift import market_drift, sales_of_categories
 from gpu_pricer.evaluation.ledger.sales_log import SalesLog
 from gpu_pricer.evaluation.ledger.words import verdict
 from gpu_pricer.tables.price_table import CENTS
@@ -33,8 +33,9 @@ def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_
     least_applied: share of the units below which nothing is said of the promise. Products that the log does not know
     any more count on neither side, see products_left_out.
     """
+    of_categories = sales_of_categories(log)
     tables = [
-        _version_ledger(in_force, known, log, least_applied)
+        _version_ledger(in_force, known, log, of_categories, least_applied)
         for in_force, promise in promises
         if _days(in_force, log) > 0 and not (known := _of_known_products(promise, log)).products.is_empty()
     ]
@@ -66,7 +67,9 @@ def _days(in_force: InForce, log: SalesLog) -> int:
     return (min(in_force.until or end, end) - max(in_force.since, log.first_day)).days
 
 
-def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_applied: float) -> pl.DataFrame:
+def _version_ledger(
+    in_force: InForce, promise: Promise, log: SalesLog, of_categories: pl.DataFrame, least_applied: float
+) -> pl.DataFrame:
     days, first = _days(in_force, log), max(in_force.since, log.first_day)
     last = first + timedelta(days=days - 1)
     visits, periods = log.visits_of(first, last, promise.period_days), days / promise.period_days
@@ -76,7 +79,7 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
     lines = _lines(log.sales, promise)
     found = _promised(promise).join(_sums(lines, is_in_force), on="group", how="left")
     chance = _dispersion(lines, found["group"])
-    drift = market_drift(log, promise, in_force.since, periods)
+    drift = market_drift(log, of_categories, promise, in_force.since, periods)
     drifting = np.array([drift[name] for name in found["group"]])
     columns: dict[str, np.ndarray] = {}
     for k, measure in enumerate(PROMISED):

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.evaluation.ledger import BEATEN, KEPT, MISSED, SalesLog, ledger_of
-from gpu_pricer.evaluation.ledger.market_drift import market_drift
+from gpu_pricer.evaluation.ledger.market_drift import market_drift, sales_of_categories
 from gpu_pricer.tables.published.promises import InForce, Promise
 
 FIRST = date(2026, 1, 5)
@@ -66,6 +66,10 @@ def rows_of(log, promised, since=SINCE):
     return ledger_of([(InForce(1, "run", since, None, "USD"), promised)], log, 0.8)
 
 
+def drift_of(log, promised, since, periods):
+    return market_drift(log, sales_of_categories(log), promised, since, periods)
+
+
 RATE = {"a": 0.5, "b": 0.2, "c": 0.1}
 
 
@@ -79,7 +83,7 @@ def test_false_promise_is_contradicted_though_products_come_and_go(false, verdic
 
 
 def test_products_that_come_and_go_are_no_drift():
-    drift = market_drift(shop(np.random.default_rng(2), RATE), promise(RATE), SINCE, 4)
+    drift = drift_of(shop(np.random.default_rng(2), RATE), promise(RATE), SINCE, 4)
 
     assert set(drift) == {"", *RATE}
     assert max(drift.values()) < 0.004
@@ -89,7 +93,7 @@ def test_products_that_come_and_go_are_no_drift():
 def test_category_that_comes_is_no_drift():
     begins = {"b": BEFORE - 10, "c": BEFORE - 1}
 
-    drift = market_drift(shop(np.random.default_rng(3), RATE, begins=begins), promise(RATE), SINCE, 1)
+    drift = drift_of(shop(np.random.default_rng(3), RATE, begins=begins), promise(RATE), SINCE, 1)
 
     assert max(drift.values()) < 0.004
 
@@ -97,7 +101,7 @@ def test_category_that_comes_is_no_drift():
 def test_category_that_was_not_sold_for_two_periods_has_the_drift_of_the_others():
     promised, log = promise(RATE), shop(np.random.default_rng(4), RATE, begins={"c": BEFORE - 1}, swing=0.3)
 
-    drift = market_drift(log, promised, SINCE, 1)
+    drift = drift_of(log, promised, SINCE, 1)
 
     assert drift["c"] == pytest.approx(np.average([drift["a"], drift["b"]], weights=[RATE["a"], RATE["b"]]), rel=1e-9)
     assert drift["c"] > 0.03
@@ -115,8 +119,22 @@ def test_interval_covers_where_the_demand_of_categories_drifts(rate, weeks):
         assert 0.82 <= rows.filter(is_total).select(of_profit).item() <= 0.97
 
 
+def test_product_counts_in_the_category_that_it_has_in_the_promise():
+    log = shop(np.random.default_rng(9), RATE, swing=0.2)
+    moved = log._replace(products=log.products.with_columns(category_id=pl.lit("elsewhere")))
+    whole = promise(RATE)._replace(products=pl.concat([promise(RATE).products, _of_all_products(log)], how="diagonal"))
+
+    assert drift_of(moved, whole, SINCE, 1) == drift_of(log, whole, SINCE, 1)
+
+
+def _of_all_products(log):
+    """The log's other products, with no units promised."""
+    listed = promise(RATE).products
+    return log.products.join(listed, on="product_id", how="anti").with_columns(units=pl.lit(0.0))
+
+
 def test_drift_of_a_single_category_is_that_of_all_together():
-    drift = market_drift(shop(np.random.default_rng(6), {"a": 0.5}, swing=0.2), promise({"a": 0.5}), SINCE, 2)
+    drift = drift_of(shop(np.random.default_rng(6), {"a": 0.5}, swing=0.2), promise({"a": 0.5}), SINCE, 2)
 
     assert drift[""] == pytest.approx(drift["a"], rel=1e-9)
     assert drift["a"] > 0
@@ -134,7 +152,7 @@ def test_drift_of_many_periods_is_that_of_their_means_while_eight_stretches_rema
         .to_numpy()[max(before - 26, 0) : before]
     )
 
-    found = market_drift(log, promise(rate), since, 4)["a"]
+    found = drift_of(log, promise(rate), since, 4)["a"]
 
     means = known[len(known) % stretch :].reshape(-1, stretch).mean(axis=1)
     assert found == pytest.approx(means.var(ddof=1) / means.mean() ** 2, rel=0.03)
@@ -143,4 +161,4 @@ def test_drift_of_many_periods_is_that_of_their_means_while_eight_stretches_rema
 def test_nothing_is_known_of_drift_before_two_periods():
     log = shop(np.random.default_rng(8), RATE, 3)
 
-    assert market_drift(log, promise(RATE), FIRST + timedelta(weeks=1), 1) == dict.fromkeys(["", *RATE], 0.0)
+    assert drift_of(log, promise(RATE), FIRST + timedelta(weeks=1), 1) == dict.fromkeys(["", *RATE], 0.0)
