@@ -39,7 +39,8 @@ def explanation_lines(
 
     binding: the rule that sets the price, as in the price table; None for the wide layout, which does not hold it.
     added: what makes of the cost the effective one, None without limits on the assortment. unit_cost: what the cost of
-    a unit rests on, from cost_words. unsold: the sentence on a product that was never sold, "" for others.
+    a unit rests on, from cost_words. unsold: the sentence on a product whose demand no sale of its own taught, "" for
+    others.
     """
     price = f"{found.now.price:,.2f} {currency}"
     return [
@@ -107,7 +108,8 @@ def _parts(found: Explanation, unit_cost: str) -> list[str]:
 def _limits(found: Explanation, binding: str | None, push: list[str], is_sold: bool) -> list[str]:
     """Return the lines on the allowed prices.
 
-    push: those on what the limits on the assortment make of the price. is_sold: whether the product was ever sold.
+    push: those on what the limits on the assortment make of the price. is_sold: whether a sale of the product taught
+    the demand.
     """
     lines = ["Allowed prices"]
     if found.low[0] == found.high[0]:

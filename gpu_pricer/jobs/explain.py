@@ -84,7 +84,7 @@ def main(config: DictConfig) -> None:
     Under constraints the job also prints which limits on the assortment count the price, and what each adds to the
     value of a unit, from the multipliers that `score` kept with the version.
 
-    Of a product that was never sold, by the sales in paths.data, the job says whose demand it has.
+    Of a product without a sale that the demand knows, by the sales in paths.data, the job says whose demand it has.
 
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With
     explain.against=<run> it also prints what changed in the price since that version, part by part; both versions need

@@ -13,6 +13,12 @@ MUCH_UNTAUGHT = 0.25
 FAR_FROM_SOLD = 0.20
 """Share by which units expected at today's prices differ from those sold lately, from which on the lines say so."""
 
+MANY_UNSOLD = 0.05
+"""Share of the priced products on the shelf without any sale, from which on it is a doubt.
+
+Some products are new every night, and a doubt that is always there is soon not read.
+"""
+
 MOST_ELASTIC = 3.0
 """By how many percent units fall at most, so the lines assume, where prices rise by one percent."""
 
@@ -29,7 +35,8 @@ def doubts_of(
 
     outlook: of the version, None where it is not computed. summary: of `prepare`. metrics: of `evaluate`; both are
     empty where they are not at hand. units: expected per period at today's prices. sold: what the same products sold
-    lately, None where that is unknown. unsold: how many of them were never sold, None where that is unknown.
+    lately, None where that is unknown. unsold: how many of those on the shelf were never sold, None where that is
+    unknown.
     """
     of_sales = (metrics.get("price_response") or {}).get("doubts") or []
     is_rationed = outlook is not None and outlook.is_rationed
@@ -39,12 +46,14 @@ def doubts_of(
 
 
 def _of_unsold(unsold: NeverSold | None) -> list[str]:
-    """Return what to say of priced products that were never sold."""
-    if unsold is None or not unsold.unsold:
+    """Return what to say of priced products without any sale, where they are many of those on the shelf."""
+    if unsold is None or not unsold.unsold or unsold.unsold < MANY_UNSOLD * unsold.products:
         return []
+    share = unsold.unsold / unsold.products
     return [
-        f"{unsold.unsold:,} of the {unsold.products:,} priced products were never sold: their demand is that of "
-        "products of their categories and with their attributes"
+        f"the prepared log has no sale of {unsold.unsold:,} of the {unsold.products:,} priced products on the shelf "
+        f"({share:.0%}): their demand is that of products of their categories and with their attributes; look at "
+        "their prices first"
     ]
 
 

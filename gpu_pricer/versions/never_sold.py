@@ -1,5 +1,6 @@
-"""Which products were never sold, so that their demand is what other products taught."""
+"""Which products the prepared log has no sale of, so that their demand is what other products taught."""
 
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,26 +11,35 @@ from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.schemas import has_unit_price
 from gpu_pricer.tables.version.names import RECORD, UNPRICED
 
-UNSOLD = "No sale of this product was seen: its demand is that of products of its category and with its attributes."
-UNKNOWN = "No sale of this product was seen: its demand is that of its category, around its own price of today."
+UNSOLD = (
+    "The prepared log has no sale of this product: its demand is that of products of its category and with its "
+    "attributes."
+)
+UNKNOWN = (
+    "The demand model does not know this product: the demand of its category stands for it, around its own price of "
+    "today."
+)
 
 
 class NeverSold(NamedTuple):
-    """How many of the priced products were never sold, and how many products are priced."""
+    """How many of the priced products on the shelf the prepared log has no sale of, and how many such products are."""
 
     unsold: int
     products: int
 
 
-def never_sold(data: Path, products: pl.Series) -> pl.Series | None:
+def never_sold(data: Path, products: pl.Series, until: date | None = None) -> pl.Series | None:
     """Return those of the product ids of which the canonical sales in a folder have no line, as text.
 
-    Ids are compared as text, because a catalog may have them in another type. None where the folder has no sales.
+    until: the last day whose sales count, None for all. Ids are compared as text, because a catalog may have them in
+    another type. None where the folder has no sales.
     """
-    sales = data / "sales.parquet"
-    if not sales.is_file():
+    path = data / "sales.parquet"
+    if not path.is_file():
         return None
-    sold = pl.scan_parquet(sales).select(pl.col("product_id").cast(pl.String).unique()).collect().to_series()
+    sales = pl.scan_parquet(path)
+    sales = sales if until is None else sales.filter(pl.col("day") <= until)
+    sold = sales.select(pl.col("product_id").cast(pl.String).unique()).collect().to_series()
     ids = products.cast(pl.String)
     return ids.filter(~ids.is_in(sold.implode()))
 
@@ -37,10 +47,14 @@ def never_sold(data: Path, products: pl.Series) -> pl.Series | None:
 def never_sold_of(data: Path, catalog: Path, version: Path) -> NeverSold | None:
     """Return how many products of a version were never sold, by the canonical sales in `data`; None without these.
 
-    catalog: the file of its products. version: its folder, whose record lists the products without a price.
+    Products on the shelf count: those whose availability is above 0 or left to the demand. catalog: the file of its
+    products. version: its folder, whose record lists the products without a price.
     """
     priced = read_catalog(catalog)
-    products = priced.filter(has_unit_price(priced))["product_id"].cast(pl.String)
+    counts = has_unit_price(priced)
+    if "availability" in priced.columns:
+        counts &= (pl.col("availability") > 0).fill_null(True)
+    products = priced.filter(counts)["product_id"].cast(pl.String)
     unpriced = version / RECORD / UNPRICED
     if unpriced.is_file():
         lost = pl.read_parquet(unpriced, columns=["product_id"])["product_id"].cast(pl.String)
@@ -50,12 +64,13 @@ def never_sold_of(data: Path, catalog: Path, version: Path) -> NeverSold | None:
 
 
 def unsold_words(data: Path, artefact: DemandArtefact, product_id: object) -> str:
-    """Return the sentence on a product that was never sold, "" for one that was, or where nothing tells.
+    """Return the sentence on a product whose demand no sale of its own taught, "" for another, or where nothing tells.
 
-    A product that the demand artefact does not have takes the row of its category, whatever was sold of it since.
+    Sales after the last day that the demand knows do not count: they came too late to teach it. A product that the
+    demand artefact does not have takes the row of its category, whatever was sold of it since.
     """
     product = pl.Series([product_id]).cast(pl.String)
     if not artefact.products["product_id"].cast(pl.String).is_in(product.implode()).any():
         return UNKNOWN
-    found = never_sold(data, product)
+    found = never_sold(data, product, artefact.info.last_sales_day)
     return UNSOLD if found is not None and len(found) else ""

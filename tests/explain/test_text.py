@@ -185,7 +185,7 @@ def test_share_of_an_assumed_cost_is_of_the_list_price_without_vat(tmp_path, lis
     assert assumed_share(priced, tmp_path / "none.parquet", "b") is None
 
 
-@pytest.mark.parametrize("unsold", ["", "No sale of this product was seen: so."])
+@pytest.mark.parametrize("unsold", ["", "The prepared log has no sale of this product: so."])
 def test_a_product_that_was_never_sold_is_said_to_be_one(unsold):
     artefact = small_artefact(1, segments=1, products=2, categories=1)
     problem = pricing_problem(artefact, catalog_of(artefact), a_policy())

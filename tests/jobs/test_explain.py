@@ -351,7 +351,8 @@ def test_integer_ids_are_found(gpu_pricer, tmp_path):
 
 
 def test_a_product_that_was_never_sold_has_the_demand_of_others_and_says_so(gpu_pricer, shop):
-    pl.DataFrame({"product_id": ["p000"]}).write_parquet(shop / "work/data/sales.parquet")
+    day = ARTEFACT.info.last_sales_day
+    pl.DataFrame({"product_id": ["p000"], "day": [day]}).write_parquet(shop / "work/data/sales.parquet")
 
     unsold, sold = (gpu_pricer("explain", product, "s2").out.splitlines() for product in ("p007", "p000"))
 

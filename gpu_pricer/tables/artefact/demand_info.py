@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
@@ -54,6 +54,13 @@ class DemandInfo:
         if self.sales_end is not None and not _is_date(self.sales_end):
             raise ValueError(f"sales_end must be an ISO date, found {self.sales_end!r}")
         require_number("bend", self.bend, least=0, most=1)
+
+    @property
+    def last_sales_day(self) -> date:
+        """Return the last day of the sales that the demand knows."""
+        if self.sales_end is not None:
+            return date.fromisoformat(self.sales_end)
+        return date.fromisoformat(self.pricing_period) - timedelta(days=1)
 
 
 def read_info(path: Path) -> DemandInfo:

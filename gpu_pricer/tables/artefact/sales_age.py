@@ -1,6 +1,6 @@
 """How old the sales behind a demand are on the day on which prices are set."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from gpu_pricer.tables.artefact.demand_info import DemandInfo
@@ -40,7 +40,4 @@ class SalesAge(NamedTuple):
 
 def sales_age(info: DemandInfo, day: date) -> SalesAge:
     """Return how old the sales of a demand are on the day on which prices are set."""
-    end = date.fromisoformat(info.pricing_period) - timedelta(days=1)
-    if info.sales_end is not None:
-        end = date.fromisoformat(info.sales_end)
-    return SalesAge(end, day, info.period_days)
+    return SalesAge(info.last_sales_day, day, info.period_days)
