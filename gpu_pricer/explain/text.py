@@ -122,14 +122,25 @@ def _limits(found: Explanation, binding: str | None, push: list[str], is_sold: b
     lines += push
     if found.family:
         lines.append(f"  one price for the whole family: {', '.join(map(str, found.family))}")
+    lines.append(_taught(found, is_sold))
     least, most = found.support
-    taught = "" if is_sold else "other products, at what here would be "
-    lines.append(
-        f"  demand was learned from {taught}prices of {least:,.2f} to {most:,.2f}, around {found.reference_price:,.2f}"
-    )
     if not least <= found.now.price <= most:
         lines.append("  this price lies outside them: its demand is an extrapolation")
     return lines
+
+
+def _taught(found: Explanation, is_sold: bool) -> str:
+    """Return the line on the prices that taught the demand; is_sold: see _limits.
+
+    The support of a product without sales is that of its category's prices, each over its product's reference price.
+    """
+    (least, most), level = found.support, found.reference_price
+    if is_sold:
+        return f"  demand was learned from prices of {least:,.2f} to {most:,.2f}, around {level:,.2f}"
+    return (
+        "  no sale of this product taught the demand: prices of other products, scaled to its level of "
+        f"{level:,.2f}, cover {least:,.2f} to {most:,.2f}"
+    )
 
 
 def _rule(binding: str) -> str:

@@ -195,6 +195,10 @@ def test_a_product_that_was_never_sold_is_said_to_be_one(unsold):
     lines = explanation_lines("It", found, "none", "EUR", unsold=unsold)
 
     assert lines[1 : 2 + bool(unsold)] == [*([unsold] if unsold else []), ""]
-    taught = "other products, at what here would be " if unsold else ""
-    reference = f"{found.reference_price:.2f}"
-    assert f"  demand was learned from {taught}prices of 1.00 to 9.00, around {reference}" in lines
+    level = f"{found.reference_price:.2f}"
+    of_others = (
+        "  no sale of this product taught the demand: prices of other products, scaled to its level of "
+        f"{level}, cover 1.00 to 9.00"
+    )
+    own = f"  demand was learned from prices of 1.00 to 9.00, around {level}"
+    assert [line for line in lines if "1.00 to 9.00" in line] == [of_others if unsold else own]

@@ -358,6 +358,6 @@ def test_a_product_that_was_never_sold_has_the_demand_of_others_and_says_so(gpu_
 
     assert unsold[1] == UNSOLD
     assert UNSOLD not in sold
-    taught = "  demand was learned from other products, at what here would be prices of"
+    taught = "  no sale of this product taught the demand: prices of other products, scaled to its level of "
     assert any(line.startswith(taught) for line in unsold)
     assert not any(line.startswith(taught) for line in sold)
