@@ -20,7 +20,8 @@ LEAST_OF_COPIED_DAY, MANY_COPIES = 50, 0.1
 MANY_UNKNOWN = 0.05
 """Share of the last lines, beyond that of earlier ones, that are of unknown products, from which on that is a doubt."""
 MOST_UNKNOWN = 0.5
-"""Share of the lines before the last period that are of unknown products, from which on that is a doubt by itself.
+"""Share of the lines before the last period, in a log of one period of all lines, that are of unknown products, from
+which on that is a doubt by itself.
 
 Then no more lines are learned from than are left out. Other lines end a job at the same share (data.most_invalid).
 """
@@ -90,7 +91,8 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
 
     They are a doubt where they are a larger share of the last period's lines than of those before by MANY_UNKNOWN, as
     after new product codes, and where they are at least MOST_UNKNOWN of the lines before, as with a list of products on
-    sale today alone. Who states a smaller part of the products has such lines all along.
+    sale today alone; a log of one period has none before, and all its lines count. Who states a smaller part of the
+    products has such lines all along.
     """
     if PRODUCT_IS_KNOWN not in checked.broken:
         return []
@@ -103,17 +105,19 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
     is_late = pl.col("time") > pl.col("time").max() - pl.duration(days=period.days)
     count, share, usual = lines.select(
         lost.filter(is_late).sum(),
-        share=lost.filter(is_late).mean().fill_null(0.0),
-        usual=lost.filter(~is_late).mean().fill_null(0.0),
+        share=lost.filter(is_late).mean(),
+        usual=lost.filter(~is_late).mean(),
     ).row(0)
+    if share is None:
+        return []
     doubts = []
-    if count > FEW and share >= usual + MANY_UNKNOWN:
+    if usual is not None and count > FEW and share >= usual + MANY_UNKNOWN:
         doubts.append(
             f"{share:.0%} of the lines of the last {period.days} days of {origin} are of products that the list of "
             f"products lacks, {usual:.0%} before: their sales are not learned from; look whether product codes have "
             "changed"
         )
-    if unknown.height > FEW and usual >= MOST_UNKNOWN:
+    if unknown.height > FEW and (share if usual is None else usual) >= MOST_UNKNOWN:
         products, part = unknown["product_id"].n_unique(), unknown.height / lines.height
         doubts.append(
             f"{unknown.height:,} of the {lines.height:,} lines of {origin} ({part:.0%}) are of {products:,} products "

@@ -181,6 +181,24 @@ def test_a_few_lines_of_unknown_products_are_no_doubt_whatever_their_share(lines
     assert len(doubts_of_unknown(lines_of(known=1, unknown=lines, late=0), "s.csv", Period("1d"))) == is_told
 
 
+@pytest.mark.parametrize(("known", "is_told"), [(6, True), (0, True), (7, False)])
+def test_a_log_of_one_period_has_nothing_before_and_is_judged_by_all_its_lines(known, is_told):
+    """The list of products lacks six lines' products."""
+    doubts = doubts_of_unknown(lines_of(known=known, unknown=6, late=0), "s.csv", Period("4w"))
+
+    assert [" before" in doubt for doubt in doubts] == [False] * is_told
+    assert all(f"6 of the {known + 6} lines of s.csv" in doubt for doubt in doubts)
+
+
+def test_lines_without_any_time_give_no_doubt():
+    checked = lines_of(known=0, unknown=6, late=0)
+    untimed = Checked(
+        checked.valid.clear(), checked.invalid.with_columns(time=pl.lit(None, pl.Datetime)), checked.broken, frozenset()
+    )
+
+    assert doubts_of_unknown(untimed, "s.csv", WEEK) == []
+
+
 def test_a_list_that_never_had_most_products_and_lacks_the_new_ones_too_is_two_doubts():
     checked = lines_of(known=100, unknown=150, late=0)
     late = pl.DataFrame({"time": [datetime(2025, 2, 2)] * 9, "product_id": 9}).cast({"product_id": pl.Int64})
