@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.data.inputs import SCHEMAS, Validation, read_inputs
 from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files, passed_over
 from gpu_pricer.data.intake.keys import matched_keys
+from gpu_pricer.data.intake.other_amounts import amounts_besides
 from gpu_pricer.data.intake.price_families import PriceFamilies, price_families
 from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
@@ -96,7 +97,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         written["catalog"] = catalog
     written |= _judgement()
     print("", *use_lines(label, protected), sep="\n")
-    families = _check(written)
+    families = _check(written, amounts_besides(found.files, answers))
     return _write(settings, written, command, families)
 
 
@@ -138,10 +139,11 @@ def _judgement() -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(told)))
 
 
-def _check(written: dict[str, Any]) -> PriceFamilies | None:
+def _check(written: dict[str, Any], amounts: set[str]) -> PriceFamilies | None:
     """Print which ids match and which rules rows break, and return the products that have one price.
 
-    Raise InputError if a run would refuse the files.
+    amounts: columns of products that hold prices or costs besides those of the contract. Raise InputError if a run
+    would refuse the files.
     """
     data = compose("config", ["data=files", *_of_rows()]).data
     told = {"time_zone": data.time_zone, "currency": written["currency"]}
@@ -158,7 +160,7 @@ def _check(written: dict[str, Any]) -> PriceFamilies | None:
     if catalog.get("price_includes_vat"):
         rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)
         require_vat_rates(rates, "products", "")
-    families = price_families(checked.tables["products"], checked.sales, period)
+    families = price_families(checked.tables["products"], checked.sales, period, amounts)
     print(*rule_lines(checked, period), *family_lines(families), sep="\n")
     return families
 

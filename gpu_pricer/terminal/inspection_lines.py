@@ -134,9 +134,9 @@ def family_lines(families: PriceFamilies | None) -> list[str]:
     if families is None:
         return []
     return [
-        f"  {families.column}: {families.products:,} products share one of {families.families:,} values, and "
-        f"{families.agreeing:.0%} of the prices inside these agree, as of the sizes of a style; with "
-        f"{FAMILY_SETTING}={families.column} they get one price"
+        f"  {families.column}: {families.products:,} products share one of {families.families:,} values, as sizes of a "
+        f"style do; in {families.agreeing:.0%} of the comparisons all prices of a value agree; with "
+        f"{FAMILY_SETTING}={families.column} the products of a value get one price"
     ]
 
 

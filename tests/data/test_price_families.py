@@ -11,13 +11,18 @@ from gpu_pricer.tables.periods import Period
 WEEK = Period("1w")
 
 
+def price_of(style):
+    """Prices of up to 97 styles, all different and in no order."""
+    return 10.0 + 41 * style % 97
+
+
 def sizes(styles=12, each=3, categories=2, price=True):
     """Products of styles with sizes, whose prices are those of their style; each category has several styles."""
     style = [number for number in range(styles) for _ in range(each)]
     products = pl.DataFrame({"product_id": range(len(style)), "style": [f"st{number}" for number in style],
                              "category_id": [f"c{number % categories}" for number in style],
                              "size": [f"z{place % each}" for place in range(len(style))],
-                             "price": [10.0 + number for number in style]})  # fmt: skip
+                             "price": [price_of(number) for number in style]})  # fmt: skip
     return products if price else products.with_columns(price=pl.lit(None, pl.Float64))
 
 
@@ -25,7 +30,7 @@ def sold(products, apart=()):
     """Two sales of each product in each of three weeks, at its style's price; of some products 10 % below it."""
     start = datetime(2025, 1, 6)
     days = pl.DataFrame({"time": [start + timedelta(days=day) for day in (0, 3, 7, 10, 14, 17)]})
-    own = 10.0 + pl.col("style").str.strip_prefix("st").cast(pl.Float64)
+    own = price_of(pl.col("style").str.strip_prefix("st").cast(pl.Float64))
     cut = pl.when(pl.col("product_id").is_in(list(apart))).then(0.9).otherwise(1.0)
     return products.join(days, how="cross").select("product_id", "time", price=own * cut)
 
@@ -107,3 +112,34 @@ def test_of_several_columns_the_one_with_the_fewest_families_is_found():
 
     assert price_families(colours, NO_SALES, WEEK).column == "style"
     assert price_families(colours.drop("style"), NO_SALES, WEEK).column == "colour"
+
+
+def levels(spelled, odd=0):
+    """Products with a price of a tier: three of each of six tiers in two categories; `odd` tiers have another price."""
+    tiers = [(category, tier) for category in range(2) for tier in range(6) for _ in range(3)]
+    codes = [category * 100 + tier + 5 for category, tier in tiers]
+    price = [1.99 + tier + 40 * (tier < odd) for _, tier in tiers]
+    return pl.DataFrame({"product_id": range(36), "category_id": [f"c{category}" for category, _ in tiers],
+                         "price_level": [spelled(code) for code in codes], "price": price})  # fmt: skip
+
+
+@pytest.mark.parametrize("spelled", [int, lambda code: -code, "L{}".format, "{:03}".format])
+def test_a_column_that_codes_the_price_names_no_families(spelled):
+    assert price_families(levels(spelled), NO_SALES, WEEK) is None
+
+
+def test_families_whose_values_are_not_ordered_like_prices_are_found():
+    assert price_families(levels(int, odd=3), NO_SALES, WEEK).column == "price_level"
+
+
+def test_a_column_that_codes_the_price_names_no_families_by_prices_of_sales_either():
+    products = levels(int)
+    days = pl.DataFrame({"time": [datetime(2025, 1, 6), datetime(2025, 1, 13)]})
+    sales = products.join(days, how="cross").select("product_id", "time", "price")
+
+    assert price_families(products.with_columns(price=pl.lit(None, pl.Float64)), sales, WEEK) is None
+
+
+def test_a_column_of_amounts_names_no_families():
+    assert price_families(sizes(), NO_SALES, WEEK).column == "style"
+    assert price_families(sizes(), NO_SALES, WEEK, {"style"}) is None

@@ -14,7 +14,7 @@ def fashion(tmp_path):
     def write(shift):
         (tmp_path / "shop").mkdir()
         style = [number // 2 for number in range(24)]
-        price = [10.0 + number // 2 + shift * (number % 2) for number in range(24)]
+        price = [10.0 + 5 * (number // 2) % 12 + shift * (number % 2) for number in range(24)]
         sku = [f"a{number:02}" for number in range(24)]
         products = {"sku": sku, "style": style, "category": ["shirt"] * 24, "price": price, "cost": [4.0] * 24}
         pl.DataFrame(products).write_csv(tmp_path / "shop/products.csv")
@@ -33,8 +33,8 @@ def test_sizes_of_a_style_are_proposed_as_a_family_and_the_job_takes_the_proposa
 
     assert ended.status == 0, ended.said
     assert (
-        "  style: 24 products share one of 12 values, and 100% of the prices inside these agree, as of the sizes of a "
-        "style; with policy.bounds.family_column=style they get one price\n" in ended.out
+        "  style: 24 products share one of 12 values, as sizes of a style do; in 100% of the comparisons all prices of "
+        "a value agree; with policy.bounds.family_column=style the products of a value get one price\n" in ended.out
     )
     [command] = re.findall(r"or, with one price for all products of each style:\n  gpu-pricer (.*)\n", ended.out)
     words = shlex.split(command)
@@ -47,6 +47,15 @@ def test_sizes_with_prices_of_their_own_are_no_family(gpu_pricer, fashion):
     fashion(shift=0.5)
 
     ended = gpu_pricer("inspect", "shop", "inspect.currency=EUR")
+
+    assert ended.status == 0, ended.said
+    assert "family_column" not in ended.out
+
+
+def test_a_column_that_is_said_to_hold_amounts_is_no_family(gpu_pricer, fashion):
+    fashion(shift=0.0)
+
+    ended = gpu_pricer("inspect", "shop", "inspect.currency=EUR", "inspect.other_amounts=[style]")
 
     assert ended.status == 0, ended.said
     assert "family_column" not in ended.out

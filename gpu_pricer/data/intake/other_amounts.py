@@ -47,6 +47,17 @@ def with_other_amounts(
     return files, asked
 
 
+def amounts_besides(taken: list[TakenFile], answers: Answers) -> set[str]:
+    """Return the attributes of products that look like amounts, or that the user has said to look so."""
+    return {
+        name
+        for file in taken
+        if file.table == TABLE
+        for name, reading in file.readings.items()
+        if reading.reason == NOT_A_PRICE or reading.column in answers.other_amounts
+    }
+
+
 def _require_columns(products: list[TakenFile], said: list[str]) -> None:
     """Raise InputError for an answer that is no column of the products."""
     known = [name for file in products for name in file.found.columns]

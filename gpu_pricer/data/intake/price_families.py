@@ -1,5 +1,6 @@
 """Products that a shop sells at one price, such as the sizes of a style, by a column of the products."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +22,9 @@ LEAST_SIZE = 2.0
 """Mean number of products of a family: with fewer, most products are alone, and the column names something else."""
 LEAST_IN_CATEGORY = 3.0
 """Mean number of families in a category that has some: with fewer, one price would hold for half of a category."""
+ORDERED = 0.9
+"""Share of the steps from a value to the next one of its category at which the price rises, or falls at so many, from
+which on the values code the price itself, as price levels do: the products then have one price by the name alone."""
 STATED = 0.5
 """Share of the products with a price of their own from which on these prices are compared and not those of sales."""
 
@@ -39,17 +43,20 @@ class PriceFamilies:
     agreeing: float
 
 
-def price_families(products: pl.DataFrame, sales: pl.DataFrame, period: Period) -> PriceFamilies | None:
+def price_families(
+    products: pl.DataFrame, sales: pl.DataFrame, period: Period, amounts: Collection[str] = ()
+) -> PriceFamilies | None:
     """Return the column by which products have one price, of several the one with the fewest families; None without.
 
-    products, sales: as checked. Families lie inside categories, of which each has several. Where whole categories have
-    one price, nothing is found.
+    products, sales: as checked. amounts: columns that hold prices or costs, which name no families. Families lie inside
+    categories, of which each has several. Where whole categories have one price, nothing is found.
     """
     prices = _prices(products, sales, period)
     if _agreement(prices, products, "category_id")[1] >= LEAST_AGREEING:
         return None
     known = SCHEMAS["products"].column_names()
-    names = [name for name, dtype in products.schema.items() if name not in known and _may_name_families(dtype)]
+    others = {*known, *amounts}
+    names = [name for name, dtype in products.schema.items() if name not in others and _may_name_families(dtype)]
     found = [families for name in names if (families := _families(prices, products, name)) is not None]
     return min(found, key=lambda families: families.families, default=None)
 
@@ -85,9 +92,33 @@ def _families(prices: pl.DataFrame, products: pl.DataFrame, column: str) -> Pric
     ):
         return None
     compared, agreeing = _agreement(prices, named, "family")
-    if compared < LEAST_FAMILIES or agreeing < LEAST_AGREEING:
+    if compared < LEAST_FAMILIES or agreeing < LEAST_AGREEING or _codes_prices(prices, named):
         return None
     return PriceFamilies(column, shared.height, int(shared["size"].sum()), agreeing)
+
+
+def _codes_prices(prices: pl.DataFrame, named: pl.DataFrame) -> bool:
+    """Return whether the families of each category are ordered like their prices, so that their values code these.
+
+    Values are ordered as they are and, where they are text, also by the number of their digits, as level 10 after 9.
+    """
+    family, price = pl.col("family"), pl.col("price")
+    value = family.cast(pl.String) if holds_words(named.schema["family"]) else family
+    number = family.cast(pl.String).str.replace_all(r"\D", "").cast(pl.Int64, strict=False)
+    of_families = (
+        prices.join(named, on="product_id")
+        .group_by("category_id", "family")
+        .agg(price=price.median(), value=value.first(), number=number.first())
+    )
+    return any(_is_ordered(of_families, by) for by in ("value", "number"))
+
+
+def _is_ordered(families: pl.DataFrame, by: str) -> bool:
+    """Return whether prices rise, or fall, from nearly each family of a category to the next one by a column."""
+    step = pl.col("price").diff().over("category_id", order_by=by)
+    steps = families.drop_nulls(by).select(step=step).drop_nulls()["step"]
+    most = max((steps > 0).sum(), (steps < 0).sum())
+    return steps.len() > 0 and most >= ORDERED * steps.len()
 
 
 def _agreement(prices: pl.DataFrame, products: pl.DataFrame, column: str) -> tuple[int, float]:
