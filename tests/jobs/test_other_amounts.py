@@ -57,9 +57,7 @@ def test_an_amount_that_no_name_tells_is_asked_about(inspected, tmp_path, suffix
 
     assert asked.status == 2
     seen = "actual_price (such as 9.5, 11.5) and Aktionspreis (such as 9.0, 11.0) of shop/products"
-    could = (
-        "price (today's price), list_price (today's price before discounts), competitor_price (today's price elsewhere)"
-    )
+    could = "price (today's price), list_price (today's price before discounts)"
     question = f"1. what are the amounts in {seen}.{suffix}? They could be {could} or, with other_amounts, an attribute"
     assert question in asked.out
     assert "     inspect.products.price=actual_price\n     inspect.products.list_price=actual_price\n" in asked.out
@@ -102,7 +100,11 @@ def test_only_numbers_of_the_size_of_the_prices_of_sales_are_asked_about(inspect
 
 @pytest.mark.parametrize(("name", "is_asked"), [
     ("ticketPrice", True), ("Sonderpreis", True), ("cost_2024", True), ("costo2", True), ("price (new)", True),
-    ("scenario", False), ("weight", False), ("width_cm", False),
+    ("retail", True), ("VKP1", True), ("Netto1", True), ("VKAlt", True), ("Lagerkosten", True),
+    ("Prix d'achat 2", True), ("netto_gewicht", False), ("Netto Inhalt", False),
+    ("scenario", False), ("weight", False), ("width_cm", False), ("cost_center", False), ("Kostenstelle", False),
+    ("costume_count", False), ("costco_id", False), ("precious_metal", False), ("precioso", False),
+    ("tariff_code", False), ("cenario", False), ("price_group", False), ("Kosten_Stelle", False),
 ])  # fmt: skip
 def test_only_names_with_a_word_for_a_price_or_a_cost_are_asked_about(inspected, name, is_asked):
     assert (inspected({name: [9.5, 11.5]}).status == 2) == is_asked

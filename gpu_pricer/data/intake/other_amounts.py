@@ -1,14 +1,14 @@
 """Columns of products that look like prices or costs, and that no name and no answer takes for one of the contract."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gpu_pricer.data.inputs import LINES, SCHEMAS
 from gpu_pricer.data.intake.column_kinds import best_kinds
 from gpu_pricer.data.intake.found_file import FoundColumn
 from gpu_pricer.data.intake.matching import SAID, TakenFile
-from gpu_pricer.data.intake.vocabulary import SIDES, Answers, Question, Vocabulary, override
+from gpu_pricer.data.intake.vocabulary import Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
 from gpu_pricer.data.sources.cells import DECIMAL, FLAG
 from gpu_pricer.errors import InputError
@@ -16,6 +16,8 @@ from gpu_pricer.errors import InputError
 TABLE, SETTING = "products", "other_amounts"
 ASKED = ("price", "list_price", "cost")
 """Columns of the contract that prices rest on: while one of them is open, a column that may be it is asked about."""
+WORD_ENDS = re.compile(r"[\W\d_]+|(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""What parts the words of a column's name: signs, digits, and capitals as in ticketPrice and VKAlt."""
 SAME_SIZE = 10.0
 """Amounts are of the size of the prices of sales if their median differs from these prices' by less than this factor.
 
@@ -36,12 +38,11 @@ def with_other_amounts(
     products = [file for file in taken if file.table == TABLE]
     _require_columns(products, answers.other_amounts)
     read = {name for file in products for name in file.readings}
-    is_open = any(name not in read for name in ASKED)
-    names = [name for name in SIDES if name not in read]
+    names = [name for name in ASKED if name not in read]
     files, asked = list(taken), []
     for place, file in enumerate(taken):
         columns = _like_amounts(file, taken, vocabulary) if file.table == TABLE else []
-        unsaid = [column for column in columns if is_open and column not in answers.other_amounts]
+        unsaid = [column for column in columns if names and column not in answers.other_amounts]
         asked += [_which(file, unsaid, names, answers.other_amounts)] if unsaid else []
         files[place] = _with_reason(file, {*columns} - {*unsaid})
     return files, asked
@@ -82,10 +83,11 @@ def _like_amounts(file: TakenFile, taken: list[TakenFile], vocabulary: Vocabular
     return [name for name, median in medians.items() if prices / SAME_SIZE < median < prices * SAME_SIZE]
 
 
-def _is_called_amount(column: str, amounts: Iterable[str]) -> bool:
-    """Return whether a word of a column's name begins or ends with a word for a price or a cost."""
-    words = [plain_word(word) for word in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", column)]
-    return any(word.startswith(amount) or word.endswith(amount) for word in words for amount in amounts)
+def _is_called_amount(column: str, amounts: Mapping[str, list[str]]) -> bool:
+    """Return whether a column's name has a word for a price or a cost, or a compound of it, and none that denies it."""
+    words = [plain_word(word) for word in WORD_ENDS.split(column)]
+    is_named = any(word in amounts["words"] or word.endswith((*amounts["endings"],)) for word in words)
+    return is_named and not any(word in amounts["others"] for word in words)
 
 
 def _is_other_name(column: str, file: TakenFile, vocabulary: Vocabulary) -> bool:

@@ -25,16 +25,17 @@ SIDES = dict.fromkeys(PRICES, (NET, GROSS)) | {"cost": (NET,)}
 class Vocabulary:
     """How files and columns are called, in plain words (plain_word).
 
-    columns: by name in the contract. amounts: with which words begin or end in names of prices and costs. vat: words
-    before or after the name of an amount, by side: NET, without VAT, or GROSS. attributes: by name of an attribute that
-    policies know. tables: by table. label, protected, unread: columns that name a product to a person, that are audited
+    columns: by name in the contract. amounts: words in names of prices and costs (`words`), with which
+    their compounds end (`endings`), and which say that such a name is none (`others`). vat: words before or after the
+    name of an amount, by side: NET, without VAT, or GROSS. attributes: by name of an attribute that policies know.
+    tables: by table. label, protected, unread: columns that name a product to a person, that are audited
     only, and that name a person and are not read. status: names of columns that say which lines are sales (`columns`),
     and what their cells say of a line (`left_out`, `sale`). competitor_files: how words begin in the name of a file
     with the prices of competitors. currency: names of columns that say which currency a line is in.
     """
 
     columns: dict[str, list[str]]
-    amounts: list[str]
+    amounts: dict[str, list[str]]
     vat: dict[str, list[str]]
     attributes: dict[str, list[str]]
     tables: dict[str, list[str]]
