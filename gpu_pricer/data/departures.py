@@ -77,8 +77,8 @@ def departed(stock: pl.DataFrame, modal: pl.DataFrame, calendar: Calendar, out: 
     * it has never come back from one as long, and
     * its stock is not known, or would not last for one period.
 
-    Sold-out products have left, too. A product counts as on the shelf for the first ln 2 / λ periods after its last
-    sale, in which it more likely than not would have had no sale.
+    Sold-out products have left, too, if they sold in most of the last periods of their sales: of others nobody knows
+    when they left. A product is off the shelf from the period after its last sale on.
     """
     silences = _silences(modal, calendar)
     last = silences.filter(pl.col("is_open"), pl.col("length") > 0).join(stock, on="product_id", how="left")
@@ -88,9 +88,8 @@ def departed(stock: pl.DataFrame, modal: pl.DataFrame, calendar: Calendar, out: 
         pl.col("stock").is_null() | (pl.col("stock") < pl.col("rate")),
     )["product_id"]
     gone = last.filter(pl.col("product_id").is_in(pl.concat([ends, out.cast(ends.dtype)]).unique().implode()))
-    likely = (math.log(2) / pl.col("rate")).clip(0, len(calendar.all)).cast(pl.Int64)
-    since = _numbered(calendar.all).rename({"period": "since"})
-    left = gone.with_columns(number=pl.col("number") + 1 + likely).join(since, on="number")
+    since = _numbered(calendar.all).select(since="period", number=pl.col("number") - 1)
+    left = gone.filter(pl.col("rate") > 0).join(since, on="number")
     if len(ends):
         log.info(
             "%s products have left the shelf after their last sale, such as %s: they sold often, and no sale followed; "

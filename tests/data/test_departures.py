@@ -134,6 +134,31 @@ def test_a_closed_shop_has_lost_no_product(closed, since):
     assert len(found) > 300
 
 
+def test_what_silences_mean_depends_on_how_often_a_product_sells():
+    """Products of 40 lines a week end; those of 2 are away for 5 weeks at times, and one is now for the first time."""
+    often, seldom = np.full((60, 60), 40), np.full((60, 60), 2)
+    for product in range(40):
+        often[product, product + 10 :] = 0
+        seldom[product, product + 10 : product + 15] = 0
+    seldom[50, 55:] = often[50, 55:] = 0
+
+    found = since_of(np.concatenate([often, seldom]))
+
+    assert found == {product: product + 10 for product in range(40)} | {50: 55}
+
+
+def test_a_begun_period_adds_nothing_to_a_silence():
+    counts = np.full((40, 31), 6)
+    for product in range(10):
+        counts[product, product + 10 :] = 0
+    counts[20, 30] = 0
+
+    found = since_of(counts, begun=0.9)
+
+    assert found == {product: product + 10 for product in range(10)}
+    assert since_of(counts)[20] == 30
+
+
 def test_goods_that_sell_in_promotions_alone_have_not_left():
     rng = np.random.default_rng(4)
     counts = rng.poisson(0.05, (300, 104))
