@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import collect_prices
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.schemas import has_unit_price
 from gpu_pricer.tables.version.names import RECORD, UNPRICED
@@ -48,7 +49,7 @@ def never_sold_of(data: Path, catalog: Path, version: Path) -> NeverSold | None:
     """Return how many products of a version were never sold, by the canonical sales in `data`; None without these.
 
     Products on the shelf count: those whose availability is above 0 or left to the demand. catalog: the file of its
-    products. version: its folder, whose record lists the products without a price.
+    products. version: its folder, whose record lists the products without a price. InputError where that is damaged.
     """
     priced = read_catalog(catalog)
     counts = has_unit_price(priced)
@@ -57,8 +58,8 @@ def never_sold_of(data: Path, catalog: Path, version: Path) -> NeverSold | None:
     products = priced.filter(counts)["product_id"].cast(pl.String)
     unpriced = version / RECORD / UNPRICED
     if unpriced.is_file():
-        lost = pl.read_parquet(unpriced, columns=["product_id"])["product_id"].cast(pl.String)
-        products = products.filter(~products.is_in(lost.implode()))
+        lost = collect_prices(pl.scan_parquet(unpriced).select(pl.col("product_id").cast(pl.String)), unpriced)
+        products = products.filter(~products.is_in(lost["product_id"].implode()))
     found = never_sold(data, products)
     return None if found is None else NeverSold(len(found), len(products))
 
