@@ -70,9 +70,9 @@ def imputed_shelf(
     It is what is known of a period after it, so it tells what will be on offer next, but nothing about who buys.
     modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
     that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
-    that the product was bought. still: what stock and silences say, see still_sold.py. A known price
-    of products that stay is carried to the next one or the end, and single lines reveal it where a product seldom has
-    more; those that have left are not on the shelf any more.
+    that the product was bought. still: what stock and silences say, see still_sold.py. A known price of products that
+    stay is carried to the next one or the end, and single lines reveal it where a product seldom has more; those that
+    have left are not on the shelf any more.
 
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic

@@ -48,7 +48,8 @@ class LearnedProcess(NamedTuple):
 def learn_process(purchases: PeriodSales, new: tuple[float, float]) -> LearnedProcess:
     """Return the most likely process, and how products sell compared with their attributes.
 
-    It is learned from LEARNED_FROM products (search: Nelder & Mead 1965).
+    It is learned from LEARNED_FROM products (search: Nelder & Mead 1965). purchases: of the products whose levels move.
+    new: how often new products of any kind were bought in their first period, and how often attributes said.
     """
     some = purchases.some(LEARNED_FROM)
 
