@@ -270,7 +270,7 @@ def _warn_of_costs(catalog: pl.DataFrame) -> None:
 
 def _arranged(catalog: pl.DataFrame, attributes: list[str]) -> pl.DataFrame:
     """Return the columns of the contract except those that say nothing, then the attributes; sorted by product."""
-    empty = {name for name in ("stock", "competitor_price", VAT_RATE) if catalog[name].is_null().all()}
+    empty = {name for name in ("stock", "competitor_price", VAT_RATE, "launched") if catalog[name].is_null().all()}
     if catalog.select(has_unit_price(catalog).all()).item():
         empty.add("has_unit_price")
     columns = [name for name in Catalog.column_names() if name not in empty]

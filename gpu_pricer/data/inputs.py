@@ -53,6 +53,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 STAY = {
     "vat_rate": ("vat_rates_are_readable", "with data.catalog.vat_rate if prices include VAT"),
     "list_price": ("list_prices_are_readable", "without a list price"),
+    "launched": ("launches_are_readable", "as if launched when the sales show it"),
 }
 """By column of CAN_LACK, the rule that rows of text break whose cell there cannot be read, and how these rows stay."""
 PRICES_ARE_POSITIVE = "price_is_positive"

@@ -143,7 +143,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     warn_of_unlike_list_prices(sales)
     doubts = [*inputs.doubts, *doubts]
     modal, shelf_rule = with_regular_prices(modal, sales), _shelf_rule(inputs, rules)
-    still = StillSold.of(offered, modal, calendar, is_stated=is_offers)
+    still = StillSold.of(offered, modal, calendar, rules.period, is_stated=is_offers)
     shown, offers = (
         find(modal, calendar.all, rules.period, shelf_rule, None if is_offers else still)
         for find in (imputed_shelf, offered_shelf)

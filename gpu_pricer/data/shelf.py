@@ -70,9 +70,9 @@ def imputed_shelf(
     It is what is known of a period after it, so it tells what will be on offer next, but nothing about who buys.
     modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
     that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
-    that the product was bought. still: what stock and silences say, see still_sold.py. A known price of products that
-    stay is carried to the next one or the end, and single lines reveal it where a product seldom has more; those that
-    have left are not on the shelf any more.
+    that the product was bought. still: what stock, launches and silences say, see still_sold.py.
+    A known price of products that stay is carried to the next one or the end, and single lines reveal it where a
+    product seldom has more; those that have left are not on the shelf any more.
 
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic
@@ -81,8 +81,9 @@ def imputed_shelf(
     For products seen in 95 % of the periods the estimates with either price are within 0.07 of the truth.
     """
     stays = _stays(still)
-    known = _known_prices(modal, periods, rule, stays)
-    rows = _nearest(pl.concat([_own(known), *_carried(known, periods, period, rule, stays)]), periods)
+    known = _with_launches(_known_prices(modal, periods, rule, stays), still)
+    launched = _since_launch(known, periods, period, rule, stays)
+    rows = _nearest(pl.concat([_own(known), *_carried(known, periods, period, rule, stays), launched]), periods)
     return _until_left(rows, still)
 
 
@@ -93,22 +94,26 @@ def offered_shelf(
 
     A product is on offer if it had a known price in one of the carry_periods before, or in any period before if it is
     one of those that stay: the period's own sales do not tell, and a period that is priced has no other evidence
-    either. Only the end of a product that never came back is known from later periods.
+    either. A launch that products state tells it like a known price just before. Only the end of a product that never
+    came back is known from later periods.
     What came before a log's start nobody knows, so that in its first carry_periods those after a period tell as well,
     where the product's first known price stands for the usual one. Where no other period can tell, because the log has
     only one or carry_periods is 0, the own sales do.
     """
     stays = _stays(still)
-    known = _known_prices(modal, periods, rule, stays)
+    known = _with_launches(_known_prices(modal, periods, rule, stays), still)
     if len(periods) == 1 or rule.carry_periods == 0:
         return _nearest(_own(known), periods)
     reach = pl.duration(days=period.days * rule.carry_periods)
     is_early = pl.col("period") < pl.lit(periods[0]) + reach
     before, after = (pl.col("period").diff(step).abs().over("product_id") <= reach for step in (1, -1))
-    is_later = stays & (pl.col("period") > pl.col("first"))
-    own = _own(known.filter(before.fill_null(False) | (after.fill_null(False) & is_early) | is_later))
+    since = pl.col("period") - pl.col("on_sale")
+    is_new = (since >= pl.duration()) & ((since < reach) | stays)
+    is_told = [before, after & is_early, stays & (pl.col("period") > pl.col("first")), is_new]
+    own = _own(known.filter(pl.any_horizontal(told.fill_null(False) for told in is_told)))
     earlier = [rows.filter(is_early) for rows in _carried_back(known, period, rule)]
-    rows = _nearest(pl.concat([own, *_carried(known, periods, period, rule, stays), *earlier]), periods)
+    launched = _since_launch(known, periods, period, rule, stays)
+    rows = _nearest(pl.concat([own, *_carried(known, periods, period, rule, stays), *earlier, launched]), periods)
     return _until_left(rows, still)
 
 
@@ -119,6 +124,13 @@ def _stays(still: StillSold | None) -> pl.Expr:
 
 def _until_left(rows: pl.DataFrame, still: StillSold | None) -> pl.DataFrame:
     return rows if still is None else still.until_left(rows)
+
+
+def _with_launches(known: pl.DataFrame, still: StillSold | None) -> pl.DataFrame:
+    """Return known prices with on_sale, the first day of the product's first whole period; null where not known."""
+    if still is None:
+        return known.with_columns(on_sale=pl.lit(None, pl.Date))
+    return known.join(still.launched, on="product_id", how="left", maintain_order="left")
 
 
 def period_context(context: pl.DataFrame, period: Period) -> pl.DataFrame:
@@ -201,6 +213,22 @@ def _carried_back(known: pl.DataFrame, period: Period, rule: ShelfRule) -> Itera
     """Yield the rows that known prices lend to the carry_periods before them."""
     for age in range(1, rule.carry_periods + 1):
         yield _lent(known, "former", pl.lit(age, pl.Int64), -period.days)
+
+
+def _since_launch(
+    known: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule, stays: pl.Expr
+) -> pl.DataFrame:
+    """Return the rows from a product's launch until its first known price, at that price.
+
+    They end after carry_periods unless the product is one of those that stay.
+    """
+    first = known.filter(pl.col("period") == pl.col("first"), pl.col("on_sale") < pl.col("first"))
+    until_known = (pl.col("first") - pl.col("on_sale")).dt.total_days() // period.days
+    until_log = (pl.col("first") - pl.lit(periods[0])).dt.total_days() // period.days
+    gone = pl.when(stays).then(1).otherwise(until_known - rule.carry_periods + 1).clip(1)
+    ages = pl.int_ranges(gone, pl.min_horizontal(until_known, until_log) + 1)
+    rows = first.with_columns(age=ages).explode("age").drop_nulls("age")
+    return _lent(rows, "former", pl.col("age"), -period.days)
 
 
 def _lent(known: pl.DataFrame, kind: str, age: pl.Expr, days: int) -> pl.DataFrame:

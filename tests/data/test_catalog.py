@@ -21,7 +21,7 @@ def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4, begun=None, va
     given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
     modal = modal_prices(lines)
     calendar = Calendar(weeks, None, 0.0) if begun is None else Calendar(weeks[:-1], weeks[-1], begun)
-    still = StillSold.of(given, modal, calendar, is_stated=False)
+    still = StillSold.of(given, modal, calendar, Period("1w"), is_stated=False)
     shelf = imputed_shelf(modal, calendar.all, Period("1w"), ShelfRule(2, 1, 5))
     return build_catalog(given, modal, shelf, still, calendar, CatalogRule(cost_ratio, periods, *vat), ANY_SIZE)
 

@@ -189,12 +189,12 @@ def test_sales_of_a_period_never_tell_that_the_product_was_on_offer_then(lines, 
     assert offered(sales, weeks(12)) == [(5, 2.0, 1), (6, 2.0, 2), (10, 2.0, 1), (11, 2.0, 2)]
 
 
-def still_sold(staying=(), left=()):
-    schema = {"product_id": pl.Int64, "since": pl.Date}
+def still_sold(staying=(), left=(), launched=()):
     return StillSold(
         pl.Series(staying, dtype=pl.Int64),
         pl.Series([], dtype=pl.Int64),
-        pl.DataFrame(left, schema=schema, orient="row"),
+        pl.DataFrame(left, schema={"product_id": pl.Int64, "since": pl.Date}, orient="row"),
+        pl.DataFrame(launched, schema={"product_id": pl.Int64, "on_sale": pl.Date}, orient="row"),
     )
 
 
@@ -207,6 +207,49 @@ def test_products_that_have_left_are_off_the_shelf_from_then_on(lines, weeks, fi
 
     assert shelf.filter(product_id=10)["period"].to_list() == weeks(5)
     assert shelf.filter(product_id=11)["period"].to_list() == weeks(7)
+
+
+def weeks_on_offer(shelf, product):
+    of_product = shelf.filter(product_id=product)
+    weeks = (of_product["period"] - date(2024, 1, 1)).dt.total_days() // 7
+    return list(zip(weeks.to_list(), of_product["price"].to_list(), of_product["price_age"].to_list(), strict=True))
+
+
+def test_a_launch_puts_a_product_on_offer_before_a_sale_has_told_of_it(lines, weeks):
+    """Products 10 and 11 sell in weeks 6 and 8; 10 is launched in week 5, and nothing is known of 11."""
+    sold = ((week, price, product) for week, price in ((6, 2.0), (8, 3.0)) for product in (10, 11))
+    sales = lines(*({"week": week, "price": price, "product_id": product} for week, price, product in sold))
+    still = still_sold(launched=[(10, weeks(6)[5])])
+
+    shelf = offered_shelf(modal_prices(sales), weeks(10), WEEK, ShelfRule(1, 2, 1), still)
+
+    later = [(7, 2.0, 1), (8, 3.0, 0), (9, 3.0, 1)]
+    assert weeks_on_offer(shelf, 11) == later
+    assert weeks_on_offer(shelf, 10) == [(5, 2.0, 1), (6, 2.0, 0), *later]
+    known = imputed_shelf(modal_prices(sales), weeks(10), WEEK, ShelfRule(1, 2, 1), still)
+    assert weeks_on_offer(known, 11) == [(6, 2.0, 0), *later]
+    assert weeks_on_offer(known, 10) == weeks_on_offer(shelf, 10)
+
+
+@pytest.mark.parametrize(("staying", "found"), [((), [2, 3, 8]), ((10,), [2, 3, 4, 5, 6, 7, 8])])
+def test_a_launch_tells_of_the_next_carry_periods_and_of_all_if_the_product_stays(lines, weeks, staying, found):
+    """First sold in week 7, two weeks of carry_periods after a launch in week 2 have passed."""
+    still = still_sold(staying, launched=[(10, weeks(3)[2])])
+
+    shelf = offered_shelf(modal_prices(lines({"week": 7})), weeks(9), WEEK, ShelfRule(1, 2, 1), still)
+
+    assert [week for week, *_ in weeks_on_offer(shelf, 10)] == found
+
+
+@pytest.mark.parametrize("weeks_before", [1, 4, 50])
+def test_a_launch_before_the_log_tells_no_more_than_its_carry_periods(lines, weeks, weeks_before):
+    launch = weeks(1)[0] - timedelta(weeks=weeks_before)
+
+    shelf = offered_shelf(
+        modal_prices(lines({"week": 6})), weeks(8), WEEK, ShelfRule(1, 3, 1), still_sold(launched=[(10, launch)])
+    )
+
+    assert [week for week, *_ in weeks_on_offer(shelf, 10)] == [*range(max(0, 3 - weeks_before)), 7]
 
 
 def test_products_that_are_still_sold_are_on_offer_from_the_first_sale_to_the_end(lines, weeks):

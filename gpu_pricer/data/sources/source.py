@@ -12,7 +12,7 @@ when it was, if that can be read.
 
 No column of a user's is called so.
 """
-CAN_LACK = ("vat_rate", "list_price")
+CAN_LACK = ("vat_rate", "list_price", "launched")
 """Columns without whose value a row stays if its cell there cannot be read."""
 
 

@@ -45,7 +45,8 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
             reference_price=pl.coalesce("median", "first", "price"),
         )
     )
-    numbered = products.with_columns(category_key(), has_unit_price=has_unit_price(products)).join(
+    launched = "launched" if "launched" in products.columns else pl.lit(None, pl.Datetime("us"))
+    numbered = products.with_columns(category_key(), has_unit_price=has_unit_price(products), launched=launched).join(
         computed, on="product_id", how="left"
     )
     return numbered.with_columns(

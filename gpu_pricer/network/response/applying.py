@@ -190,7 +190,7 @@ def without_controls(fit: Fit, config: FitConfig) -> Fit:
     grid = fit.grid
     kept = grid.context.shape[2] - grid.controls
     context = grid.context[:, :, :kept] if kept else torch.zeros_like(grid.context[:, :, :1])
-    return fit_response(replace(grid, context=context, controls=0, ages=0), fit.counts, config)
+    return fit_response(replace(grid, context=context, controls=0, next_ages=grid.next_ages[:, :0]), fit.counts, config)
 
 
 def recent_context(grid: Grid, periods: int) -> torch.Tensor:
@@ -198,7 +198,7 @@ def recent_context(grid: Grid, periods: int) -> torch.Tensor:
 
     Controls are the same for all products, the mean over them: where all prices rose and demand did not fall, as with
     inflation, this stays. What moved the prices of one product or category is taken for demand that passes. Those of
-    ages are 0, because the age in the priced period is known.
+    ages are known.
     """
     columns = grid.columns
     recent = (columns.period >= columns.periods - periods) & columns.is_usual()  # each period counts once
@@ -207,6 +207,5 @@ def recent_context(grid: Grid, periods: int) -> torch.Tensor:
     mean = context.sum(1) / known.clamp(min=1)[:, None]
     if grid.controls and bool(known.any()):
         mean[:, -grid.controls :] = mean[known > 0, -grid.controls :].mean(0)
-    if grid.ages:
-        mean[:, -grid.ages :] = 0.0
-    return mean
+    kept = mean.shape[1] - grid.next_ages.shape[1]
+    return torch.cat([mean[:, :kept], grid.next_ages], dim=1)

@@ -10,8 +10,9 @@ than they are. Four controls enter the utility beside the price; their effects a
 * The regular price: with planned promotions only the list price is endogenous, and cuts from it are as good as random.
   On synthetic markets whose prices follow hidden demand (data=synthetic seed=101, confounding 0.2 and 0.4, true types)
   mean sensitivities are 31 and 50 % too low with the first control alone, and 7 and 17 % with this one too.
-* The age of a product, where the log shows its launch: goods are cut as they age, and sell less as they age. In a
-  simulated fashion shop whose products end after ten to twenty weeks, elasticities are 12 to 37 % too small without it.
+* The age of a product, where its launch is stated or the log shows it: goods are cut as they age, and sell less as
+  they age. In a simulated fashion shop whose products end after ten to twenty weeks, the response is 25 % too small
+  without it, and 10 % with it.
 * With instruments, which move the price and not demand, such as the unit cost: the residual of the price given the
   instruments carries the endogenous part, and with it in the utility the price is as good as random (control function:
   Petrin & Train 2010, eq. 5-7). It replaces the control by the regular price.
@@ -38,8 +39,7 @@ log = logging.getLogger(__name__)
 
 LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
 REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
-WIDER = 4  # times as old is a product at one knot as at the one before
-KNOTS = (1, WIDER, WIDER**2)  # ages in periods, between which the log of the age counts alike
+KNOTS = (1, 8)  # ages in periods; the log of the age counts alike between them, and differently beyond
 EARLY = 4  # periods at the start of a log, in which launches cannot be told from older products
 AGES = tuple(f"age_{knot}" for knot in KNOTS)
 WEAK = 10.0  # an F statistic below it names a weak instrument (Staiger & Stock 1997)
@@ -70,23 +70,33 @@ class EndogeneityConfig:
 
 
 def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFrame:
-    """Return the shelf rows with the columns AGES: functions of the products' ages, less their values now.
+    """Return the shelf rows with AGES, functions of the products' ages, and next_* of each, in the period to price.
 
-    A product's age is 1 in the first period of its rows. Each column is the log of the age over a knot, to the base
-    WIDER, and 0 below it, so that together they are piecewise linear in the log of the age. They are 0 in the period
-    to price, and of a product that is there in the first EARLY periods, whose age is unknown.
-    rows: product_id and period. periods: all of the log, in order. ahead: from the last one to the one to price.
+    Each is the log of the age over a knot, and 0 below it, so that together they are piecewise linear in the log of the
+    age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the first
+    EARLY periods, without a launch, is of unknown age: in all periods it counts as old as it would be in its last one
+    if it was launched when the log began. Where the age of every product is unknown, all columns are 0.
+    The appeal beside them is that of a product at its launch. Appeals of today would lie far apart between products of
+    different times, and their prices would seem to explain it.
+    rows: product_id, period and launched, null where unknown. periods: all of the log, in order. ahead: from the last
+    one to the one to price.
     """
     number = pl.DataFrame({"period": periods}).with_row_index("number", offset=1)
-    born = pl.col("number").min().over("product_id").cast(pl.Float64)
-    ages = rows.join(number, on="period", how="left", maintain_order="left")
+    length = (periods[1] - periods[0]).days
+    launch = (pl.col("launched").dt.date() - pl.lit(periods[0])).dt.total_days().floordiv(length) + 1
+    ages = rows.join(number, on="period", how="left", maintain_order="left").cast({"number": pl.Float64})
+    first, last = pl.col("number").min().over("product_id"), pl.col("number").max().over("product_id")
+    is_known = (first > EARLY) | pl.col("launched").is_not_null()
+    born = pl.min_horizontal(first, launch.cast(pl.Float64))
 
     def since(knot: int, number: pl.Expr) -> pl.Expr:
-        return ((number - born + 1) / knot).log(WIDER).clip(lower_bound=0)
+        age = pl.when(is_known).then(number - born + 1).otherwise(last)
+        return is_known.any() * (age / knot).log().clip(lower_bound=0)
 
-    is_known = (born > EARLY).cast(pl.Float64)
+    now = pl.lit(len(periods) + ahead)
     return ages.with_columns(
-        (is_known * (since(knot, pl.col("number")) - since(knot, pl.lit(len(periods) + ahead)))).alias(name)
+        since(knot, at).alias(prefix + name)
+        for prefix, at in (("", pl.col("number")), ("next_", now))
         for knot, name in zip(KNOTS, AGES, strict=True)
     ).drop("number")
 

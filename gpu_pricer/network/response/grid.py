@@ -34,13 +34,13 @@ class Grid:
     columns: the periods and clusters of price groups of the W columns. row [P]: rows of the products in the artefact.
     category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0. move [P, W]: price / reference price − 1. context
     [P, W, C]: what else moves the appeal; the last `controls` columns are controls for demand that the log does not
-    show, which are 0 in the period to price. offset [P, W]: a known part of the appeal; unit_offset [P, W]: of the log
-    of the units per choice. next_offset [P]: a known part of the appeal in the period to price. price_information [P]:
-    the share of the information on the response to prices that is left where drawn cuts stand for prices that the log
-    does not show (see unseen_cuts.py). has_outside_option: whether buying nothing is a choice. periods_ahead: from the
-    last period to the one to price; 0 where that one has begun and is the last here. Off the shelf all values are 0.
-    ages: how many of the controls, the last ones, are functions of the products' ages less their values in the period
-    to price. bend: of the response to prices, see model/price_bend.py.
+    show. offset [P, W]: a known part of the appeal; unit_offset [P, W]: of the log of the units per choice. next_offset
+    [P]: a known part of the appeal in the period to price. next_ages [P, A]: in that period the last A controls, which
+    are functions of the products' ages. price_information [P]: the share of the information on the response to prices
+    that is left where drawn cuts stand for prices that the log does not show (see unseen_cuts.py). has_outside_option:
+    whether buying nothing is a choice. periods_ahead: from the last period to the one to price; 0 where that one has
+    begun and is the last here. Off the shelf all values are 0. bend: of the response to prices, see
+    model/price_bend.py.
     """
 
     columns: GridColumns
@@ -53,10 +53,10 @@ class Grid:
     offset: Tensor
     unit_offset: Tensor
     next_offset: Tensor
+    next_ages: Tensor
     price_information: Tensor
     has_outside_option: bool
     periods_ahead: int
-    ages: int = 0
     bend: float = 0.0
 
     @property
@@ -125,7 +125,7 @@ class Grid:
 
     def part(self, products: slice, categories: slice) -> "Grid":
         """Return the cells of a block from `blocks`, its categories numbered from 0."""
-        cut = ("row", "context", "next_offset", "price_information", *CELLS)
+        cut = ("row", "context", "next_offset", "next_ages", "price_information", *CELLS)
         parts = {name: getattr(self, name)[products] for name in cut}
         return replace(self, category=self.category[products] - categories.start, **parts)
 

@@ -27,6 +27,7 @@ from gpu_pricer.tables.schemas import CHOICE_COUNT, PRICE_GROUP, UNIT_COUNT
 log = logging.getLogger(__name__)
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
+OF_PRODUCTS = ("price_information", *(f"next_{name}" for name in AGES))
 SHELF_CELLS = ("on_shelf", "move", "regular", "surprise", *AGES)
 
 
@@ -35,7 +36,8 @@ class ResponseTables:
     """The canonical tables that the price response is learned from, and the periods that teach.
 
     products: product_id, category_id, reference_price, has_unit_price, is_listed (whether its list price is told, see
-    list_prices.py) and teaches_price (whether it teaches) in the order of the artefact's rows, sorted by category.
+    list_prices.py), launched (null where unknown) and teaches_price (whether it teaches) in the order of the artefact's
+    rows, sorted by category.
     shelf, group_shelf, choices, visits: as `prepare` writes them; group_shelf: None where nobody saw prices of a group.
     Choices are several times the lines of the log, so they stay in their file until it is known which of them count.
     users: user_id, in the order in which users are numbered. context: the scale of the shelf's context columns.
@@ -123,8 +125,8 @@ def load_response_data(tables: ResponseTables, endogeneity: EndogeneityConfig, n
         usual = cells["move"][:, columns.usual()]
         shared = cells["regular"] + (torch.log1p(cells["move"]) - torch.log1p(usual)) * cells["on_shelf"]
     numbers = torch.from_numpy(taught["row"].to_numpy().astype(np.int64)), torch.from_numpy(category)
-    of_product = rows.group_by("product").agg(pl.col("price_information").drop_nulls().first()).sort("product")
-    cells["price_information"] = torch.from_numpy(of_product["price_information"].to_numpy(writable=True))
+    of_product = rows.group_by("product").agg(pl.col(OF_PRODUCTS).drop_nulls().first()).sort("product")
+    cells |= {name: torch.from_numpy(of_product[name].to_numpy(writable=True)) for name in OF_PRODUCTS}
     grid = _grid(columns, numbers, cells, shared, context, users, has_empty)
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
     return ResponseData(whole, users, context, tells_nests)
@@ -168,7 +170,7 @@ def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
 
 def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
-    names = ("product_id", "category_id", "reference_price", "has_unit_price", "is_listed", "teaches_price")
+    names = ("product_id", "category_id", "reference_price", "has_unit_price", "is_listed", "launched", "teaches_price")
     products = tables.products.select(names)
     products = products.with_row_index("row").filter(pl.col("has_unit_price")).drop("has_unit_price")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")
@@ -178,8 +180,8 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     key, purchases = ("product_id", "period"), tables.choices.filter(tables.teaches()).drop_nulls("product_id")
     bought = purchases.group_by(key).agg(bought=CHOICE_COUNT.sum()).collect(engine="streaming")
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
-    rows = with_ages(rows, tables.periods, 1 if tables.begun is None else 0)
-    causes = [*context, *(name for name in AGES if rows[name].n_unique() > 1)]
+    rows = with_ages(rows, tables.periods, 1 if tables.begun is None else 0).drop("launched")
+    causes = [*context, *(name for name in AGES if (rows[name] > 0).any())]
     taught = with_known_prices(rows.filter(tables.teaches()), causes, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
     former = pl.when("is_listed").then(pl.col("list_price").forward_fill().over("product_id", order_by="period"))
@@ -214,8 +216,8 @@ def _grid(
     log: UserLog,
     has_outside_option: bool,
 ) -> Grid:
-    """Return the grid; numbers: row and category [P]. cells: by name, SHELF_CELLS and the context [P, W], and
-    price_information [P].
+    """Return the grid; numbers: row and category [P]. cells: by name, SHELF_CELLS and the context [P, W],
+    and OF_PRODUCTS [P].
 
     shared [P, W]: of whose values the mean over a category is a control.
     """
@@ -223,9 +225,9 @@ def _grid(
     sold, on_shelf = log.sold(len(row)), cells["on_shelf"]
     driven = [cells[name] for name in context]
     of_prices = [category_move(shared, on_shelf, sold, category), cells["regular"], cells["surprise"]]
-    of_ages = [cells[name] for name in AGES]
-    of_prices, of_ages = ([c for c in some if float(c.abs().max()) > ROUNDING] for some in (of_prices, of_ages))
-    controls = [*of_prices, *of_ages]
+    of_prices = [control for control in of_prices if float(control.abs().max()) > ROUNDING]
+    ages = [name for name in AGES if bool(cells[name].any())]
+    controls = [*of_prices, *(cells[name] for name in ages)]
     return Grid(
         columns=columns,
         row=row,
@@ -234,10 +236,10 @@ def _grid(
         move=cells["move"],
         context=torch.stack([*driven, *controls, *([] if driven or controls else [cells["move"] * 0])], dim=2),
         controls=len(controls),
-        ages=len(of_ages),
         offset=torch.zeros_like(on_shelf),
         unit_offset=torch.zeros_like(on_shelf),
         next_offset=torch.zeros(len(row), dtype=FLOAT),
+        next_ages=torch.stack([cells[f"next_{name}"] for name in ages], dim=1) if ages else on_shelf[:, :0],
         price_information=cells["price_information"],
         has_outside_option=has_outside_option,
         periods_ahead=1,

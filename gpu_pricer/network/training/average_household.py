@@ -97,9 +97,11 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     season, next_season = _forecast(state.season, widths.season, grid.periods_ahead)
     shock, next_shock = _forecast(state.shock, widths.shock, grid.periods_ahead)
     network.next_season.zero_()[place] = next_season
-    network.next_shock.zero_()[row, 0] = next_shock + grid.next_offset.float()
-    kept = grid.context.shape[2] - grid.controls
-    controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
+    effect = state.z[:, fit.layout.effect]
+    kept, ages = grid.context.shape[2] - grid.controls, grid.context.shape[2] - grid.next_ages.shape[1]
+    next_ages = (grid.next_ages * effect[:, ages:]).sum(1)
+    network.next_shock.zero_()[row, 0] = next_shock + (next_ages + grid.next_offset).float()
+    controls = (grid.context[:, :, kept:] * effect[:, None, kept:]).sum(2)
     of_category = torch.zeros(data.categories.count, columns.count)
     of_product = torch.zeros(data.products.count, columns.count)
     of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0].float()

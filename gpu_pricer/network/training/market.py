@@ -55,7 +55,7 @@ def learn_market(
     is_whole = len(periods) == calendar.count
     tables = ResponseTables(
         products=data.products.table.select(
-            *("product_id", "category_id", "reference_price", "has_unit_price", "is_listed"),
+            *("product_id", "category_id", "reference_price", "has_unit_price", "is_listed", "launched"),
             teaches_price=pl.Series(data.products.teaches_price.numpy()),
         ),
         users=data.users.table["user_id"],

@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.schemas.columns import id_column, is_given, is_unique, number_column, share_column
+from gpu_pricer.tables.schemas.columns import id_column, is_given, is_unique, number_column, share_column, time_column
 
 PROMOTIONS = ("display", "mailer")
 """Context columns that every shelf has, as shares of the stores."""
@@ -48,6 +48,7 @@ class Catalog(dy.Schema):
     availability = dy.Float64(min=0, max=1, description="0: not on the shelf now")
     has_unit_price = share_column("0: sold by weight without a unit price, so it is not priced; null or absent: 1")
     vat_rate = number_column("VAT rate that its price includes; absent: prices without VAT", optional=True)
+    launched = time_column("first day on sale, also one to come; null or absent: not known", optional=True)
 
     product_is_given = is_given("product_id")
     product_is_unique = is_unique("product_id")

@@ -24,9 +24,9 @@ def group_column() -> dy.Any:
     return id_column("whose prices the user saw, such as a segment; null: the usual ones", optional=True)
 
 
-def time_column(description: str) -> dy.Datetime:
+def time_column(description: str, optional: bool = False) -> dy.Datetime:
     """Return a column of dates or times."""
-    return dy.Datetime(nullable=True, time_unit="us", description=description)
+    return dy.Datetime(nullable=True, time_unit="us", description=description, metadata={"optional": optional})
 
 
 def number_column(description: str, optional: bool = False) -> dy.Float64:

@@ -63,6 +63,7 @@ class Products(dy.Schema):
         "false: its lines hold what was spent, not a price; null or absent: found from the sales"
     )
     vat_rate = number_column("VAT rate, such as 0.19; counts where prices include VAT", optional=True)
+    launched = time_column("first day on sale, also one to come; null or absent: as the sales show", optional=True)
 
     product_is_given = is_given("product_id")
     product_is_unique = is_unique("product_id")

@@ -39,7 +39,7 @@ def response_of(data, tables):
     """
     taught = range(data.calendar.trained_periods)
     columns = data.products.table.select(
-        *("product_id", "category_id", "reference_price", "has_unit_price", "is_listed"),
+        *("product_id", "category_id", "reference_price", "has_unit_price", "is_listed", "launched"),
         teaches_price=pl.col("price_coverage") > 0.3,
     )
     everything = ResponseTables(

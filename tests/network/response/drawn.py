@@ -85,6 +85,7 @@ def draw_market(seed, recipe=Recipe()):
             offset=torch.zeros(products, periods, dtype=torch.float64),
             unit_offset=torch.zeros(products, periods, dtype=torch.float64),
             next_offset=torch.zeros(products, dtype=torch.float64),
+            next_ages=torch.zeros(products, 0),
             price_information=torch.ones(products, dtype=torch.float64),
             has_outside_option=recipe.has_outside_option,
             periods_ahead=1,

@@ -203,18 +203,19 @@ def test_products_that_taught_have_the_appeal_forecast_for_the_next_period(appli
     np.testing.assert_allclose(applied.factors["appeal"][:, ROWS], expected, rtol=1e-5)
 
 
-def test_controls_of_the_priced_period_are_common_and_those_of_ages_0(fit):
+def test_controls_of_the_priced_period_are_common_and_those_of_ages_known(fit):
     rng = np.random.default_rng(5)
     on_shelf = fit.grid.on_shelf
     controls = torch.from_numpy(rng.normal(1.0, 1.0, (*on_shelf.shape, 3))) * on_shelf[:, :, None]
-    grid = replace(fit.grid, context=torch.cat([fit.grid.context, controls], dim=2), controls=3, ages=2)
+    ages = torch.from_numpy(rng.normal(size=(len(on_shelf), 2)))
+    grid = replace(fit.grid, context=torch.cat([fit.grid.context, controls], dim=2), controls=3, next_ages=ages)
 
     found = recent_context(grid, 3)
 
     recent = on_shelf[:, -3:].sum(1)
     own = (controls[:, -3:, 0].sum(1) / recent)[recent > 0]
     torch.testing.assert_close(found[:, -3], own.mean().expand(len(found)))
-    assert not bool(found[:, -2:].any())
+    torch.testing.assert_close(found[:, -2:], ages)
 
 
 def test_products_that_taught_nothing_have_their_categorys_sensitivity(applied, fit):

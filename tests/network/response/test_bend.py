@@ -105,6 +105,7 @@ def market(seed, bend, move, per_cell, categories=10, steepness=1.0, shock=0.0):
         offset=zeros,
         unit_offset=zeros,
         next_offset=torch.zeros(products, dtype=FLOAT),
+        next_ages=torch.zeros(products, 0),
         price_information=torch.ones(products, dtype=FLOAT),
         has_outside_option=True,
         periods_ahead=1,

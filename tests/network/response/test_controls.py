@@ -403,6 +403,7 @@ def error_of_mean_log_sensitivity(move, category, counts, control):
         offset=torch.zeros_like(move),
         unit_offset=torch.zeros_like(move),
         next_offset=torch.zeros(len(move), dtype=move.dtype),
+        next_ages=torch.zeros(len(move), 0),
         price_information=torch.ones(len(move), dtype=move.dtype),
         has_outside_option=True,
         periods_ahead=1,
@@ -463,25 +464,69 @@ def test_values_that_products_explain_leave_nothing():
     np.testing.assert_allclose(left, 0, atol=1e-12)
 
 
-def test_ages_count_from_the_launch_and_end_at_the_priced_period():
+NEXT = [f"next_{name}" for name in AGES]
+
+
+def logs_of(age):
+    """The log of ages [n] over 1 and over 8 periods, and 0 below."""
+    return np.maximum(np.log(age[:, None] / (1, 8)), 0)
+
+
+def test_ages_count_from_the_launch_in_the_log_and_in_the_priced_period():
     weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(40)]
     there = {1: range(40), 2: range(3, 40), 3: range(4, 40), 4: range(36, 40), 5: [10, 12]}
     rows = pl.DataFrame(
         [(product, weeks[week]) for product, when in there.items() for week in when],
         schema={"product_id": pl.Int64, "period": pl.Date},
         orient="row",
+    ).with_columns(launched=pl.lit(None, pl.Datetime("us")))
+
+    ages = with_ages(rows, weeks, ahead=1)
+
+    assert ages.drop(*AGES, *NEXT).equals(rows)
+    found = {product: ages.filter(product_id=product).select(AGES).to_numpy() for product in there}
+    following = {product: ages.filter(product_id=product).select(NEXT).unique().to_numpy() for product in there}
+    of_age = logs_of(np.arange(1, 42))
+    for product in (1, 2):  # there when the log begins: as old as the log, throughout
+        np.testing.assert_allclose(found[product] - of_age[39], 0, atol=1e-12)
+        np.testing.assert_allclose(following[product], of_age[39:40], atol=1e-12)
+    for product, born in ((3, 4), (4, 36), (5, 10)):
+        weeks_there = np.array(there[product]) - born
+        np.testing.assert_allclose(found[product], of_age[weeks_there], atol=1e-12)
+        np.testing.assert_allclose(following[product], of_age[[40 - born]], atol=1e-12)
+    begun = with_ages(rows, weeks, ahead=0).filter(product_id=4)
+    np.testing.assert_allclose(begun.select(NEXT).to_numpy()[0], of_age[3], atol=1e-12)
+
+
+def test_ages_are_none_where_no_launch_is_known():
+    weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(9)]
+    rows = pl.DataFrame({"product_id": [1, 1, 2], "period": [weeks[0], weeks[8], weeks[3]]})
+
+    ages = with_ages(rows.with_columns(launched=pl.lit(None, pl.Datetime("us"))), weeks, ahead=1)
+
+    assert not ages.select(*AGES, *NEXT).to_numpy().any()
+
+
+@pytest.mark.parametrize(
+    ("launched", "age"),
+    [
+        (date(2024, 1, 8), 1),
+        (date(2024, 1, 14), 1),
+        (date(2024, 1, 7), 2),
+        (date(2023, 12, 31), 3),  # before the log
+        (date(2023, 12, 25), 3),
+        (date(2023, 12, 24), 4),
+        (date(2024, 2, 1), 1),  # sold before its launch: since its first sale
+    ],
+)
+def test_a_stated_launch_tells_the_age_also_of_products_there_at_the_log_s_start(launched, age):
+    weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(6)]
+    rows = pl.DataFrame({"product_id": 1, "period": weeks[1:]}).with_columns(
+        launched=pl.lit(launched).cast(pl.Datetime("us"))
     )
 
     ages = with_ages(rows, weeks, ahead=1)
 
-    assert ages.drop(AGES).equals(rows)
-    found = {product: ages.filter(product_id=product).select(AGES).to_numpy() for product in there}
-    assert not found[1].any()
-    assert not found[2].any()
-    age = np.arange(1, 38)
-    of_age = np.log([np.maximum(age / knot, 1) for knot in (1, 4, 16)]).T / np.log(4)
-    np.testing.assert_allclose(found[3], of_age[:-1] - of_age[-1], atol=1e-12)
-    np.testing.assert_allclose(found[4], of_age[:4] - of_age[4], atol=1e-12)
-    np.testing.assert_allclose(found[5], of_age[[0, 2]] - of_age[30], atol=1e-12)
-    begun = with_ages(rows, weeks, ahead=0).filter(product_id=4).select(AGES).to_numpy()
-    np.testing.assert_allclose(begun, of_age[:4] - of_age[3], atol=1e-12)
+    of_age = logs_of(np.arange(age, age + 6))
+    np.testing.assert_allclose(ages.select(AGES).to_numpy(), of_age[:-1], atol=1e-12)
+    np.testing.assert_allclose(ages.select(NEXT).unique().to_numpy(), of_age[-1:], atol=1e-12)

@@ -40,7 +40,12 @@ def tables_of(directory, keep_zeros):
         products=pl.concat([products.select("product_id", "category_id"), fallback])
         .sort("category_id", "product_id", nulls_last=True)
         .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left")
-        .with_columns(has_unit_price=pl.lit(True), is_listed=pl.lit(True), teaches_price=pl.col("product_id") != 0),
+        .with_columns(
+            has_unit_price=pl.lit(True),
+            is_listed=pl.lit(True),
+            launched=pl.lit(None, pl.Datetime("us")),
+            teaches_price=pl.col("product_id") != 0,
+        ),
         shelf=shelf.filter(~is_away),
         group_shelf=None,
         choices=choices.filter(~is_away.fill_null(False)).lazy(),
@@ -265,14 +270,26 @@ def test_ages_of_launched_products_are_the_last_controls(complete):
     for tables, ahead in ((launched, 1), (replace(launched, begun=BEGUN), 0)):
         grid = load(tables).grid
 
-        assert grid.ages == 1 + ahead
-        of_age, others = grid.context[:, :, -grid.ages :], grid.context[:, :, : -grid.ages]
-        assert grid.controls == grid.ages + 1
+        assert grid.controls == 2
+        of_age, others = grid.context[:, :, -1], grid.context[:, :, :-1]
         assert others.shape[2] == 2
         row = ids_of(tables, load(tables)).index(4)
-        now = np.log(4 + ahead) / np.log(4)
-        np.testing.assert_allclose(of_age[row, 4:, 0], np.log(np.arange(1, 5)) / np.log(4) - now, atol=1e-12)
-        assert not bool(of_age[torch.arange(len(of_age)) != row].any())
+        np.testing.assert_allclose(of_age[row, 4:], np.log(np.arange(1, 5)), atol=1e-12)
+        assert grid.next_ages[row].item() == pytest.approx(np.log(4 + ahead))
+        rest = torch.arange(len(of_age)) != row
+        last = (grid.on_shelf * torch.arange(1, 9)).amax(1)[rest]
+        torch.testing.assert_close(of_age[rest], last.log()[:, None] * grid.on_shelf[rest])
+        torch.testing.assert_close(grid.next_ages[rest, 0], last.log())
+
+
+def test_launches_that_are_stated_tell_the_ages_of_all_products(complete):
+    told = complete.products.with_columns(launched=pl.lit(complete.periods[0]).cast(pl.Datetime("us")))
+
+    grid = load(replace(complete, products=told)).grid
+
+    on_shelf = grid.on_shelf
+    torch.testing.assert_close(grid.context[:, :, -1], torch.arange(1, 9).log() * on_shelf)
+    torch.testing.assert_close(grid.next_ages, torch.tensor([[9.0]]).log().expand(len(on_shelf), 1).to(on_shelf))
 
 
 def test_context_is_on_its_scale_and_0_where_nobody_knows(complete):

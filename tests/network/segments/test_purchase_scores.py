@@ -48,6 +48,7 @@ def draw(sensitivities, taste):
         offset=torch.zeros(len(CATEGORY), PERIODS).double(),
         unit_offset=torch.zeros(len(CATEGORY), PERIODS).double(),
         next_offset=torch.zeros(len(CATEGORY)).double(),
+        next_ages=torch.zeros(len(CATEGORY), 0),
         price_information=torch.ones(len(CATEGORY)).double(),
         has_outside_option=False,
         periods_ahead=1,

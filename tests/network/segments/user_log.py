@@ -74,6 +74,7 @@ def draw(
         offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
         unit_offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
         next_offset=torch.zeros(PRODUCTS, dtype=torch.float64),
+        next_ages=torch.zeros(PRODUCTS, 0),
         price_information=torch.ones(PRODUCTS, dtype=torch.float64),
         has_outside_option=True,
         periods_ahead=1,
