@@ -72,11 +72,10 @@ class EndogeneityConfig:
 def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFrame:
     """Return the shelf rows with AGES, functions of the products' ages, and next_* of each, in the period to price.
 
-    Each is the log of the age over a knot, and 0 below it, so that together they are piecewise linear in the log of the
-    age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the first
-    EARLY periods, without a launch, is of unknown age: in all periods it counts as old as it would be in its last one
-    if it was launched when the log began. Where the age of every product is unknown, all columns are 0.
-    The appeal beside them is that of a product at its launch. Appeals of today would lie far apart between products of
+    Each is the log of the age over a knot, and 0 below it, less its mean: together they are piecewise linear in the log
+    of the age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the
+    first EARLY periods, without a launch, is of unknown age, and has the means.
+    The appeal beside them is that of a product of usual age. Appeals of today would lie far apart between products of
     different times, and their prices would seem to explain it.
     rows: product_id, period and launched, null where unknown. periods: all of the log, in order. ahead: from the last
     one to the one to price.
@@ -85,17 +84,17 @@ def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFra
     length = (periods[1] - periods[0]).days
     launch = (pl.col("launched").dt.date() - pl.lit(periods[0])).dt.total_days().floordiv(length) + 1
     ages = rows.join(number, on="period", how="left", maintain_order="left").cast({"number": pl.Float64})
-    first, last = pl.col("number").min().over("product_id"), pl.col("number").max().over("product_id")
+    first = pl.col("number").min().over("product_id")
     is_known = (first > EARLY) | pl.col("launched").is_not_null()
-    born = pl.min_horizontal(first, launch.cast(pl.Float64))
+    born = pl.when(is_known).then(pl.min_horizontal(first, launch.cast(pl.Float64)))
 
     def since(knot: int, number: pl.Expr) -> pl.Expr:
-        age = pl.when(is_known).then(number - born + 1).otherwise(last)
-        return is_known.any() * (age / knot).log().clip(lower_bound=0)
+        return ((number - born + 1) / knot).log().clip(lower_bound=0)
 
     now = pl.lit(len(periods) + ahead)
+    means = {knot: since(knot, pl.col("number")).mean() for knot in KNOTS}
     return ages.with_columns(
-        since(knot, at).alias(prefix + name)
+        (since(knot, at) - means[knot]).fill_null(0.0).alias(prefix + name)
         for prefix, at in (("", pl.col("number")), ("next_", now))
         for knot, name in zip(KNOTS, AGES, strict=True)
     ).drop("number")

@@ -181,7 +181,7 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     bought = purchases.group_by(key).agg(bought=CHOICE_COUNT.sum()).collect(engine="streaming")
     rows = rows.with_columns(scaled).join(bought, on=key, how="left").with_columns(pl.col("bought").fill_null(0.0))
     rows = with_ages(rows, tables.periods, 1 if tables.begun is None else 0).drop("launched")
-    causes = [*context, *(name for name in AGES if (rows[name] > 0).any())]
+    causes = [*context, *(name for name in AGES if (rows[name] != 0).any())]
     taught = with_known_prices(rows.filter(tables.teaches()), causes, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
     former = pl.when("is_listed").then(pl.col("list_price").forward_fill().over("product_id", order_by="period"))
