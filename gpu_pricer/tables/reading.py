@@ -133,9 +133,8 @@ def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> p
     if expected == pl.String:
         return _text_or_integer(name, dtype, origin).cast(pl.String)
     if expected.is_temporal():
-        is_time = (
-            dtype == pl.Date or isinstance(dtype, pl.Datetime) or (dtype == pl.Null and bool(metadata.get("optional")))
-        )
+        may_be_empty = bool(metadata.get("optional")) and dtype == pl.Null
+        is_time = may_be_empty or dtype == pl.Date or isinstance(dtype, pl.Datetime)
         time = _accept(is_time, "Date or Datetime", name, dtype, origin)
         return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(expected)
     may_be_flag = bool(metadata.get("flag"))
