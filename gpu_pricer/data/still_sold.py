@@ -77,7 +77,11 @@ def _launched(products: pl.DataFrame, modal: pl.DataFrame, period: Period) -> pl
     start = period.start(launch)
     whole = pl.when(launch.dt.date() == start).then(start).otherwise(start + pl.duration(days=period.days))
     first = modal.group_by("product_id").agg(first=pl.col("period").min())
-    known = products.drop_nulls("launched").join(first, on="product_id", how="left", maintain_order="left")
+    known = (
+        products.select("product_id", "launched")
+        .drop_nulls("launched")
+        .join(first, on="product_id", how="left", maintain_order="left")
+    )
     early = known.filter(pl.col("first") < start)
     if early.height:
         log.warning(

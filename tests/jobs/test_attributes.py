@@ -47,7 +47,7 @@ def test_every_kind_of_attribute_is_used_or_said_to_teach_nothing(gpu_pricer, sh
         brand=lambda row: ["A", "B"][row % 2],
         aisle=lambda row: row % 3,
         organic=lambda row: row % 2 == 0,
-        launched=lambda row: date(2020, 1, 1 + row),
+        tested=lambda row: date(2020, 1, 1 + row),
         embedding=lambda row: [float(row), float(row % 2)],
         grams=lambda row: 100 + 7 * row,
         title=lambda row: f"Tea No. {row}",
@@ -77,7 +77,7 @@ def test_every_kind_of_attribute_is_used_or_said_to_teach_nothing(gpu_pricer, sh
     assert all(product["words"][name] == ["A", "B"] for name in ("rows", "median", "first", "category", "word"))
     rows = np.arange(8)
     assert product["scales"]["embedding"]["centre"] == pytest.approx([rows.mean(), 0.5])
-    assert product["scales"]["launched"]["spread"] == pytest.approx([rows.std() * 86_400])
+    assert product["scales"]["tested"]["spread"] == pytest.approx([rows.std() * 86_400])
     offers = pl.read_parquet("shop/transactions.parquet").head(5).with_row_index("occasion_id")
     offers.write_parquet("offers.parquet")
     for asked in (
