@@ -72,11 +72,11 @@ class EndogeneityConfig:
 def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFrame:
     """Return the shelf rows with AGES, functions of the products' ages, and next_* of each, in the period to price.
 
-    Each is the log of the age over a knot, and 0 below it, less its mean: together they are piecewise linear in the log
-    of the age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the
-    first EARLY periods, without a launch, is of unknown age, and has the means.
-    The appeal beside them is that of a product of usual age. Appeals of today would lie far apart between products of
-    different times, and their prices would seem to explain it.
+    Each is the log of the age over a knot, and 0 below it, so that together they are piecewise linear in the log of the
+    age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the first
+    EARLY periods, without a launch, is of unknown age, and its columns are 0.
+    The appeal beside them is that of a product at its launch. Appeals of today would lie far apart between products of
+    different times, and their prices would seem to explain it; and products to come start at their launch.
     rows: product_id, period and launched, null where unknown. periods: all of the log, in order. ahead: from the last
     one to the one to price.
     """
@@ -89,12 +89,11 @@ def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFra
     born = pl.when(is_known).then(pl.min_horizontal(first, launch.cast(pl.Float64)))
 
     def since(knot: int, number: pl.Expr) -> pl.Expr:
-        return ((number - born + 1) / knot).log().clip(lower_bound=0)
+        return ((number - born + 1) / knot).log().clip(lower_bound=0).fill_null(0.0)
 
     now = pl.lit(len(periods) + ahead)
-    means = {knot: since(knot, pl.col("number")).mean() for knot in KNOTS}
     return ages.with_columns(
-        (since(knot, at) - means[knot]).fill_null(0.0).alias(prefix + name)
+        since(knot, at).alias(prefix + name)
         for prefix, at in (("", pl.col("number")), ("next_", now))
         for knot, name in zip(KNOTS, AGES, strict=True)
     ).drop("number")
