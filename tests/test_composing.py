@@ -61,3 +61,20 @@ def test_a_file_of_another_folder_is_read_anew(tmp_path):
 
     assert "new_key" not in before.model
     assert composed(tmp_path / "conf", ["model=tiny"]).model.new_key == 1
+
+
+def test_a_file_that_is_added_to_a_folder_beside_conf_is_read(tmp_path):
+    own = ["data=own", f"hydra.searchpath=[file://{tmp_path}]"]
+    file = tmp_path / "data/own.yaml"
+    file.parent.mkdir()
+    file.write_text("defaults: [parquet, _self_]\npath: first\n")
+    before = [composed(CONF, own).data.path for _ in range(2)]
+
+    file.write_text("defaults: [parquet, _self_]\npath: second\n")
+
+    assert before == ["first", "first"]
+    assert composed(CONF, own).data.path == "second"
+    with pytest.raises(ConfigCompositionException, match="other"):
+        composed(CONF, ["data=other", *own[1:]])
+    file.rename(file.with_name("other.yaml"))
+    assert composed(CONF, ["data=other", *own[1:]]).data.path == "second"
