@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from tests.faults.children import LONGEST_FIRST, answer_of, composed, job, status_of
 from tests.faults.points import Point, points_of, strace_command
 from tests.faults.remains import Outcome, age_and_clean, broken_promises, names_below, outcome, unfollowed
 
+PAGE = 4096  # bytes
 MARKET = (
     "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",
     "data.source.assortment.categories=2", "data.source.assortment.products=8", "backend=cpu",
@@ -45,12 +47,19 @@ JOBS = {
 """By name of a fault site the commands that come before, and the one that the fault strikes."""
 
 
+class Room(NamedTuple):
+    """The pages of a disk that new contents of files take, and the names of what is new or changed."""
+
+    pages: int
+    names: int
+
+
 @dataclass(frozen=True)
 class FaultSite:
     """A command, the folder that it finds and what it makes of it undisturbed.
 
     field: where the folder is laid out anew for each fault. names, names_before: the paths of files after and before.
-    points: the changes that the command makes in the folder.
+    points: the changes that the command makes in the folder. room: the disk that it needs.
     """
 
     name: str
@@ -63,6 +72,7 @@ class FaultSite:
     names: frozenset[str]
     names_before: frozenset[str]
     points: tuple[Point, ...]
+    room: Room
 
     def lay_out(self) -> None:
         """Make the field what the command finds."""
@@ -112,10 +122,21 @@ def _fault_site(root: Path, name: str) -> FaultSite:
     shutil.rmtree(field, ignore_errors=True)
     shutil.copytree(template, field, symlinks=True)
     before, names_before = answer_of(outcome, field, said), answer_of(names_below, field, said)
+    times = _change_times(field)
     _require_success(name, status_of(job_of(command), field, said, strace_command(log), LONGEST_FIRST), said)
+    room = _room_of([path for path, time in _change_times(field).items() if times.get(path) != time])
     after, names = answer_of(outcome, field, said), answer_of(names_below, field, said)
     every_name = frozenset(names), frozenset(names_before)
-    return FaultSite(name, command, template, field, said, before, after, *every_name, tuple(points_of(log, field)))
+    points = tuple(points_of(log, field))
+    return FaultSite(name, command, template, field, said, before, after, *every_name, points, room)
+
+
+def _change_times(folder: Path) -> dict[Path, float]:
+    return {path: path.lstat().st_mtime for path in folder.rglob("*")}
+
+
+def _room_of(made: list[Path]) -> Room:
+    return Room(sum(-(-path.lstat().st_size // PAGE) for path in made if not path.is_dir()), len(made))
 
 
 def template_after(root: Path, commands: tuple[tuple[str, ...], ...]) -> Path:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.fault_sites import FaultSite
+from tests.faults.fault_sites import PAGE, FaultSite
 
 CLONE_NEWNS, MS_REMOUNT, MS_PRIVATE_BELOW = 0x20000, 0x20, 0x44000
 MNT_DETACH = 2
-PAGE = 4096
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,14 +35,8 @@ def can_mount() -> bool:
 
 def full_disks(site: FaultSite) -> list[FullDisk]:
     """Return the disks that are too small for what the site's command writes, from no room at all to nearly enough."""
-    site.lay_out()
-    before = {path: path.lstat().st_mtime for path in site.field.rglob("*")}
-    if site.run() != 0:
-        raise RuntimeError(f"{site.name} must end with status 0 undisturbed")
-    made = [path for path in site.field.rglob("*") if path not in before or before[path] != path.lstat().st_mtime]
-    pages = sum(-(-path.lstat().st_size // PAGE) for path in made if not path.is_dir())
-    by_pages = [FullDisk(site, room, None) for room in range(pages)]
-    return by_pages + [FullDisk(site, None, room) for room in range(len(made))]
+    by_pages = [FullDisk(site, pages, None) for pages in range(site.room.pages)]
+    return by_pages + [FullDisk(site, None, names) for names in range(site.room.names)]
 
 
 @contextmanager
