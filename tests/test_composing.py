@@ -78,3 +78,16 @@ def test_a_file_that_is_added_to_a_folder_beside_conf_is_read(tmp_path):
         composed(CONF, ["data=other", *own[1:]])
     file.rename(file.with_name("other.yaml"))
     assert composed(CONF, ["data=other", *own[1:]]).data.path == "second"
+
+
+def test_defaults_of_a_file_that_change_are_followed(tmp_path):
+    own = ["data=own", f"hydra.searchpath=[file://{tmp_path}]"]
+    file = tmp_path / "data/own.yaml"
+    file.parent.mkdir()
+    file.write_text("defaults: [parquet, _self_]\n")
+    before = composed(CONF, own).data
+
+    file.write_text("defaults: [synthetic, _self_]\n")
+
+    assert "weeks" not in before.source
+    assert "weeks" in composed(CONF, own).data.source
