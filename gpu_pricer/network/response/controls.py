@@ -74,7 +74,7 @@ def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFra
 
     Each is the log of the age over a knot, and 0 below it, so that together they are piecewise linear in the log of the
     age. A product's age is 1 in the period of its launch, or the first one of its rows. One that is there in the first
-    EARLY periods, without a launch, is of unknown age, and its columns are 0.
+    EARLY periods, without a launch until then, is of unknown age, and its columns are 0.
     The appeal beside them is that of a product at its launch. Appeals of today would lie far apart between products of
     different times, and their prices would seem to explain it; and products to come start at their launch.
     rows: product_id, period and launched, null where unknown. periods: all of the log, in order. ahead: from the last
@@ -85,7 +85,7 @@ def with_ages(rows: pl.DataFrame, periods: list[date], ahead: int) -> pl.DataFra
     launch = (pl.col("launched").dt.date() - pl.lit(periods[0])).dt.total_days().floordiv(length) + 1
     ages = rows.join(number, on="period", how="left", maintain_order="left").cast({"number": pl.Float64})
     first = pl.col("number").min().over("product_id")
-    is_known = (first > EARLY) | pl.col("launched").is_not_null()
+    is_known = (first > EARLY) | (launch <= first).fill_null(False)
     born = pl.when(is_known).then(pl.min_horizontal(first, launch.cast(pl.Float64)))
 
     def since(knot: int, number: pl.Expr) -> pl.Expr:

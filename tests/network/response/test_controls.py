@@ -498,6 +498,17 @@ def test_ages_count_from_the_launch_in_the_log_and_in_the_priced_period():
     np.testing.assert_allclose(begun.select(NEXT).to_numpy()[0], of_age[3], atol=1e-12)
 
 
+@pytest.mark.parametrize(("there", "age"), [(5, 1), (4, None)])
+def test_the_age_of_a_product_sold_before_its_launch_is_that_of_its_first_sale_unless_the_log_just_began(there, age):
+    weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(12)]
+    rows = pl.DataFrame({"product_id": 1, "period": weeks[there - 1 :]})
+
+    ages = with_ages(rows.with_columns(launched=pl.lit(weeks[7]).cast(pl.Datetime("us"))), weeks, ahead=1)
+
+    expected = np.zeros((rows.height, 2)) if age is None else logs_of(np.arange(1, rows.height + 1))
+    np.testing.assert_allclose(ages.select(AGES).to_numpy(), expected, atol=1e-12)
+
+
 def test_ages_are_none_where_no_launch_is_known():
     weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(9)]
     rows = pl.DataFrame({"product_id": [1, 1, 2], "period": [weeks[0], weeks[8], weeks[3]]})
@@ -516,10 +527,9 @@ def test_ages_are_none_where_no_launch_is_known():
         (date(2023, 12, 31), 3),  # before the log
         (date(2023, 12, 25), 3),
         (date(2023, 12, 24), 4),
-        (date(2024, 2, 1), 1),  # sold before its launch: since its first sale
     ],
 )
-def test_a_stated_launch_tells_the_age_also_of_products_there_at_the_log_s_start(launched, age):
+def test_a_stated_launch_tells_the_age_also_of_products_there_when_the_log_begins(launched, age):
     weeks = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(6)]
     rows = pl.DataFrame({"product_id": 1, "period": weeks[1:]}).with_columns(
         launched=pl.lit(launched).cast(pl.Datetime("us"))
