@@ -30,8 +30,7 @@ class StillSold:
     staying: product_id of the products that are on the shelf since their launch or first sale: those in stock, see
     in_stock, and the new ones. off_shelf: product_id of those that are not on the shelf now. left: product_id and
     since, the first day without it, of those that have left, see departures.py. launched: product_id and on_sale, the
-    first day of the first period that lies wholly after its launch or has a sale, of the products whose launch is
-    known.
+    first day of its first whole period, of the products whose launch is known.
     """
 
     staying: pl.Series
@@ -51,8 +50,7 @@ class StillSold:
         stock = products.select("product_id", "stock")
         launched = _launched(products, modal, period)
         length = timedelta(days=period.days)
-        to_price = calendar.whole[-1] + length if calendar.begun is None else calendar.begun
-        age = to_price - pl.col("on_sale")
+        age = calendar.whole[-1] + length - pl.col("on_sale")  # in the period to price
         new = launched.filter(age.is_between(-length, NEW * length))["product_id"]
         to_come = launched.filter(age < -length)["product_id"]
         staying = pl.concat([in_stock(products, modal, calendar.all), new]).unique(maintain_order=True)
@@ -85,11 +83,11 @@ def _launched(products: pl.DataFrame, modal: pl.DataFrame, period: Period) -> pl
     early = known.filter(pl.col("first") < start)
     if early.height:
         log.warning(
-            "%s of %s products with a launch were sold before it, such as %s: the first sale counts as theirs; state "
+            "%s of %s products with a launch were sold before it, such as %s: their launch counts as not known; state "
             "the first day on sale as launched in products",
             f"{early.height:,}", f"{known.height:,}", early["product_id"].sort().head(EXAMPLES).to_list(),
         )  # fmt: skip
-    return known.select("product_id", on_sale=pl.min_horizontal(whole, "first"))
+    return known.join(early, on="product_id", how="anti", maintain_order="left").select("product_id", on_sale=whole)
 
 
 def in_stock(products: pl.DataFrame, sold: pl.DataFrame, periods: list[date]) -> pl.Series:

@@ -231,6 +231,16 @@ def test_a_launch_puts_a_product_on_offer_before_a_sale_has_told_of_it(lines, we
     assert weeks_on_offer(known, 10) == weeks_on_offer(shelf, 10)
 
 
+@pytest.mark.parametrize(("week", "found"), [(5, [5, 6, 7]), (6, [5, 6, 7, 8]), (7, [5, 6, 8]), (8, [5, 6])])
+def test_sales_tell_of_a_launched_product_as_those_of_any_other(lines, weeks, week, found):
+    """Sold in one week, launched in week 5; a launch, or a sale, tells of carry_periods weeks."""
+    still = still_sold(launched=[(10, weeks(6)[5])])
+
+    shelf = offered_shelf(modal_prices(lines({"week": week})), weeks(9), WEEK, ShelfRule(1, 2, 1), still)
+
+    assert [week for week, *_ in weeks_on_offer(shelf, 10)] == found
+
+
 @pytest.mark.parametrize(("staying", "found"), [((), [2, 3, 8]), ((10,), [2, 3, 4, 5, 6, 7, 8])])
 def test_a_launch_tells_of_the_next_carry_periods_and_of_all_if_the_product_stays(lines, weeks, staying, found):
     """First sold in week 7, two weeks of carry_periods after a launch in week 2 have passed."""

@@ -129,7 +129,7 @@ def test_the_first_whole_period_of_a_product_begins_on_or_after_its_launch():
     assert days == [date(2025, 3, 3)] * 2 + [date(2025, 3, 10)] * 2
 
 
-def test_what_was_sold_before_its_launch_counts_from_its_first_sale(caplog):
+def test_the_launch_of_what_was_sold_before_counts_as_not_known(caplog):
     counts = np.zeros((3, 50), int)
     counts[0, 10:] = 3
     counts[1, 20:] = 3
@@ -137,10 +137,10 @@ def test_what_was_sold_before_its_launch_counts_from_its_first_sale(caplog):
 
     found = first_days([WEEKS[30], WEEKS[20], None], counts)
 
-    assert found.launched.rows() == [(0, WEEKS[10]), (1, WEEKS[20])]
+    assert found.launched.rows() == [(1, WEEKS[20])]
     assert found.off_shelf.is_empty()
     [said] = caplog.messages
-    assert said.startswith("1 of 2 products with a launch were sold before it, such as [0]: the first sale counts")
+    assert said.startswith("1 of 2 products with a launch were sold before it, such as [0]: their launch counts")
 
 
 def test_a_new_product_whose_silence_is_telling_has_left_all_the_same():

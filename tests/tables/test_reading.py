@@ -30,6 +30,14 @@ def test_any_number_becomes_float_and_a_date_a_time():
     assert lines.row(0) == (1, "a", datetime(2024, 1, 1), 1.0, 2.0, None, None, None, None)
 
 
+def test_an_optional_time_without_any_value_is_of_no_type_and_others_are_not():
+    products = pl.DataFrame({"product_id": [1], "category_id": ["A"], "launched": [None]})
+
+    assert conformed(products, Products).schema["launched"] == pl.Datetime("us")
+    with pytest.raises(InputError, match="time must be Date or Datetime, found Null"):
+        conformed(LINES.with_columns(time=None), Transactions)
+
+
 def test_time_keeps_the_clock_of_its_zone():
     zoned = LINES.with_columns(pl.lit(datetime(2024, 1, 1, 23)).dt.replace_time_zone("America/New_York").alias("time"))
 

@@ -86,6 +86,18 @@ def test_its_response_is_bent_as_the_response_model_found(market, household):
     torch.testing.assert_close(at_reference - at_price, expected.detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_products_have_their_age_in_the_period_to_price(market, household, adopted):
+    fit, before = household.fit, adopted.next_shock.clone()
+    ages = torch.linspace(0, 1, len(fit.grid.row)).double()[:, None]
+
+    adopt(adopted, replace(household, fit=replace(fit, grid=replace(fit.grid, next_ages=ages))), Sales.of(market[1]))
+
+    effect = fit.state.z[:, fit.layout.effect][:, -1:]
+    moved = (adopted.next_shock - before)[fit.grid.row]
+    torch.testing.assert_close(moved, (ages * effect).float(), rtol=1e-4, atol=1e-5)
+    assert bool(moved.any())
+
+
 def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(adopted, household):
     is_first = csr_array((np.arange(20) == 0)[:, None].astype(float))
     effects = AttributeEffects(is_first, np.zeros(20, np.int64), np.ones(20), np.array([0.6]), 0.3)
