@@ -11,7 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from gpu_pricer.command_line.cli import main
-from tests.composing import join_files_once, parse_texts_once
+from tests.composing import copy_by_pickle, join_files_once, parse_texts_once
 
 ONE_SHOP = ("tests/docs", "tests/report", "tests/review")
 """Folders whose modules share a shop that takes long to make."""
@@ -59,6 +59,7 @@ def conf_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         parse_texts_once(patch)
         join_files_once(patch)
+        copy_by_pickle(patch)
         yield
 
 
