@@ -1,6 +1,6 @@
 """Hydra reads conf/ once for each choice of its files in a session of tests, and each command gets a copy.
 
-A copy comes out of a pickle, in a sixth of the time that copy.deepcopy takes for a configuration; Hydra's own copies too.
+A copy comes out of a pickle, in a sixth of the time that copy.deepcopy takes for a configuration.
 """
 
 import copy

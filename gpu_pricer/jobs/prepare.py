@@ -20,8 +20,9 @@ from gpu_pricer.data.earlier_values import (
     values_of,
     with_earlier,
 )
-from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
+from gpu_pricer.data.inputs import Inputs, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
+from gpu_pricer.data.validation import Validation
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.tables.canonical import read_summary

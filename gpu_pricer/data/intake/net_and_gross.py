@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gpu_pricer.data.inputs import SCHEMAS
 from gpu_pricer.data.intake.matching import BY_NAME, TakenFile, is_optional
 from gpu_pricer.data.intake.vocabulary import GROSS, NET, NONE, PRICES, Question, Vocabulary, override
+from gpu_pricer.data.raw_tables import SCHEMAS
 
 
 @dataclass(frozen=True)
