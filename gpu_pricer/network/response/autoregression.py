@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT
-from gpu_pricer.network.response.tridiagonal import traces_of_products
+from gpu_pricer.network.response.tridiagonal import traces_of_settled
 
 LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.98  # units per choice on Complete Journey rest at a limit of .95
 PRIOR, PRIOR_WIDTH = (-2.0, 0.5), (3.0, 1.0)  # weak, of the coordinates: their means and standard deviations
@@ -116,23 +116,22 @@ class OpenSeries:
             getattr(self, name).add_(getattr(other, name))
         self.count += other.count
 
-    def add(self, covariance: Tensor, prior: Autoregression) -> Tensor:
-        """Add series of these posterior covariances [n, W, W]; return what they say of the log of each one's variance.
+    def add(self, covariance: Tensor, scale: Tensor, prior: Autoregression) -> Tensor:
+        """Add series of these posterior covariances [n, W, W] in units of their scales [n].
 
-        The columns [n, 2] are the part of the covariance in the gradient of the evidence, and the information. (The
-        posterior means m add m′ P m / 2 to the gradient.)
+        Return what they say of the log of each one's variance. The columns [n, 2] are the part of the covariance in the
+        gradient of the evidence, and the information. (The posterior means m add m′ P m / 2 to the gradient.)
         With D the part of the prior covariance that the log has settled, and P′ and P″ derivatives of the precision by
         two of the parameters, a series has the information tr(D P′ D P″) / 2. All P are tridiagonal.
         """
-        precision, slopes = prior.precision(covariance.shape[1]), prior.slopes(covariance.shape[1])
+        periods = covariance.shape[1]
+        precision, slopes = prior.precision(periods), prior.slopes(periods)
         by_persistence = precision @ slopes[1] @ precision
-        traces = traces_of_products(slopes[0] - covariance, precision, by_persistence) / 2
-        own, crossed, others = traces.sum(0).tolist()
+        told = traces_of_settled(covariance, scale.square(), slopes[0], precision, by_persistence, self.covariance)
+        own, crossed, others = (told[:, :3] / 2).sum(0).tolist()
         self.information += torch.tensor([[own, crossed], [crossed, others]], dtype=FLOAT)
-        self.covariance += covariance.sum(0)
         self.count += len(covariance)
-        left = ((covariance * precision).sum((1, 2)) - covariance.shape[1]) / 2
-        return torch.stack([left, traces[:, 0]], dim=1)
+        return torch.stack([(told[:, 3] - periods) / 2, told[:, 0] / 2], dim=1)
 
     def teach(self, prior: Autoregression) -> Autoregression:
         """Return the autoregression after a step of Fisher scoring on the evidence, from the one that was the prior.

@@ -163,23 +163,22 @@ def _add_moments(
     """
     beta, z, v = layout.log_sensitivity, slice(0, layout.width), slice(layout.width, len(solved.prior))
     covariance = solved.covariance(block.mu_variance)
-    crossed = solved.reach @ covariance[own]
-
-    def uncertain(part: slice) -> tuple[Tensor, Tensor]:
-        """Return the covariances of some of the unknowns, and of their distance from the category's."""
-        spread = solved.inverse[:, part, part] + crossed[:, part] @ solved.reach[:, part].mT
-        with_category = crossed[:, part, part]
-        return spread, spread - with_category - with_category.mT + covariance[:, part, part][own]
-
-    (spread, of_products), (_, of_shocks) = uncertain(z), uncertain(v)
+    of_category = covariance[own]
+    crossed = solved.reach[:, z] @ of_category
+    spread = solved.inverse[:, z, z] + crossed @ solved.reach[:, z].mT
+    with_category = crossed[:, :, z]
+    of_products = spread - with_category - with_category.mT + of_category[:, z, z]
     block.variance[:] = spread.diagonal(dim1=1, dim2=2)[:, beta]
-    block.pull[:] = 1 + ((crossed[:, beta, z] - spread[:, beta]) * solved.prior.matrix[beta, z]).sum(2)
+    block.pull[:] = 1 + ((with_category[:, beta] - spread[:, beta]) * solved.prior.matrix[beta, z]).sum(2)
     moments.product.add_means(block.z - block.theta[own])
     moments.product.add_left(of_products)
-    told = moments.shock.add(of_shocks / block.shock_scale[own, None, None].square(), widths.shock)
+    apart = solved.reach[:, v].clone()
+    apart[:, :, v].diagonal(dim1=1, dim2=2).sub_(1)
+    of_shocks = torch.baddbmm(solved.inverse[:, v, v], apart @ of_category, apart.mT)
+    told = moments.shock.add(of_shocks, block.shock_scale[own], widths.shock)
     moments.shock_variance = torch.zeros(len(block.theta), 2, dtype=FLOAT).index_add(0, own, told)
     moments.category.add_left(solved.category_inverse[:, z, z])
-    moments.season.add(covariance[:, v, v], widths.season)
+    moments.season.add(covariance[:, v, v], torch.ones(len(covariance), dtype=FLOAT), widths.season)
 
 
 def learned_widths(moments: Moments, before: Widths) -> Widths:

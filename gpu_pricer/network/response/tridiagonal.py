@@ -30,10 +30,17 @@ def tridiagonal_inverse(diagonal: Tensor, beside: Tensor) -> Tensor:
     return inverse
 
 
-def traces_of_products(values: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    """Return tr(X A X A), tr(X A X B) and tr(X B X B), [n, 3], of values X [n, V, V]; A, B [V, V] are tridiagonal."""
-    traces = torch.empty(len(values), 3, dtype=values.dtype)
-    _trace(values.numpy(), *_bands(one), *_bands(other), traces.numpy())
+def traces_of_settled(left: Tensor, square: Tensor, prior: Tensor, one: Tensor, other: Tensor, total: Tensor) -> Tensor:
+    """Return tr(D A D A), tr(D A D B), tr(D B D B) and tr(L A), [n, 4], and add the sum of all L to total [V, V].
+
+    L is a covariance of left [n, V, V] over the square [n] of its scale, and D = prior − L. A, B [V, V]: one, other;
+    both are tridiagonal.
+    """
+    traces = torch.empty(len(left), 4, dtype=left.dtype)
+    _trace(
+        left.contiguous().numpy(), square.numpy(), prior.numpy(), *_bands(one), *_bands(other), total.numpy(),
+        traces.numpy(),
+    )  # fmt: skip
     return traces
 
 
@@ -84,18 +91,25 @@ def _invert(diagonal, beside, inverse):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _trace(values, above, diagonal, below, other_above, other_diagonal, other_below, traces):  # type: ignore[no-untyped-def]
-    """Set the traces [n, 3] of traces_of_products of matrices with these bands."""
-    size = values.shape[1]
-    one, other = np.empty((size, size)), np.empty((size, size))
-    for n in range(len(values)):
-        own, crossed, others = 0.0, 0.0, 0.0
+def _trace(left, square, prior, above, diagonal, below, other_above, other_diagonal, other_below, total, traces):  # type: ignore[no-untyped-def]
+    """Set the traces [n, 4] of traces_of_settled of matrices with these bands, and add to total [V, V]."""
+    size = left.shape[1]
+    row, one, other = np.empty(size), np.empty((size, size)), np.empty((size, size))
+    for n in range(len(left)):
+        own, crossed, others, open_, unit = 0.0, 0.0, 0.0, 0.0, 1 / square[n]
         for i in range(size):
-            _times(values[n, i], above, diagonal, below, one[i])
-            _times(values[n, i], other_above, other_diagonal, other_below, other[i])
+            for j in range(size):
+                share = left[n, i, j] * unit
+                total[i, j] += share
+                row[j] = prior[i, j] - share
+            _times(row, above, diagonal, below, one[i])
+            _times(row, other_above, other_diagonal, other_below, other[i])
+            open_ += left[n, i, i] * diagonal[i]
+            if i:
+                open_ += left[n, i, i - 1] * (above[i] + below[i - 1])
         for i in range(size):
             for j in range(size):
                 own += one[i, j] * one[j, i]
                 crossed += one[i, j] * other[j, i]
                 others += other[i, j] * other[j, i]
-        traces[n] = own, crossed, others
+        traces[n] = own, crossed, others, open_ * unit

@@ -39,7 +39,7 @@ def open_series(seen, prior):
     covariance = np.linalg.inv(prior.precision(periods).numpy() + np.eye(periods) / NOISE**2)
     mean = torch.from_numpy(seen @ covariance / NOISE**2)
     found = OpenSeries.none(periods)
-    found.add(torch.from_numpy(covariance).expand(len(seen), periods, periods), prior)
+    found.add(torch.from_numpy(covariance).expand(len(seen), periods, periods), torch.ones(len(seen)).double(), prior)
     found.second_moments += mean.T @ mean
     return found
 
@@ -128,7 +128,7 @@ def test_series_without_news_stay_at_the_weak_prior():
     start = Autoregression(0.4, 0.3)
     for _ in range(60):
         left = OpenSeries.none(5)
-        left.add(torch.linalg.inv(start.precision(5))[None], start)
+        left.add(torch.linalg.inv(start.precision(5))[None], torch.ones(1).double(), start)
         start = left.teach(start)
 
     assert start.spread == pytest.approx(math.exp(PRIOR[0] / 2), rel=1e-3)

@@ -37,8 +37,9 @@ def told(seen, scale):
         prior = of_one**2 * autoregressive_covariance(TRUTH, PERIODS)
         covariance = np.linalg.inv(np.linalg.inv(prior) + np.eye(PERIODS) / NOISE**2)
         mean = own @ covariance / NOISE**2 / of_one
-        left = torch.from_numpy(covariance / of_one**2).expand(SERIES, PERIODS, PERIODS)
-        column = OpenSeries.none(PERIODS).add(left, TRUTH).sum(0).numpy()
+        left = torch.from_numpy(covariance).expand(SERIES, PERIODS, PERIODS)
+        scales = torch.full((SERIES,), of_one, dtype=torch.float64)
+        column = OpenSeries.none(PERIODS).add(left, scales, TRUTH).sum(0).numpy()
         column[0] += ((mean @ TRUTH.precision(PERIODS).numpy()) * mean).sum() / 2
         columns.append(column)
     return torch.from_numpy(np.array(columns)).unbind(1)

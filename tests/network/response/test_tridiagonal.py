@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_pricer.network.response.tridiagonal import times_tridiagonal, traces_of_products, tridiagonal_inverse
+from gpu_pricer.network.response.tridiagonal import times_tridiagonal, traces_of_settled, tridiagonal_inverse
 
 few = settings(max_examples=50, deadline=None)
 sizes = st.integers(1, 30)
@@ -31,13 +31,20 @@ def test_product_is_that_of_the_dense_matrix(size, seed):
 @given(sizes, st.integers(0, 2**32 - 1))
 def test_traces_are_those_of_the_dense_matrices(size, seed):
     rng = np.random.default_rng(seed)
-    values, one, other = rng.normal(size=(3, size, size)), tridiagonal(rng, size), tridiagonal(rng, size)
+    left, prior = rng.normal(size=(3, size, size)), rng.normal(size=(size, size))
+    left, square, before = left + left.swapaxes(1, 2), rng.uniform(0.5, 2, 3), rng.normal(size=(size, size))
+    one, other, total = tridiagonal(rng, size), tridiagonal(rng, size), torch.from_numpy(before.copy())
 
-    found = traces_of_products(*(torch.from_numpy(matrix) for matrix in (values, one, other)))
+    found = traces_of_settled(*(torch.from_numpy(matrix) for matrix in (left, square, prior, one, other)), total)
 
-    pairs = (one, one), (one, other), (other, other)
-    expected = [[np.trace(x @ a @ x @ b) for a, b in pairs] for x in values]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
+    shares, pairs = left / square[:, None, None], ((one, one), (one, other), (other, other))
+    settled = prior - shares
+    expected = [
+        [*(np.trace(x @ a @ x @ b) for a, b in pairs), np.trace(share @ one)]
+        for x, share in zip(settled, shares, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+    np.testing.assert_allclose(total, before + shares.sum(0), atol=1e-12)
 
 
 @few
