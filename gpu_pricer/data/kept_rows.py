@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -13,14 +14,18 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import examples
 
 VAT_RATES_ARE_READABLE = "vat_rates_are_readable"
+WITHOUT_LAUNCH = "as if launched when the sales show it"
 STAY = {
     "vat_rate": (VAT_RATES_ARE_READABLE, "with data.catalog.vat_rate if prices include VAT"),
     "list_price": ("list_prices_are_readable", "without a list price"),
-    "launched": ("launches_are_readable", "as if launched when the sales show it"),
+    "launched": ("launches_are_readable", WITHOUT_LAUNCH),
 }
 """By column of CAN_LACK, the rule that rows of text break whose cell there cannot be read, and how these rows stay."""
 PRICES_ARE_POSITIVE = "price_is_positive"
 """The rule of Products that products break whose price is no price: they stay, without a price of their own."""
+LAUNCH_IS_PLAUSIBLE, NO_DAY = "launch_is_plausible", datetime(2100, 1, 1)
+"""The rule that products break whose launch is no day, and the first day that stands for none: as 9999-12-31 does in
+many programs."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ def with_kept_rows(
         _require_readable_list_prices(tables[name], rows, origins[name], list_prices)
     kept = [_unread_cells(name, column, rows, origins[name]) for name, rows in unread.items() for column in STAY]
     products, unpriced = _with_usable_prices(tables["products"], origins["products"])
-    kept.append(unpriced)
+    products, undated = _with_plausible_launches(products, origins["products"])
+    kept += [unpriced, undated]
     usable = {**tables, "products": products}
     for name in (name for name in LISTED if name in usable):
         usable[name], implausible = list_prices.applied(usable[name], name, origins[name])
@@ -80,7 +86,18 @@ def _with_usable_prices(products: pl.DataFrame, origin: str) -> tuple[pl.DataFra
     """Return the products, without a price where it is not finite and above 0, and those that had such a price."""
     price = pl.col("price")
     is_price = price.is_finite() & (price > 0)
-    lost = products.filter(~is_price)
-    found = f"breaks {PRICES_ARE_POSITIVE} in {lost.height:,} rows, such as {examples(lost, ('product_id', 'price'))}"
-    kept = KeptRows("products", PRICES_ARE_POSITIVE, lost.height, f"{origin} {found}", "at the prices of their sales")
+    kept = _products(products.filter(~is_price), PRICES_ARE_POSITIVE, "price", origin, "at the prices of their sales")
     return products.with_columns(price=pl.when(is_price).then(price)), kept
+
+
+def _with_plausible_launches(products: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, KeptRows]:
+    """Return the products, without a launch where it stands for none, and those that had such a launch."""
+    is_none = pl.col("launched") >= NO_DAY
+    kept = _products(products.filter(is_none), LAUNCH_IS_PLAUSIBLE, "launched", origin, WITHOUT_LAUNCH)
+    return products.with_columns(launched=pl.when(~is_none).then("launched")), kept
+
+
+def _products(rows: pl.DataFrame, rule: str, column: str, origin: str, how: str) -> KeptRows:
+    """Return products that break a rule on a column and stay."""
+    found = f"breaks {rule} in {rows.height:,} rows, such as {examples(rows, ('product_id', column))}"
+    return KeptRows("products", rule, rows.height, f"{origin} {found}", how)

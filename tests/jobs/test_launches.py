@@ -13,6 +13,7 @@ LAUNCHED = {
     "03": f"{LAST:%d.%m.%Y}",  # on the last day, never sold
     "04": f"{LAST + timedelta(days=30):%d.%m.%Y}",  # to come, and on stock
     "05": "",
+    "06": "31.12.9999",  # for none, and on stock
 }
 
 
@@ -21,7 +22,9 @@ def test_new_products_are_priced_those_to_come_are_not_and_unreadable_days_lose_
     sold = [f"k{k % 5};0{k % 2 + 1};{day};1;{k % 2 + 1},50" for day in days for k in range(4)]
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/sales.csv").write_text("\n".join(["customer;sku;sold_at;qty;price", *sold, ""]))
-    rows = [f"{product};tee;0,50;2,50;{day};{7 if product == '04' else ''}" for product, day in LAUNCHED.items()]
+    rows = [
+        f"{product};tee;0,50;2,50;{day};{7 if product in ('04', '06') else ''}" for product, day in LAUNCHED.items()
+    ]
     catalog = tmp_path / "shop/catalog.csv"
     catalog.write_text("\n".join(["sku;category;cost;preis;Markteinführung;Bestand", *rows, ""]))
 
@@ -29,9 +32,12 @@ def test_new_products_are_priced_those_to_come_are_not_and_unreadable_days_lose_
 
     assert asked.status == 0, asked.said
     assert "launches_are_readable in 1 rows, such as line 3 Markteinführung='demnächst'" in asked.out
-    assert "These rows stay, as if launched when the sales show it" in asked.out
+    assert "launch_is_plausible in 1 rows, such as (product_id=06, launched=9999-12-31" in asked.out
+    assert asked.out.count("These rows stay, as if launched when the sales show it") == 2
     prepared = gpu_pricer("prepare", "--config-dir", "own", "data=shop")
     assert prepared.status == 0, prepared.said
     found = pl.read_parquet(tmp_path / "work/data/products.parquet").sort("product_id")
-    assert dict(found.select("product_id", "availability").iter_rows()) == {"01": 1, "02": 1, "03": 1, "04": 0, "05": 0}
+    assert found["product_id"].to_list() == list(LAUNCHED)
+    assert found["availability"].to_list() == [1, 1, 1, 0, 0, 1]
     assert found["launched"].to_list()[:3] == [datetime(2024, 2, 3), None, datetime(LAST.year, LAST.month, LAST.day)]
+    assert found["launched"].to_list()[-1] is None
