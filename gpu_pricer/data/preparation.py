@@ -2,18 +2,17 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
 from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
+from gpu_pricer.data.choices import ChoiceRule, category_rates, total_sums
 from gpu_pricer.data.closed_days import last_covered_day
 from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
@@ -40,51 +39,19 @@ from gpu_pricer.data.shelf import (
     period_context,
     with_context,
 )
+from gpu_pricer.data.shelf_warnings import empty_shelf, tell_always_bought, tell_gaps, tell_off_shelf
 from gpu_pricer.data.short_ids import with_ids_as_given
 from gpu_pricer.data.still_sold import StillSold
+from gpu_pricer.data.summary import summary_of
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.canonical import SCHEMAS
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.periods import BLOCK, Calendar, Period, Split, period_blocks
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import (
-    BegunCategories,
-    Catalog,
-    Categories,
-    Choices,
-    GroupShelf,
-    Offers,
-    Sales,
-    Shelf,
-    Shoppers,
-    Users,
-    Visits,
-    category_key,
-    has_unit_price,
-)
+from gpu_pricer.tables.schemas import Offers, Shelf, category_key, has_unit_price
 
 log = logging.getLogger(__name__)
-
-SCHEMAS: dict[str, type[dy.Schema]] = {
-    "products": Catalog,
-    "users": Users,
-    "shelf": Shelf,
-    "group_shelf": GroupShelf,
-    "choices": Choices,
-    "visits": Visits,
-    "sales": Sales,
-    "shoppers": Shoppers,
-    "categories": Categories,
-    "begun_shelf": Shelf,
-    "begun_choices": Choices,
-    "begun_visits": Visits,
-    "begun_categories": BegunCategories,
-}
-"""The tables that `prepare` writes; those of a period that has begun only where one teaches, and the group_shelf only
-where users of price groups saw prices of their own."""
-
-LEAST_ON_SHELF = 0.5
-"""Share of the purchases that are of products on the shelf, below which the log warns. Complete Journey has 0.76."""
 
 
 @dataclass(frozen=True)
@@ -149,20 +116,15 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
         for find in (imputed_shelf, offered_shelf)
     )
     if shown.filter(pl.col("period") == periods[-1]).is_empty():
-        raise InputError(_empty_shelf(sales, periods[-1]))
+        raise InputError(empty_shelf(sales, periods[-1]))
     prices = offers.filter(pl.col("period") <= periods[-1])
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
     products = build_catalog(offered, modal, shown, still, calendar, rules.catalog, rules.categories)
     categories = _categories(products)
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
-    _tell_gaps(whole)
-    if rules.choices.outside_option:
-        doubts += require_complete(whole.lines, rules.completeness)
-        doubts += doubts_of_earlier(whole.lines, rules.completeness)
-    if calendar.begun is not None:
-        passed = round(calendar.share * rules.period.days)
-        doubts += doubts_of_end(calendar.begun, passed, rules.period.days, day)
+    tell_gaps(whole)
+    doubts += _doubts_of_periods(whole, calendar, rules, day)
     for doubt in doubts:
         log.warning("%s", doubt)
     choices = logged_choices(whole, rules.choices, seed)
@@ -172,7 +134,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
             "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
         )
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
-    _tell_always_bought(choices)
+    tell_always_bought(choices)
     begun = {}
     if calendar.begun is not None:
         now = _shelf(offers.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
@@ -196,9 +158,23 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
         )
         told = with_group_numbers(inputs.tables["group_prices"], names)
         tables["group_shelf"] = _group_shelf(sales, priced, came, told, rules.period)
-    summary = _summary(inputs, tables, sales, choices, calendar, rules) | {"price_groups": names, "doubts": doubts}
-    _tell_off_shelf(summary["purchases"], summary["purchases_on_shelf"])
+    summary = summary_of(
+        tables, choices, inputs, sales, calendar, rules.period, rules.split, rules.choices.outside_option
+    ) | {"price_groups": names, "doubts": doubts}
+    tell_off_shelf(summary["purchases"], summary["purchases_on_shelf"])
     return Canonical(tables, choices, summary)
+
+
+def _doubts_of_periods(whole: PeriodLog, calendar: Calendar, rules: Preparation, day: date) -> list[str]:
+    """Return the doubts about periods that lack lines; raise InputError where too many lines are missing."""
+    doubts = []
+    if rules.choices.outside_option:
+        doubts += require_complete(whole.lines, rules.completeness)
+        doubts += doubts_of_earlier(whole.lines, rules.completeness)
+    if calendar.begun is not None:
+        passed = round(calendar.share * rules.period.days)
+        doubts += doubts_of_end(calendar.begun, passed, rules.period.days, day)
+    return doubts
 
 
 def _group_shelf(
@@ -267,68 +243,6 @@ def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
     return sales
 
 
-def _days(sales: pl.DataFrame) -> tuple[date, date]:
-    first, last = sales.select(pl.col("time").min().dt.date(), last=pl.col("time").max().dt.date()).row(0)
-    return first, last
-
-
-def _empty_shelf(sales: pl.DataFrame, last: date) -> str:
-    """Return what to say where no product is on the shelf in the last period."""
-    earlier, later = (sales.filter(holds) for holds in (pl.col("period") < last, pl.col("period") >= last))
-    before = f"{earlier.height:,} end on {_days(earlier)[1]}" if earlier.height else "none are earlier"
-    return (
-        f"some product must be on the shelf in the last period, {last}, found none: {later.height:,} sales are "
-        f"of that time and {before}; mend their times, or set data.last_period to the last period that counts"
-    )
-
-
-def _tell_gaps(whole: PeriodLog) -> None:
-    """Warn of the whole periods in which no product is on the shelf, as after a gap in the log."""
-    gaps = whole.without_shelf
-    if gaps:
-        log.warning(
-            "no product is on the shelf in %s of %s whole periods, the first %s, the last %s, because none had a known "
-            "price in the data.shelf.carry_periods before: their %s lines are not learned from",
-            len(gaps),
-            len(whole.lines),
-            gaps[0],
-            gaps[-1],
-            f"{sum(whole.lines[period].height for period in gaps):,}",
-        )
-
-
-def _tell_always_bought(choices: ChoicesByPeriod) -> None:
-    """Warn of the categories from which every visit bought: no visit shows that their prices keep anybody away."""
-    if choices.always_bought:
-        log.warning(
-            "every visit of the log bought from %s of %s categories, such as %s: the log cannot tell how many would "
-            "buy nothing there if all prices of the category rose, and the demand model expects none; bring the visits "
-            "that bought only elsewhere, or an offers table, or hold the price index there (policy=balanced does)",
-            len(choices.always_bought),
-            len(choices.log.categories),
-            choices.always_bought[0],
-        )
-
-
-def _tell_off_shelf(bought: int, kept: int) -> None:
-    """Warn where few purchases are of products on the shelf: the others teach no demand, and none is expected."""
-    if kept < LEAST_ON_SHELF * bought:
-        log.warning(
-            "only %s of %s purchases are of products on the shelf in their period, because too few lines show the "
-            "others' prices: no demand is learned from those, and little is expected; lower data.shelf.min_lines, "
-            "raise data.shelf.carry_periods, or set a longer data.occasion_period",
-            f"{kept:,}",
-            f"{bought:,}",
-        )
-
-
-def _purchases(whole: PeriodLog) -> tuple[int, int]:
-    """Return how many lines of the whole periods are purchases, and how many of these of products on the shelf."""
-    sold = {period: part.filter(pl.col("quantity") > 0) for period, part in whole.lines.items()}
-    kept = [part.join(whole.shelves[period], on="product_id", how="semi").height for period, part in sold.items()]
-    return sum(part.height for part in sold.values()), sum(kept)
-
-
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
     """Return the rule of the shelf; with an offers table one offer reveals a price and no price is carried over."""
     return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
@@ -360,56 +274,3 @@ def _users(inputs: Inputs) -> pl.DataFrame:
     given = inputs.tables.get("users")
     users = buyers if given is None else buyers.join(given, on="user_id", how="full", coalesce=True)
     return users.sort("user_id")
-
-
-def _summary(
-    inputs: Inputs,
-    tables: dict[str, pl.DataFrame],
-    sales: pl.DataFrame,
-    choices: ChoicesByPeriod,
-    calendar: Calendar,
-    rules: Preparation,
-) -> dict[str, Any]:
-    """Return the content of summary.json: the calendar, the sizes, and what became of the input rows.
-
-    products_on_shelf_now: those of the last whole period; `availability`, by which prices are set, is of several.
-    """
-    shelf, periods, whole = tables["shelf"], calendar.whole, choices.log
-    sets = shelf.group_by("period", "category_id").len()["len"]
-    bought, kept = _purchases(whole)
-    heights = {name: table.height for name, table in tables.items()} | {"choices": choices.height}
-    summary = {
-        "period_days": rules.period.days,
-        "first_period": periods[0].isoformat(),
-        "last_period": periods[-1].isoformat(),
-        "periods": len(periods),
-        "begun_period": None if calendar.begun is None else calendar.begun.isoformat(),
-        "begun_share": calendar.share,
-        "begun_teaches": "begun_shelf" in tables,
-        "split": asdict(rules.split),
-        "outside_option": rules.choices.outside_option,
-        "rows": {name: heights[name] for name in SCHEMAS if name in heights},
-        "products_without_price": inputs.tables["products"].height - tables["products"].height,
-        "products_priced_by_sales": tables["products"]
-        .join(inputs.tables["products"].drop_nulls("price"), on="product_id", how="anti")
-        .height,
-        "products_without_unit_price": int(
-            tables["products"].select((~has_unit_price(tables["products"])).sum()).item()
-        ),
-        "products_on_shelf_ever": shelf["product_id"].n_unique(),
-        "products_on_shelf_now": shelf.filter(pl.col("period") == periods[-1]).height,
-        "categories": shelf["category_id"].n_unique(),
-        "largest_choice_set": sets.max(),
-        "purchases": bought,
-        "purchases_on_shelf": kept,
-        "lines_outside_whole_periods": sales.height - sum(part.height for part in whole.lines.values()),
-        "choices_of_a_product": choices.bought,
-        "choices_of_nothing": choices.nothing,
-        "broken_rules": inputs.broken,
-        "lines_left_out": {name: rows.height for name, rows in inputs.left_out.items()},
-    }
-    if whole.is_offers:
-        counts = [off_modal_count(part, whole.shelves[period]) for period, part in whole.lines.items()]
-        off, shown = (sum(count) for count in zip(*counts, strict=True))
-        summary["offers_off_modal_price"] = off / shown if shown else 0.0
-    return summary

@@ -21,11 +21,11 @@ from gpu_pricer.data.earlier_values import (
     with_earlier,
 )
 from gpu_pricer.data.inputs import Inputs, read_inputs
-from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
+from gpu_pricer.data.preparation import Canonical, Preparation, canonical_tables
 from gpu_pricer.data.validation import Validation
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
-from gpu_pricer.tables.canonical import read_summary
+from gpu_pricer.tables.canonical import SCHEMAS, read_summary
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day

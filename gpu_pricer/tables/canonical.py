@@ -5,12 +5,45 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.further_columns import set_apart
-from gpu_pricer.tables.schemas import GROUP_NUMBER, PRICE_GROUP, USUAL, Catalog, Context, Shelf, Users
+from gpu_pricer.tables.schemas import (
+    GROUP_NUMBER,
+    PRICE_GROUP,
+    USUAL,
+    BegunCategories,
+    Catalog,
+    Categories,
+    Choices,
+    Context,
+    GroupShelf,
+    Sales,
+    Shelf,
+    Shoppers,
+    Users,
+    Visits,
+)
 
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "products": Catalog,
+    "users": Users,
+    "shelf": Shelf,
+    "group_shelf": GroupShelf,
+    "choices": Choices,
+    "visits": Visits,
+    "sales": Sales,
+    "shoppers": Shoppers,
+    "categories": Categories,
+    "begun_shelf": Shelf,
+    "begun_choices": Choices,
+    "begun_visits": Visits,
+    "begun_categories": BegunCategories,
+}
+"""The tables that `prepare` writes; those of a period that has begun only where one teaches, and the group_shelf only
+where users of price groups saw prices of their own."""
 SHELF_OWN = frozenset({*Shelf.column_names(), *Context.column_names()})
 """The columns of a shelf, or of offers, that have a meaning of their own."""
 OWN: dict[str, Collection[str]] = {

@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from gpu_pricer.command_line.checked_config import checked_config
-from gpu_pricer.data.preparation import SCHEMAS
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.prepare import main
+from gpu_pricer.tables.canonical import SCHEMAS
 from gpu_pricer.tables.reading import read_table
 
 CONF = str(Path(__file__).parents[2] / "conf")
