@@ -15,7 +15,7 @@ import kernels  # noqa: F401  numba keeps the processor's features of the first 
 def times_tridiagonal(values: Tensor, matrix: Tensor) -> Tensor:
     """Return the products [n, k, V] of values [n, k, V] and a tridiagonal matrix [V, V]."""
     product = torch.empty(values.shape, dtype=values.dtype)
-    _multiply(values.numpy(), *_bands(matrix), product.numpy())
+    _multiply(values.numpy(), _bands(matrix), product.numpy())
     return product
 
 
@@ -37,10 +37,8 @@ def traces_of_settled(left: Tensor, square: Tensor, prior: Tensor, one: Tensor, 
     both are tridiagonal.
     """
     traces = torch.empty(len(left), 4, dtype=left.dtype)
-    _trace(
-        left.contiguous().numpy(), square.numpy(), prior.numpy(), *_bands(one), *_bands(other), total.numpy(),
-        traces.numpy(),
-    )  # fmt: skip
+    bands = _bands(one), _bands(other)
+    _trace(left.contiguous().numpy(), square.numpy(), prior.numpy(), *bands, total.numpy(), traces.numpy())
     return traces
 
 
@@ -63,8 +61,9 @@ def _times(row, above, diagonal, below, product):  # type: ignore[no-untyped-def
 
 
 @numba.njit(nogil=True, cache=True)
-def _multiply(values, above, diagonal, below, product):  # type: ignore[no-untyped-def]
+def _multiply(values, bands, product):  # type: ignore[no-untyped-def]
     """Set the product [n, k, V] to the values [n, k, V] times a tridiagonal matrix of these bands."""
+    above, diagonal, below = bands
     for i in range(values.shape[0]):
         for k in range(values.shape[1]):
             _times(values[i, k], above, diagonal, below, product[i, k])
@@ -91,9 +90,11 @@ def _invert(diagonal, beside, inverse):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _trace(left, square, prior, above, diagonal, below, other_above, other_diagonal, other_below, total, traces):  # type: ignore[no-untyped-def]
+def _trace(left, square, prior, one_bands, other_bands, total, traces):  # type: ignore[no-untyped-def]
     """Set the traces [n, 4] of traces_of_settled of matrices with these bands, and add to total [V, V]."""
     size = left.shape[1]
+    above, diagonal, below = one_bands
+    other_above, other_diagonal, other_below = other_bands
     row, one, other = np.empty(size), np.empty((size, size)), np.empty((size, size))
     for n in range(len(left)):
         own, crossed, others, open_, unit = 0.0, 0.0, 0.0, 0.0, 1 / square[n]
