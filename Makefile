@@ -14,6 +14,8 @@ FLOATS := float64 float32
 COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
 	--python-version 3.12 --python-platform x86_64-manylinux_2_39
 
+unexport PYTHONDONTWRITEBYTECODE # the first import of a module compiles it for all later ones
+
 .PHONY: prices test lint simulator compile $(addprefix compile-,$(FLOATS)) suite bill requirements s3-server clean
 
 prices: .venv/prices
@@ -52,7 +54,7 @@ s3-server: .venv/s3-server/bin/flask
 
 .venv/s3-server/bin/flask: .venv/bin/python requirements/s3-server.txt
 	$(BIN)/python -m venv .venv/s3-server
-	.venv/s3-server/bin/python -m pip install --quiet --require-hashes --requirement requirements/s3-server.txt
+	.venv/s3-server/bin/python -m pip install --quiet --no-compile --require-hashes --requirement requirements/s3-server.txt
 	touch $@
 
 .venv/bin/python:
@@ -64,7 +66,7 @@ s3-server: .venv/s3-server/bin/flask
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(INSTALL) --editable ".[example,dev$(CUDA)]"
+	$(INSTALL) --no-compile --editable ".[example,dev$(CUDA)]"
 	touch $@ .venv/prices
 
 clean:
