@@ -17,8 +17,8 @@ WEEK = 7
 
 LEAST_COMPARED = 3
 """Periods that tell what is usual of one of them."""
-LEAST_DROP = 0.1
-"""Share of the usual number of lines that a period may lack without a doubt."""
+LEAST_DROP, LEAST_DROP_OF_DAY = 0.1, 0.5
+"""Shares of the usual number of lines that a period, and a day of it, may lack without a doubt."""
 LEAST_OF_PERIOD, LEAST_OF_DAY = 100, 20
 """With lower usual numbers of lines a period may have half as many by chance, and a day none."""
 
@@ -40,7 +40,7 @@ class CompletenessRule:
 
 
 def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
-    """Return the doubts about a last period with fewer lines than usual, or without those of some days.
+    """Return the doubts about a last period with fewer lines than usual, or with few or no lines on some days.
 
     Raise InputError where it has too few to be priced from.
     lines: of every whole period, with their time, by its first day in order. A day is compared with the same day of
@@ -58,9 +58,10 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
         )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
-    usual_of_day = {day: median([days.get(day, 0) for days in known]) for days in known for day in days}
-    missing = [day for day, usual in sorted(usual_of_day.items()) if usual >= LEAST_OF_DAY and day not in own]
-    return _of_lines(known, own, missing, last) + _of_days([(day, usual_of_day[day]) for day in missing], known, last)
+    by_day = {day: [days.get(day, 0) for days in known] for day in sorted({day for days in known for day in days})}
+    lacking = {day: earlier for day, earlier in by_day.items() if _lacks(own.get(day, 0), earlier)}
+    others = [sum(count for day, count in days.items() if day not in lacking) for days in (*known, own)]
+    return _of_lines(others, bool(lacking), last) + _of_days(lacking, own, last)
 
 
 def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
@@ -96,34 +97,59 @@ def doubts_of_end(begun: date, passed: int, period_days: int, day: date) -> list
     ]
 
 
-def _of_lines(known: list[dict[int, int]], own: dict[int, int], missing: list[int], last: date) -> list[str]:
-    """Return the doubt about a last period with fewer lines than usual on the days that are not missing as a whole.
+def _is_few(found: int, earlier: list[int], least_drop: float) -> bool:
+    """Return whether a period or a day lacks lines, from their number and those of the earlier ones.
 
-    known, own: lines by day of the periods before and of the last one. Fewer than usual is a number that is as far
-    again below the smallest of the earlier ones as that is below their median, and at least LEAST_DROP below it.
+    It does if it is as far again below the smallest of the earlier ones as that is below their median, and at least the
+    least drop below the median.
     """
-    earlier = [sum(count for day, count in days.items() if day not in missing) for days in known]
-    usual, found = median(earlier), sum(own.values())
-    least = min((1 - LEAST_DROP) * usual, 2 * min(earlier) - usual)
-    if len(known) < LEAST_COMPARED or usual < LEAST_OF_PERIOD or found >= least:
+    usual = median(earlier)
+    least = min((1 - least_drop) * usual, 2 * min(earlier) - usual)
+    return len(earlier) >= LEAST_COMPARED and usual >= LEAST_OF_PERIOD and found < least
+
+
+def _lacks(found: int, earlier: list[int]) -> bool:
+    """Return whether a day lacks lines, from their number and those of the same day of the earlier periods."""
+    return _is_few(found, earlier, LEAST_DROP_OF_DAY) if found else median(earlier) >= LEAST_OF_DAY
+
+
+def _of_lines(lines: list[int], days_lack: bool, last: date) -> list[str]:
+    """Return the doubt about a last period with few lines on the days that do not lack them on their own.
+
+    lines: their numbers in the periods before and in the last one.
+    """
+    *earlier, found = lines
+    if not _is_few(found, earlier, LEAST_DROP):
         return []
+    usual = median(earlier)
     return [
         f"the last whole period, {last}, has {1 - found / usual:.0%} fewer lines of sales than usual"
-        f"{' on its other days' if missing else ''} ({found:,} of {usual:,.0f}; the {len(known)} before had at least "
-        f"{min(earlier):,}): look whether a file or a store is missing"
+        f"{' on its other days' if days_lack else ''} ({found:,} of {usual:,.0f}; the {len(earlier)} before had at "
+        f"least {min(earlier):,}): look whether a file or a store is missing"
     ]
 
 
-def _of_days(missing: list[tuple[int, float]], known: list[dict[int, int]], last: date) -> list[str]:
-    """Return the doubt about days of the last period without lines; missing: each with its usual number of them."""
-    if not missing:
-        return []
-    days = ", ".join(str(last + timedelta(days=day)) for day, _ in missing)
-    numbers = ", ".join(f"{usual:,.0f}" for _, usual in missing)
-    return [
-        f"no sales on {days} of the last whole period, where the {len(known)} before had {numbers} in the median: "
-        "look whether all lines of these days are in the log"
-    ]
+def _of_days(lacking: dict[int, list[int]], own: dict[int, int], last: date) -> list[str]:
+    """Return the doubts about days of the last period without lines, and about days with few.
+
+    lacking: the lines of these days in the periods before. own: the lines of the last period's days that have any.
+    """
+    doubts, empty = [], [day for day in lacking if day not in own]
+    if empty:
+        days = ", ".join(str(last + timedelta(days=day)) for day in empty)
+        numbers = ", ".join(f"{median(lacking[day]):,.0f}" for day in empty)
+        doubts.append(
+            f"no sales on {days} of the last whole period, where the {len(lacking[empty[0]])} before had {numbers} in "
+            "the median: look whether all lines of these days are in the log"
+        )
+    for day in (day for day in lacking if day in own):
+        earlier = lacking[day]
+        doubts.append(
+            f"only {own[day]:,} lines of sales on {last + timedelta(days=day)} of the last whole period, where the "
+            f"{len(earlier)} before had {median(earlier):,.0f} in the median and at least {min(earlier):,}: look "
+            "whether its file was cut off"
+        )
+    return doubts
 
 
 def _lines_by_day(lines: pl.DataFrame, period: date) -> dict[int, int]:

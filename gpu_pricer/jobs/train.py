@@ -31,6 +31,7 @@ from gpu_pricer.network.segments.forming import (
     keep_ids,
     require_enough_users,
     segmentation_of,
+    segments_to_keep,
 )
 from gpu_pricer.network.segments.matching import match_average_household
 from gpu_pricer.network.segments.members import MarketPoint, Members, period_to_judge, period_to_price
@@ -90,7 +91,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         return None
     network, former = fitted.network, _former_segments(settings.demand, data.users.table)
     network.set_support(price_support(data, settings.export.support))
-    units = chosen = None
+    units, chosen, to_keep = None, None, former
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
         household, units = market.household, _units(market, settings)
@@ -99,7 +100,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
             del market
         _match(network, period_to_judge(network, data.calendar.validated_periods))
         _judge(network, learned, settings)
-        chosen = learned.membership.choice
+        chosen, to_keep = learned.membership.choice, segments_to_keep(former, learned.membership)
         del learned  # what each segment bought of every product in every period
         data.set_aside()
     else:
@@ -108,7 +109,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
     units = _units(market, settings, units)
-    learned = _respond(network.data, market, units, settings, chosen, former, count_former(former))
+    learned = _respond(network.data, market, units, settings, chosen, to_keep, count_former(former))
     if former is not None:
         stay, known = (learned.membership.segment == former).sum(), (former >= 0).sum()
         log.info("segments keep the ids of the last training: %d of %d known users stay", stay, known)

@@ -66,6 +66,24 @@ def test_a_missing_day_explains_fewer_lines_of_the_week(log_of):
     )
 
 
+@pytest.mark.parametrize(("usual", "found", "is_told"), [
+    ([200, 200, 200], 100, False),
+    ([200, 200, 200], 99, True),  # less than half
+    ([200, 140, 220], 80, False),
+    ([200, 140, 220], 79, True),  # twice as far below the median of 200 as 140
+    ([90, 90, 90], 10, False),  # too few to tell
+    ([200, 200], 99, False),
+])  # fmt: skip
+def test_a_day_with_less_than_half_its_lines_is_a_doubt(log_of, usual, found, is_told):
+    """The other days are as usual, and of the whole week less than a tenth is missing."""
+    doubts = require_complete(log_of(*([600, 600, day] for day in usual), [600, 600, found]), RULE)
+
+    assert doubts == is_told * [
+        f"only {found} lines of sales on {MONDAY + timedelta(weeks=len(usual), days=2)} of the last whole period, "
+        f"where the 3 before had 200 in the median and at least {min(usual)}: look whether its file was cut off"
+    ]
+
+
 @pytest.mark.parametrize(("earlier", "last", "is_told"), [
     ([150, 150, 150], 135, False),
     ([150, 150, 150], 134, True),  # more than a tenth below

@@ -228,6 +228,18 @@ def count_former(former: np.ndarray | None) -> int:
     return len(ids) if ids[-1] == len(ids) - 1 else 1
 
 
+def segments_to_keep(former: np.ndarray | None, judged: Membership) -> np.ndarray | None:
+    """Return the segments [U] near which those to publish are formed and whose ids they take, None for none.
+
+    former [U]: those of the last training, which count where there were as many: then prices move little from night to
+    night. judged: those of the judged periods, which count otherwise if their number was chosen: then what is published
+    was judged. They take the former ids as far as members stay.
+    """
+    if judged.choice is None or count_former(former) == judged.count:
+        return former
+    return (judged if former is None else keep_ids(former, judged)).segment
+
+
 def keep_ids(former: np.ndarray, membership: Membership) -> Membership:
     """Return the segments renumbered so that the most users keep the segment id that they had, former [U]."""
     new_id = _ids_by_members(former, membership.segment, membership.count)

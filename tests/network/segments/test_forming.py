@@ -22,6 +22,7 @@ from gpu_pricer.network.segments.forming import (
     former_segments,
     keep_ids,
     segmentation_of,
+    segments_to_keep,
     user_coordinates,
 )
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -226,6 +227,29 @@ def test_users_move_to_the_nearest_segment_where_that_is_worth_it(two_types, lea
 )
 def test_former_segments_count_where_most_users_had_one_and_none_is_gone(former, count):
     assert count_former(None if former is None else np.array(former)) == count
+
+
+@pytest.mark.parametrize(
+    ("former", "kept"),
+    [
+        (None, [0, 1, 1, 2, 2]),
+        ([0, 1, 2, 2, 1], [0, 1, 2, 2, 1]),  # as many as were judged
+        ([1, 0, 0, 0, -1], [1, 0, 0, 2, 2]),  # fewer, whose ids the judged ones take
+        ([-1, 0, 0, 1, 1], [2, 0, 0, 1, 1]),
+    ],
+)
+def test_published_segments_are_formed_near_former_ones_if_as_many_or_else_near_the_judged(former, kept):
+    judged = Membership(np.array([0, 1, 1, 2, 2]), torch.zeros(5, 1, dtype=torch.int64), 3, Choice(4, 0.1, 3))
+
+    found = segments_to_keep(None if former is None else np.array(former), judged)
+
+    np.testing.assert_array_equal(found, kept)
+
+
+def test_segments_of_a_given_number_are_formed_near_former_ones_only():
+    judged = Membership(np.array([0, 1, 1]), torch.zeros(3, 1, dtype=torch.int64), 2)
+
+    assert segments_to_keep(None, judged) is None
 
 
 def test_the_order_of_the_users_does_not_matter(two_types):
