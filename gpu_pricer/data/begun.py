@@ -1,8 +1,8 @@
-"""What the first days of a period show of it, so that a period that has begun can be compared with whole ones.
+"""How purchases in the first days of a period compare with those in all of it, so that a begun period can be used.
 
-A user who comes twice in a week is one visit to the week, and one to its first days. So a visit to a part of a period
-buys less than a visit to all of it, though not in proportion to the days, and each category differently. The whole
-periods of the log tell how much less: what would have been known of them on the same day.
+A visit is a user in a period. A user who comes twice in a week makes one visit to the week, and one to its first days.
+So a visit to part of a period buys less than a visit to all of it, though not in proportion to the days, and the ratio
+differs by category. It is estimated from the whole periods of the log, by comparing their first days with all of them.
 """
 
 import logging
@@ -16,13 +16,13 @@ from gpu_pricer.data.period_log import PeriodLog
 log = logging.getLogger(__name__)
 
 MOST_BUYING = 0.999
-"""A category that every visit buys has no odds; its rates are cut to this."""
+"""Rates of buying are cut to this: the odds of a category from which every visit buys would be infinite."""
 
 
 def begun_tables(
     whole: PeriodLog, begun: PeriodLog, shelf: pl.DataFrame, days: int, rule: ChoiceRule, seed: int
 ) -> dict[str, pl.DataFrame]:
-    """Return the canonical tables of a period of which so many days have passed; none where it can teach nothing.
+    """Return the canonical tables of a begun period, of which `days` days have passed; {} if it teaches nothing.
 
     whole: the log of the whole periods, with the time of each line. begun: the log of the one period. shelf: canonical,
     of that period.
@@ -75,7 +75,7 @@ def begun_rates(
 
 
 def unscaled(categories: pl.Series) -> pl.DataFrame:
-    """Return rates that say that an occasion of a begun period is like any other: it is, in an offers table."""
+    """Return rates of 1, for an offers table: an occasion there is the same in a begun period as in a whole one."""
     return pl.DataFrame({"category_id": categories.unique().sort()}).with_columns(odds=pl.lit(1.0), units=pl.lit(1.0))
 
 

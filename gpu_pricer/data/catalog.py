@@ -98,8 +98,9 @@ def build_catalog(
 def charges_list_prices(products: pl.DataFrame, modal: pl.DataFrame, recent: Collection[date]) -> bool:
     """Return whether the list price of products is what shoppers pay where products state no price.
 
-    It is if most such products that were sold in the recent periods were sold at it last. A cut or a price of long ago
-    is then not taken for today's price. recent: the fewer, the sooner it is seen that new prices are not in the list.
+    They do if most such products that were sold in the recent periods were last sold at their list prices. Then a cut,
+    or a price of long ago, is not taken for today's price. recent: periods; with few, it shows soon if new prices are
+    missing in the list.
     """
     stated = products.filter(pl.col("price").is_null()).select("product_id", stated="list_price").drop_nulls()
     sold = _last_prices(modal.filter(pl.col("period").is_in(list(recent)))).join(stated, on="product_id")
@@ -118,7 +119,7 @@ def charges_list_prices(products: pl.DataFrame, modal: pl.DataFrame, recent: Col
 def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
     """Return the products that have a price, as stated or else as seen last, in the columns of Products.
 
-    A list price of another day may be below the price, which then counts as the list price.
+    If a list price of another day is below the price, the price counts as the list price.
     """
     return (
         stated.with_columns(

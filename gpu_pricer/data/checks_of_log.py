@@ -1,4 +1,4 @@
-"""Checks of a log as a whole: rows may keep every rule one by one, and the log be unfit to learn from."""
+"""Checks of a log as a whole, which may be unfit to learn from although each of its rows keeps every rule."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -32,7 +32,7 @@ SAME = 0.02
 
 
 def require_most(checked: Checked, unreadable: pl.DataFrame | None, origin: str, most_invalid: float) -> None:
-    """Raise InputError if too many lines break other rules than that their product is known, or cannot be read."""
+    """Raise InputError if too many lines cannot be read or break rules; an unknown product alone does not count."""
     others = [pl.col(rule) == "invalid" for rule in checked.broken if rule != PRODUCT_IS_KNOWN]
     broken = checked.invalid.filter(pl.any_horizontal(others)).height if others else 0
     unread = 0 if unreadable is None else unreadable.height
@@ -54,11 +54,11 @@ def require_plausible(
     outliers: Mapping[str, OutlierRule],
     period: Period,
 ) -> None:
-    """Raise InputError if too many lines, of all or of the last period's, have outliers or cannot be read.
+    """Raise InputError if too many of all lines, or of the last period's, are outliers or cannot be read.
 
     Slips are rare. Where a till changes its currency unit or its format of dates, all its lines are outliers from that
     day on: they look like lost demand. Outliers of prices and times count; large quantities may be right. A line whose
-    time cannot be read counts among all lines alone.
+    time cannot be read counts among all lines only.
     """
     odd = checked.invalid.filter(_breaking(checked, outliers, ("price", "time")))
     dated = checked.invalid.filter(~_breaking(checked, outliers, ("time",)))
@@ -89,10 +89,10 @@ def require_plausible(
 def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str]:
     """Return the doubts about lines of products that the list of products lacks.
 
-    They are a doubt where they are a larger share of the last period's lines than of those before by MANY_UNKNOWN, as
-    after new product codes, and where they are at least MOST_UNKNOWN of the lines before, as with a list of products on
-    sale today alone; a log of one period has none before, and all its lines count. Who states a smaller part of the
-    products has such lines all along.
+    There is a doubt if their share of the last period's lines exceeds that of the lines before by MANY_UNKNOWN, as
+    after new product codes. There is another one if they are at least MOST_UNKNOWN of the lines before the last period,
+    or of all lines of a log of one period, as with a list of only the products on sale today. A smaller share that does
+    not grow is no doubt: a shop may list some of its products only.
     """
     if PRODUCT_IS_KNOWN not in checked.broken:
         return []
@@ -143,9 +143,9 @@ def require_once(lines: pl.DataFrame, origin: str, period: Period) -> list[str]:
     """Return the doubt about days with many more copies of lines than usual, as where one store came twice.
 
     Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, three or four times.
-    Lines may be equal by chance, where somebody bought the same twice, or most of them, where times are dates and
-    buyers guests; but the numbers of all of them are then not even. There is no doubt about days whose times are dates
-    or whole minutes: there equal lines are more frequent on busy days.
+    Some lines may be equal by chance, if somebody bought the same twice, and most lines may be, if times are dates and
+    buyers are guests; but then not every line occurs an even number of times. There is no doubt about days whose times
+    are dates or whole minutes, because equal lines are then more frequent on busy days.
     """
     parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
     of_day = pl.concat([_repeated_days(part) for part in parts.values()])
@@ -170,10 +170,11 @@ def require_once(lines: pl.DataFrame, origin: str, period: Period) -> list[str]:
 
 
 def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return of each day how many different lines it has, and the shares of these with copies, and with seconds.
+    """Return a row for each day.
 
-    They are day, lines, copied, timed, and is_repeated: whether each line occurs an even number of times, or three, six
-    and so on, or all as often; is_alike: whether all occur as often.
+    day, lines: the number of different lines. copied, timed: the shares of these that occur several times, and whose
+    time has seconds. is_alike: whether all occur equally often. is_repeated: whether all occur equally often and more
+    than once, or each an even number of times, or each a multiple of three times.
     """
     times = lines["time"]
     line = pl.DataFrame({"day": times.dt.date(), "line": lines.hash_rows(), "timed": times.dt.second() != 0})

@@ -1,6 +1,6 @@
-"""Whether a log has all of its last whole period: half a log looks like half the demand, and nothing else would say so.
+"""Whether the last whole period of a log is complete: with half of its lines, demand looks half as large.
 
-The last whole period decides levels and the prices of today, so what is missing there is missing in every price.
+The last whole period determines demand levels and today's prices, so that lines missing there distort every price.
 """
 
 from dataclasses import dataclass
@@ -100,8 +100,8 @@ def doubts_of_end(begun: date, passed: int, period_days: int, day: date) -> list
 def _is_few(found: int, earlier: list[int], least_drop: float) -> bool:
     """Return whether a period or a day lacks lines, from their number and those of the earlier ones.
 
-    It does if it is as far again below the smallest of the earlier ones as that is below their median, and at least the
-    least drop below the median.
+    It does if it is below their median by more than least_drop, a share of the median, and by more than twice the
+    distance of the smallest of them.
     """
     usual = median(earlier)
     least = min((1 - least_drop) * usual, 2 * min(earlier) - usual)

@@ -5,8 +5,8 @@ its last sale. Counted as on the shelf, it teaches that nobody bought it at its 
 tonight (see docs/measurements.md, "Products that end").
 
 Gaps of products that come back, and ends that this module is not sure of, are left to the price response, which knows
-how much each product was expected to sell (network/response/gaps.py). It cannot find the ends themselves where there
-are many: their zeros are a large part of what it learns the size of demand shocks from.
+how much each product was expected to sell (network/response/gaps.py). It cannot find the ends by itself if many
+products ended: their zeros are then a large part of the data from which it learns the size of demand shocks.
 """
 
 import logging
@@ -38,8 +38,9 @@ MOST_AT_ZERO = 0.5
 def sold_out(products: pl.DataFrame, modal: pl.DataFrame, last: date) -> pl.Series:
     """Return product_id of the products whose stock is stated as 0, and that were not sold since `last`.
 
-    None is where most products sold since then state 0: the column is not kept, or goods are made to order. A product
-    that was sold is restocked, as bread is: a stock of 0 at night does not say that it cannot be sold tomorrow.
+    There are none if most products sold since then state 0: the column is then not maintained, or goods are made to
+    order. A product that was sold since then is restocked, as bread is: a stock of 0 at night does not mean that it
+    cannot be sold tomorrow.
     products: product_id and stock, null where unknown. modal: as departed takes it. last: first day of the last whole
     period.
     """
@@ -70,15 +71,15 @@ def departed(stock: pl.DataFrame, modal: pl.DataFrame, calendar: Calendar, out: 
     every period in which a product was sold. out: product_id of the products that are sold out.
 
     A product that sells λ lines a period is silent for k periods with the chance exp(−λ k). A silence with a chance
-    below LEAST_CHANCE suggests an end. Whether it means one, the log itself says: in a shop whose goods sell out and
+    below LEAST_CHANCE suggests an end. The log itself shows whether it means one: in a shop whose goods sell out and
     come back, or sell in bursts, most such silences are followed by sales. A product has left if
 
     * most earlier silences like its present one, of products that sell alike, were not followed by sales,
     * it has never come back from one as long, and
     * its stock is not known, or would not last for one period.
 
-    Sold-out products have left, too, if they sold in most of the last periods of their sales: of others nobody knows
-    when they left. A product is off the shelf from the period after its last sale on.
+    Products in `out` have left, too, if they sold in most of the RECENT periods up to their last sale; when the others
+    left is unknown. A product is off the shelf from the period after its last sale on.
     """
     silences = _silences(modal, calendar)
     last = silences.filter(pl.col("is_open"), pl.col("length") > 0).join(stock, on="product_id", how="left")

@@ -16,11 +16,11 @@ from gpu_pricer.tables.periods import Period
 LEAST_SHARE = 0.5
 """Share of the earlier number of values below which they count as lost."""
 LEAST_VALUES = 20
-"""Fewer values come and go by chance."""
+"""A smaller number of values may be lost by chance, and is no doubt."""
 REMEMBERED = 14
-"""Days for which lost values are missed; later it seems to be meant so."""
+"""Days for which lost values are a doubt; after that the loss counts as intended."""
 TOLD = 5
-"""Of the lost columns, at most, a doubt names so many."""
+"""The largest number of lost columns that a doubt names."""
 
 JUMP = 1.5
 """Factor by which a cost or a price seldom changes from one preparation to the next."""
@@ -37,8 +37,8 @@ Values = dict[str, dict[str, Any]]
 def values_of(tables: Mapping[str, pl.DataFrame], period: Period, last: date, day: date) -> Values:
     """Return how many rows each table has, and how many values each column, on the day of a preparation.
 
-    last: first day of the last whole period. Of lines and context only its rows count, or those of the periods of WEEK
-    days until then where periods are shorter.
+    last: first day of the last whole period. Of transactions, offers and context only the rows of that period count or,
+    if periods are shorter than WEEK days, those of the last WEEK days.
     """
     found, first = dict[str, dict[str, Any]](), last - timedelta(days=max(WEEK - period.days, 0))
     for name, table in tables.items():
@@ -50,9 +50,9 @@ def values_of(tables: Mapping[str, pl.DataFrame], period: Period, last: date, da
 
 
 def with_earlier(found: Values, earlier: Values, day: date) -> tuple[Values, list[str]]:
-    """Return the values to compare later ones with, and the doubt about those that are lost now.
+    """Return the values that the next preparation compares with, and the doubt about those that are lost now.
 
-    earlier: what this function returned in the preparation before. What is lost is missed for REMEMBERED days.
+    earlier: what this function returned in the preparation before. A loss is a doubt for REMEMBERED days.
     """
     recent = {key: was for key, was in earlier.items() if (day - date.fromisoformat(was["day"])).days <= REMEMBERED}
     lost = {key: was for key, was in recent.items() if _is_lost(found.get(key, {"count": 0})["count"], was["count"])}
@@ -71,7 +71,7 @@ def doubts_of_older_log(last: date, earlier: date) -> list[str]:
 
 
 def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[str]:
-    """Return the doubts about products whose cost, price or category has changed unusually since the one before.
+    """Return the doubts about products with an unusual change of cost, price or category since the preparation before.
 
     now, before: the catalogs of two preparations. Costs that were assumed do not count.
     """

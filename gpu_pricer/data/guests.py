@@ -70,11 +70,11 @@ def with_guests(
 ) -> tuple[dict[str, pl.DataFrame], Guests]:
     """Return the tables, the guests' transactions with ids that nobody else has, and how many these are.
 
-    A transaction is a guest's where its user_id is null, blank or one of `guests`. Lines of one receipt and time have
-    one new id, all others one each. It follows from what the line says, so that it is the same from one night's log to
-    the next: `guest` and a number, or where ids are numbers, one below the smallest of them and below 0. tables: with
-    user ids of one type, as short ids or as given. origin: the transactions', for the InputError where `guests` has an
-    id without a line, or ids leave no room.
+    A transaction is a guest's where its user_id is null, blank or one of `guests`. Lines with the same receipt and time
+    share a new id; every other line has its own. The id is computed from the content of the line, so that it stays the
+    same from one night's log to the next: `guest` and a number or, if ids are numbers, a number below 0 and below all
+    of them. tables: with user ids of one type, as short ids or as given. origin: the transactions', for the InputError
+    where `guests` has an id without a line, or ids leave no room.
     """
     ids = tables["transactions"]["user_id"].unique()
     name, named = ids.cast(pl.String).str.strip_chars(), pl.Series([str(guest) for guest in guests], dtype=pl.String)

@@ -40,12 +40,12 @@ class Inputs:
 
     tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
-    broken rules, with examples. kept_reports: a line on each kind of rows with a value that is none, which are among
-    the valid rows without that value, and how they stay. guests: how many transactions are of guests, and their visits.
-    shared_users: a line on the user ids that many buyers seem to share, "" without any. unread_rates: a line on the
-    products whose VAT rate cannot be read, "" without any. left_out: by table, the lines that do not count by their
-    status or currency; they are not among the valid rows. left_out_reports: a line on each of these tables. doubts:
-    what speaks against the rows as a whole.
+    broken rules, with examples. kept_reports: a line on each kind of rows with an unusable optional value, which are
+    among the valid rows without that value, and on how they are kept. guests: how many transactions are of guests, and
+    their visits. shared_users: a line on the user ids that many buyers seem to share, "" without any. unread_rates: a
+    line on the products whose VAT rate cannot be read, "" without any. left_out: by table, the lines that do not count
+    by their status or currency; they are not among the valid rows. left_out_reports: a line on each of these tables.
+    doubts: what speaks against the rows as a whole.
     """
 
     tables: dict[str, pl.DataFrame]

@@ -1,4 +1,4 @@
-"""Rows of the raw tables with a value that is none: they stay, without that value."""
+"""Rows of the raw tables with an unusable optional value: they are kept, without that value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ many programs."""
 
 @dataclass(frozen=True)
 class KeptRows:
-    """Rows of a table that break a rule and stay: how many, a line on them with examples, and how they stay."""
+    """The rows of a table that break a rule and are kept: their count, a line with examples, and how they are kept."""
 
     table: str
     rule: str
@@ -45,7 +45,7 @@ def with_kept_rows(
     origins: Mapping[str, str],
     list_prices: ListPriceRule,
 ) -> tuple[dict[str, pl.DataFrame], list[KeptRows]]:
-    """Return the raw tables without the values that are none, and the rows that had one.
+    """Return the raw tables without unusable optional values, and the rows that had one.
 
     unread: by table, the rows whose cell of a column of CAN_LACK cannot be read; see RawTable. origins: by table, what
     messages call it. Raise InputError if too many list prices cannot be read or are not plausible.

@@ -1,8 +1,9 @@
 """Prices that change within a period, or differ between buyers, although the shelf knows one price for all of it.
 
-If a period shows two prices, most of its sales are at the modal one, and those at the other count for that one too: a
-cut of a day looks as if it sold next to nothing, and the price response comes out too small. A price that only some
-pay, as with a coupon, is the modal one of a period with few lines by chance: it looks like a cut that sold nothing.
+If a period has two prices, the shelf has the modal one, and sales at the other price count as sales at the modal price.
+So a cut of one day seems to sell next to nothing, and the estimated price response is too small. A price that only some
+buyers pay, as with a coupon, may by chance be the modal one of a period with few lines: it then looks like a cut that
+sold nothing.
 """
 
 import polars as pl
@@ -64,8 +65,8 @@ def _agreements(sold: pl.DataFrame, key: list[str], order: list[str]) -> pl.Data
 def share_changed(pairs: pl.DataFrame) -> float | None:
     """Return the share of the pairs of lines between days whose price changed; None with fewer than LEAST_PAIRS.
 
-    pairs: from day_pairs, of any periods. That lines of one day disagree, as where stores have prices of their own,
-    is no change: as many of a product's pairs between days are expected to disagree for the same reason.
+    pairs: from day_pairs, of any periods. Different prices on one day, as of stores with prices of their own, are no
+    change: as large a share of the product's pairs between days is expected to disagree for the same reason.
     """
     found = pairs.group_by("product_id").agg(pl.col(COUNTS).sum()).filter(pl.col("within") > 0, pl.col("between") > 0)
     expected = pl.col("between") * pl.col("within_agreeing") / pl.col("within")

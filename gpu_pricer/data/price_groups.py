@@ -3,16 +3,16 @@
 The shelf has one price per product and period. Where groups of users saw others, that price is what some of them paid,
 and all others would count as buying at a price that they never saw. On a synthetic market whose six groups saw prices
 up to 12 % apart for half a year (docs/measurements.md), the mean elasticity is then estimated as −2.54 instead of
-−3.16, and the prices reach .57 of the attainable gain instead of .93.
+−3.16, and the prices reach .57 of the personalisation gain instead of .93.
 
 So every visit has the price group of its user, and the canonical group_shelf has the prices of a group that differ from
-the shelf's. They come from the table group_prices, never from the lines: lines show a price where it sold, and prices
-that only sales show look as if low ones sold and high ones were not there. With prices from lines, a third of which
-were known on that market, the estimation of the response did not converge.
+the shelf's. They come from the table group_prices, never from the lines: lines show a price only where it sold, as if
+low prices sold and high prices had not been asked. On that market the lines show a third of the prices, and with these
+alone the estimation of the response did not converge.
 
-What lines do show is a deal on top of these prices: a promotion of the shop that the table does not know. Where most
-lines of a product in a period, of all groups together, are at the same share of their groups' prices, or all at one
-price, all groups had it.
+Lines do show a deal on top of these prices: a promotion of the shop that is not in the table. If most lines of a
+product in a period, over all groups, are at the same share of their groups' prices, or at one price, all groups had the
+deal.
 """
 
 import logging

@@ -5,8 +5,8 @@ bought the product or not, because a price that only buyers reveal leaks the out
 took the log loss of boosted trees from .111 to .482. There 83 % of the lines paid exactly the modal price. Where users
 of price groups saw others (see price_groups.py), it is the modal price of the users in no group.
 
-Whether a product was on offer leaks the outcome likewise where the period's own sales tell it: a product that sold for
-the first time in months would be on the shelf because it sold. So the periods before tell (offered_shelf).
+Deciding from a period's own sales which products were on offer would leak the outcome too: a product that sold for the
+first time in months would be on the shelf because it sold. So earlier periods decide (offered_shelf).
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,8 @@ def imputed_shelf(
 ) -> pl.DataFrame:
     """Return price, list_price and price_age for each product_id and period with a known or a carried price, sorted.
 
-    It is what is known of a period after it, so it tells what will be on offer next, but nothing about who buys.
+    It uses the period's own sales: it shows what will be on offer next, but demand must not be learned from it (see
+    offered_shelf).
     modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
     that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
     that the product was bought. still: what stock, launches and silences say, see still_sold.py.
@@ -92,13 +93,12 @@ def offered_shelf(
 ) -> pl.DataFrame:
     """Return the rows from which demand is learned, with the columns of imputed_shelf.
 
-    A product is on offer if it had a known price in one of the carry_periods before, or in any period before if it is
-    one of those that stay: the period's own sales do not tell, and a period that is priced has no other evidence
-    either. A launch that products state tells it like a known price just before. Only the end of a product that never
-    came back is known from later periods.
-    What came before a log's start nobody knows, so that in its first carry_periods those after a period tell as well,
-    where the product's first known price stands for the usual one. Where no other period can tell, because the log has
-    only one or carry_periods is 0, the own sales do.
+    A product is on offer if it had a known price in one of the carry_periods before or, if it stays
+    (StillSold.staying), in any period before. The period's own sales do not count, because the period to price has none
+    either. A stated launch counts like a known price just before it.
+    Later periods are used in two cases only: to find the end of a product that never came back, and in the first
+    carry_periods of the log, because what came before is unknown; there the product's first known price stands for its
+    usual one. If the log has a single period, or carry_periods is 0, the period's own sales decide.
     """
     stays = _stays(still)
     known = _with_launches(_known_prices(modal, periods, rule, stays), still)

@@ -1,8 +1,8 @@
-"""Which products are on the shelf though few sales show it, and which are not although they sold not long ago.
+"""Which products are on the shelf although they seldom sell, and which are not although they sold recently.
 
 In the long tail of an assortment most products are on sale all the time and bought once in months. Sales alone cannot
-tell such a product from one that has left; its stock can, unless its own sales contradict. Neither can they tell a
-product that is new, or still to come, from one that seldom sells; the day of its launch can.
+distinguish such a product from one that has left; its stock can, unless its own sales contradict it. Nor can sales
+distinguish a product that is new, or not launched yet, from one that seldom sells; the day of its launch can.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Goods sold by weight: found where the lines of a period do not agree on a price, so that there is no unit price.
 
-A log without weights holds what each line spent on such a good. The price that most lines share is then chance, and
-its moves are noise that looks like price moves without response.
+A log without weights holds what each line spent on such a good. The price that most lines share is then a matter of
+chance, and its changes look like price moves without response.
 """
 
 import logging

@@ -2,10 +2,10 @@
 
 They are too many for memory, so a sample of each category's is kept together with the rate at which it was drawn. One
 half of the sample is spread evenly over the occasions. The other half goes to users who bought of the category before,
-in proportion to how often: few users buy most of what is sold, and what their zeros tell would otherwise rest on a
-handful of them. The even half bounds the weight 1 / rate of a zero at twice that of an even sample (a defensive
-mixture: Hesterberg 1995). A rate depends on what was known before the occasion alone, never on what was bought there,
-so a purchase has one too, and the conditional likelihood of the sample stays exact (choices.py).
+in proportion to how often: few users buy most of what is sold, and an even sample would have only a handful of their
+zeros. The even half bounds the weight 1 / rate of a zero at twice that of an even sample (a defensive mixture:
+Hesterberg 1995). A rate depends on what was known before the occasion alone, never on what was bought there, so a
+purchase has one too, and the conditional likelihood of the sample stays exact (choices.py).
 
 Zeros are drawn systematically (Madow 1949): the rates are summed over the visits, by period and within a period by
 rate, and a zero is drawn wherever the sum, from a random start, passes a whole number. So the sample is as large as the
