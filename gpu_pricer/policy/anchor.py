@@ -1,4 +1,4 @@
-"""The anchor of a price: a price that does not follow tonight's, so that the steps of many nights do not add up."""
+"""The anchor of a price: a price that does not follow each night's price, so that many moves do not add up."""
 
 from dataclasses import dataclass, fields
 

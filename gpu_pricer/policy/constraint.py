@@ -21,9 +21,9 @@ class Constraint:
     measure: units, revenue, profit (both in currency), margin_rate (profit / revenue) or price_index (revenue over what
         the same units would bring at today's prices, or at those of relative_to).
     at_least, at_most: the limit, of which exactly one is set.
-    relative_to: current_prices or anchor_prices makes the limit a multiple of the measure at these prices. Those of
-        bounds.anchor do not follow tonight's, so that what a limit leaves open does not add up over many nights. They
-        are today's where the policy has no anchor, and for a product without one.
+    relative_to: current_prices or anchor_prices makes the limit a multiple of the measure at these prices. Anchor
+        prices (bounds.anchor) do not follow each night's prices, so that what a limit allows does not add up over many
+        nights. If the policy or a product has no anchor, they are today's prices.
     where: condition in SQL over the columns of products and segments; null: the whole assortment.
     per: with product_id, every product has a limit of its own, and at_most names the catalog column that holds the
         limits in units; null in the column: no limit.

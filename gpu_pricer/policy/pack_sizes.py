@@ -1,9 +1,9 @@
 """Prices of packs of one good: a larger pack costs no less than a smaller one, and no more per unit.
 
-The rule is a floor and a ceiling for each single price, so that each price can be optimised by itself. Between two
-packs lies a limit that neither may cross: the geometric mean of their prices per unit today, and likewise that of their
-prices. Where today's prices keep the order, the new ones keep it, also those of two segments. Where today's break it,
-they come no further apart.
+The rule is a floor and a ceiling for each single price, so that each price can be optimised by itself. Two limits lie
+between a smaller and a larger pack, and neither price may cross them: the geometric mean of their prices today, and
+that of their prices per unit today. If today's prices keep the order, the new ones keep it, even between two segments.
+If today's prices break the order, the new ones move no further apart.
 """
 
 from dataclasses import dataclass, fields

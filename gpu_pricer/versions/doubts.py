@@ -20,7 +20,7 @@ Some products are new every night, and a doubt that is always there is soon not 
 """
 
 MOST_ELASTIC = 3.0
-"""By how many percent units fall at most, so the lines assume, where prices rise by one percent."""
+"""The largest price elasticity, without its sign, by which different prices may explain different units."""
 
 
 def doubts_of(

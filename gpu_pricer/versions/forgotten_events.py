@@ -1,4 +1,4 @@
-"""What events changed of the published version and a version that was scored without them would forget."""
+"""Changes by events to the published version that a version scored without these events would undo."""
 
 from pathlib import Path
 
@@ -17,10 +17,11 @@ NOT_TOLD = ("cost_source", ANCHOR_PRICE, DAYS_SINCE_CHANGE)
 
 
 def forgotten_events(prices: Path, table: DeltaTable, folder: Path) -> str | None:
-    """Return a line on what events changed and the version in a folder has as it was before them, None for nothing.
+    """Return a line on the changes by events that the version in a folder undoes, None if it undoes none.
 
-    The catalog of the last version that a full `score` made tells what was before. Where a copy of a catalog is not
-    kept any more, or is damaged, nothing is known. A value that is neither the event's nor the one before is newer.
+    The values before the events are in the catalog of the last version that a full `score` made. None, too, if a copy
+    of a catalog is no longer kept or is damaged. A value that is neither the event's nor the one before it is newer
+    than both, and does not count.
     """
     commits = publishing_entries(table, prices)
     full = next((commit["run"] for commit in reversed(commits) if commit.get("action") != REPRICE), None)

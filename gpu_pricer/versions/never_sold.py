@@ -1,4 +1,4 @@
-"""Which products the prepared log has no sale of, so that their demand is what other products taught."""
+"""Which products have no sale in the prepared log, so that their demand is learned from other products."""
 
 from datetime import date
 from pathlib import Path
@@ -23,14 +23,14 @@ UNKNOWN = (
 
 
 class NeverSold(NamedTuple):
-    """How many of the priced products on the shelf the prepared log has no sale of, and how many such products are."""
+    """How many priced products on the shelf have no sale in the prepared log (unsold), of how many (products)."""
 
     unsold: int
     products: int
 
 
 def never_sold(data: Path, products: pl.Series, until: date | None = None) -> pl.Series | None:
-    """Return those of the product ids of which the canonical sales in a folder have no line, as text.
+    """Return the product ids, as text, that have no line in the canonical sales of a folder.
 
     until: the last day whose sales count, None for all. Ids are compared as text, because a catalog may have them in
     another type. None where the folder has no sales.
@@ -65,7 +65,7 @@ def never_sold_of(data: Path, catalog: Path, version: Path) -> NeverSold | None:
 
 
 def unsold_words(data: Path, artefact: DemandArtefact, product_id: object) -> str:
-    """Return the sentence on a product whose demand no sale of its own taught, "" for another, or where nothing tells.
+    """Return the sentence on a product whose demand comes from no sale of its own; "" for another, or if unknown.
 
     Sales after the last day that the demand knows do not count: they came too late to teach it. A product that the
     demand artefact does not have takes the row of its category, whatever was sold of it since.

@@ -1,4 +1,4 @@
-"""A new version's folder: what belongs to a finished version, and that nothing stays of one that failed."""
+"""A new version's folder: it is completed when the version is finished, and removed when the version fails."""
 
 import shutil
 from collections.abc import Callable, Iterator

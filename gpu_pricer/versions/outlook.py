@@ -51,13 +51,15 @@ class Outlook:
     """What a version of the price table may earn, in currency per period.
 
     gain: None without posterior draws, and where is_rationed. is_rationed: whether a limit per product, as of its
-    stock, serves less than is asked for at the version's prices or at today's. The version's profit then counts what
-    is served, the draws all that is asked for.
-    uniform: what one price per product for all segments would earn; None where that is not sought.
-    vague, categories: how many of how many categories do not identify a price response. published: in how many of them
-    published elasticities tell more of it than the log does. inelastic: how many of them as a whole hardly answer
-    prices. untaught, borrowed: the shares of the units expected at today's prices that are in categories whose price
-    response the log did not teach, and taught less than other categories did (see is_from_log); 0 without a posterior.
+    stock, serves less than is asked for at the version's prices or at today's. The version's profit then counts the
+    units served, but the draws would count all units asked for.
+    uniform: what one price per product for all segments would earn; None where that is not computed.
+    categories: their number. vague: how many of them do not identify a price response. published: for how many of them
+    published elasticities tell more of the response than the log does. inelastic: how many of them, as a whole, hardly
+    respond to prices.
+    untaught, borrowed: two shares of the units expected at today's prices: of categories whose price response the log
+    did not teach, and of categories that learned more of it from other categories than from their own log (see
+    is_from_log); 0 without a posterior.
     """
 
     gain: Gain | None

@@ -1,11 +1,11 @@
 """A price test: prices that vary at random from period to period, so that the log tells how demand answers them.
 
-A price response is learned from prices that move for reasons other than demand. Where a shop's prices hardly move, a
-category's response is what all categories have in common. In a test every category is a step below, at, or a step
+A price response is learned from prices that move for reasons other than demand. If a shop's prices hardly move, a
+category gets the response that all categories have in common. In a test every category is a step below, at, or a step
 above its usual prices in equally many periods, in random order, and so is every product in the periods of each of these
-three. In nine periods each pair of steps comes once: a full factorial design. Steps of a whole category tell how many
-shoppers buy elsewhere or nothing, steps of a product how many take another one. All shoppers see the same price,
-because a log has one price per product and period.
+three. In nine periods each combination of the two steps occurs once: a full factorial design. Steps of a whole category
+show how many shoppers buy elsewhere or nothing, steps of a product how many switch to another one. All shoppers see the
+same price, because a log has one price per product and period.
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,8 @@ def chosen_products(
 ) -> np.ndarray:
     """Return the products to be tested, bool [P]: those on the shelf that `where` selects.
 
-    Without it, those of categories that do not identify a price response, or took most of it from other categories.
+    Without `where`, those of categories that do not identify a price response, or take most of it from other
+    categories.
     matched: what the problem is of; catalog: before it was matched, with the columns that `where` reads. InputError
     where the test names no products and the demand has no draws that say which categories are not identified.
     """
