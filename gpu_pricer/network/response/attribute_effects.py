@@ -6,8 +6,8 @@ or a new one, thus has the sensitivity of its attributes and not only of its cat
 
 ψ is estimated with the average household: after each pass, by a regression of the products' log sensitivities, weighted
 by how much the log says of each. It is the mean over the spreads of SPREADS, weighted by their marginal likelihood
-(Bayesian model averaging: Hoeting, Madigan, Raftery & Volinsky 1999). The effects at the most likely spread alone would
-jump where a pass makes another one more likely, and two spreads may each be so where the effects of the other lead.
+(Bayesian model averaging: Hoeting, Madigan, Raftery & Volinsky 1999). With the most likely spread alone, the effects
+would jump whenever a pass makes another spread more likely, and the search could alternate between two spreads.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Whose cut a period without a price is given: one of its product's, or of any product's.
+"""From which cuts a period without a price draws its own: those of its product, or those of all products.
 
 See unseen_cuts.py for the model.
 """

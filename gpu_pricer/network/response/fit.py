@@ -142,7 +142,7 @@ def fit_response(
 
     start: an earlier fit from which the search starts, of the same users as one segment or of other periods. nests,
     attributes: learn the dissimilarities, and what products' attributes say of sensitivities, from all users as one
-    segment; without them they are those of `start`, which is the answer where the counts are its own.
+    segment; without them both are taken from `start`. If grid and counts are those of `start`, it is returned itself.
     """
     learns_more = nests is not None or attributes is not None
     if start is not None and grid is start.grid and counts.equal(start.counts) and not learns_more:

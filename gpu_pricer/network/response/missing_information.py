@@ -27,11 +27,11 @@ def real_information(
 
     moves [R]: what other causes than the cut add to the log of each period's expected purchases. product, bought, cut
     [R]: of all periods, with the cuts that are taken. hidden [N]: the periods that show no price.
-    others [N]: their cuts in further draws. The variance of an estimate from one of the draws is that of the
-    information which is left after the missing one, and the noise of the draw itself. Independent draws for all periods
-    would have the missing information as noise. Even places leave a share of it, which is measured for products with 1,
-    2 to 3, 4 to 7 and more periods without a price. How often and how deep prices are cut is not known either (see
-    _beside_unknown_means).
+    others [N]: their cuts in further draws. The variance of an estimate from one of the draws has two parts: the
+    inverse of the information that is left without the missing one, and the noise of the draw itself. With independent
+    draws for all periods, the variance of the score by noise would equal the missing information. With draws at even
+    places (even_places.py) it is a share of that, which is measured for products with 1, 2 to 3, 4 to 7 and more
+    periods without a price. The frequency and the depth of cuts are uncertain too (see _beside_unknown_means).
     """
     cuts = means.cuts
     sums = partial(np.bincount, product, minlength=len(cuts.level))

@@ -36,18 +36,19 @@ class Choice:
 def choose(scores: UserScores, most: int, least_members: int, seed: int, former: int = 1) -> Choice:
     """Return the classes and the number of segments, at most `most`, that predict the users' response well.
 
-    Both are judged by the log likelihood of the price response, of which profit is a function, in every fold, with
-    classes and segments learned from the others. One class responds like everybody. It is taken where the gain of the
-    best of all choices tried may be chance, see _may_be_chance. Else, of the choices that are no worse than the best by
-    more than a standard error (Breiman et al. 1984), the one in which tastes count most is taken, and of those the
-    largest number: response is shrunk, so that too many classes cost less than too few. The number of segments is the
-    smallest that has NEARLY_ALL of the best one's gain, if so many are CHEAP, else the largest that is. It is never
-    smaller than the smallest that has ENOUGH of the gain, or is no worse than the best by more than a standard error.
-    least_members: smallest mean number of members that is tried. A single fold judges nothing: one.
+    Both are judged by the log likelihood of the price response in every fold, with classes and segments learned from
+    the other folds; profit is a function of the price response. One class responds like everybody. It is taken where
+    the gain of the best of all choices tried may be chance, see _may_be_chance. Else, of the choices that are no worse
+    than the best by more than a standard error (Breiman et al. 1984), the one in which tastes count most is taken, and
+    of those the largest number: response is shrunk, so that too many classes cost less than too few. The number of
+    segments is the smallest that has NEARLY_ALL of the best number's gain or, if that is not CHEAP, the largest that
+    is. It is at least the smallest that has ENOUGH of the gain, or is worse than the best by no more than a standard
+    error. A single fold cannot judge: the result is then one segment.
+    least_members: smallest mean number of members that is tried.
 
-    former: how many segments the last training formed, 1: none. So many are taken again where they have ENOUGH of the
-    best number's gain, or are no worse by more than a standard error, so that segments do not change from night to
-    night without a reason. For the same reason the gain of the best choice then needs to exceed only the median of what
+    former: how many segments the last training formed, 1: none. This number is kept if it has ENOUGH of the best
+    number's gain, or is worse by no more than a standard error, so that segments do not change from night to night
+    without a reason. For the same reason the gain of the best choice then needs to exceed only the median of what
     chance may give.
     """
     if scores.folds == 1:
@@ -126,14 +127,14 @@ def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Users' scores in every fold, and for each fold those in the others, from which it is predicted."""
+    """Users' scores in every fold, and for each fold the scores in the other folds, from which it is predicted."""
 
     judged: UserScores
     learned: list[UserScores]
 
     @classmethod
     def of(cls, judged: UserScores) -> "HeldOut":
-        """Return them of the users that are judged."""
+        """Return the scores of the judged users, by fold and outside each fold."""
         with threads_of_one() as run:
             return cls(judged, list(run(lambda fold: with_taste_prior(judged.without(fold)), range(judged.folds))))
 

@@ -59,12 +59,11 @@ class SegmentsConfig:
 
 @dataclass(frozen=True)
 class Membership:
-    """The `count` segments of U users, from 0: segment [U], and by_period [U, W], in which the period has no say.
+    """The `count` segments of U users, from 0: segment [U], and by_period [U, W], found without the period's purchases.
 
-    A user's segment in a period is the one at which the other periods' purchases place the user, also of a user who
-    stays in a former segment, which those of the period helped to form. Counting by it, no response is measured on the
-    same noise that formed the segments: otherwise segments that are formed by their response show more response than
-    they have.
+    A user's segment in a period is where the purchases outside the period's fold place the user, even if `segment` is a
+    former one in which the user stays. Counts by it measure no response on the noise that formed the segments:
+    otherwise segments that are formed by their response would show more response than they have.
     choice: what was chosen by the users' response in periods held out, None where nothing was to be chosen.
     """
 
@@ -104,14 +103,14 @@ def form_segments(
     former: np.ndarray | None = None,
     former_count: int = 1,
 ) -> Membership:
-    """Return the segments of the scored users, numbered as before, or from those whose users came most often down.
+    """Return the segments of the scored users, with their former numbers, or numbered from the most visits down.
 
     chosen: what was chosen on fewer periods, which is not chosen anew. former_count: the number of segments in the last
     training; where the number is chosen, it stays if others are hardly better. former [U]: the users' segments then,
     see former_segments, whose ids the segments keep. With a chosen number, nearly the same users form a segment again
     if others are hardly better, and users stay in it where a move is not worth it. visits [U]: periods in which each
-    user came. Who came in one alone, as a guest did, forms no segment then, and is in that of a user of whom nothing is
-    known: purchases that placed the user would not be those of the period to price.
+    user came. Users who came in a single period, such as guests, then form no segment, and are in that of an unknown
+    user: in the period to price, such users have no earlier purchases by which to be placed.
     InputError when there are fewer users than segments.
     """
     require_enough_users(config, len(visits))
@@ -165,8 +164,8 @@ def _formed(
 ) -> Parts:
     """Return the segments as k-means parts the users, or as many latent classes as the configuration asks for.
 
-    whole: the scores, a single fold. The classes asked for count as equally large: who asks for a number gets it, also
-    where little tells the users apart.
+    whole: the scores, a single fold. The classes asked for count as equally large, so that their number is reached even
+    if users hardly differ.
     """
     if choice is None:
         count = int(config.count)

@@ -1,8 +1,9 @@
 """What users' purchases say of their price response, by a conditional logit (Chamberlain 1980).
 
-How often a user bought each product in a part of the periods is taken as it is: what tells the response is in which of
-them. So tastes do not pass for sensitivity, nor does a part in which a user happens to buy more and prices are low. A
-product that was not bought in a part tells nothing there, and time grows with the purchases.
+The likelihood is conditional on how often a user bought each product in a part of the periods: only the choice of the
+periods within the part shows the response. So tastes are not taken for sensitivity, nor is a part with low prices in
+which a user happens to buy more. A product that was not bought in a part tells nothing there, and time grows with the
+purchases.
 
 Who buys milk every week can hardly buy it more often: a purchase of probability p has variance and price response in
 proportion to p (1 − p), and the products of a category are substitutes. Independent counts with the same means would
@@ -113,10 +114,10 @@ def score_purchases(bought, number, steep, share, slope, visits, periods):  # ty
     choices. share, slope [products, W]: as in BlockDemand. visits [W]: the user's; periods [t]: those with visits.
     Both are 0 where the products were on no shelf when the user came.
 
-    The choices that rates fitted to a user's own purchases let expect overstate the response. With choice probabilities
-    to the power m / (m − 1), m being the occasions, they are about those to be expected given the sums. For two
-    occasions they are exactly: on which of the two a user bought has the odds of their ratio, of which fitted rates
-    alone would give the root. The information grows by the power too.
+    Choices expected from rates that are fitted to the user's own purchases would overstate the response. So choice
+    probabilities are raised to the power m / (m − 1), with m occasions: the expected choices are then about those given
+    the sums. For two occasions they are exact: the odds that a purchase was on the first are the ratio of the two
+    probabilities, of which fitted rates alone would give the square root. The information is multiplied by m / (m − 1).
     """
     occasions = visits[periods].sum()
     power = occasions / max(occasions - 1, 1)
