@@ -65,7 +65,7 @@ def doubts_of_older_log(last: date, earlier: date) -> list[str]:
     if last >= earlier:
         return []
     return [
-        f"the last whole period is that from {last}, where the preparation before had that from {earlier}: look "
+        f"the last whole period begins on {last}, that of the preparation before began on {earlier}: look "
         "whether the newest sales are missing"
     ]
 
@@ -87,9 +87,9 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
         if changed.height > max(FEW, FEW_SHARE * both.height):
             product, old, new = changed.select("product_id", f"{name}_before", name).row(0)
             doubts.append(
-                f"{changed.height:,} of {both.height:,} products have a {name} that is more than {JUMP:g} times that "
-                f"of the preparation before, or less than that part of it, such as {product} with {new:,.2f} instead "
-                f"of {old:,.2f}: look whether their {kind} in another currency or unit"
+                f"{changed.height:,} of {both.height:,} products have a {name} that rose or fell by a factor of more "
+                f"than {JUMP:g} since the preparation before, such as {product} with {new:,.2f} instead of {old:,.2f}: "
+                f"look whether their {kind} in another currency or unit"
             )
     moved = both.filter(pl.col("category_id") != pl.col("category_id_before"))
     if FEW < moved.height < both.height / 2:

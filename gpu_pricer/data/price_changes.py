@@ -95,17 +95,17 @@ def doubts_of_changes(pairs: pl.DataFrame) -> list[str]:
     doubts, unlike, changed = [], share_unlike(pairs), share_changed(pairs)
     if unlike is not None and unlike > MOST_UNLIKE:
         doubts.append(
-            f"buyers of a product pay different prices on the same day, as {100 * unlike:.0f} % of its successive "
-            "sales do: coupons, members' prices and prices for several units look like cuts that everybody saw, so "
-            "that the price response may come out too small, and today's price is not what all of them pay; give the "
+            f"buyers of a product pay different prices on the same day ({100 * unlike:.0f} % of successive "
+            "sales differ): coupons, members' prices and prices for several units look like cuts that everybody saw. "
+            "So the price response may come out too small, and today's price is not what all of them pay; give the "
             "price before such a discount in price, or where some users or stores have prices of their own, name them "
             "in price_group, with their prices in group_prices"
         )
     if changed is not None and changed > MOST_CHANGED:
         doubts.append(
-            f"prices change within the periods, between {100 * changed:.0f} % of the sales of a product on two days of "
-            "one: each period counts with one price, so that the price response comes out too small; set "
-            "data.occasion_period to one in which prices stay, such as 1d, and data.shelf.min_lines=1 if a product "
-            "sells less than twice in it"
+            f"prices change within the periods: {100 * changed:.0f} % of the pairs of a product's sales on two days of "
+            "a period differ in price. Each period counts with one price, so that the price response comes out too "
+            "small; set data.occasion_period to one in which prices stay, such as 1d, and data.shelf.min_lines=1 if a "
+            "product sells less than twice in it"
         )
     return doubts

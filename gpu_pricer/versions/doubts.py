@@ -52,8 +52,8 @@ def _of_unsold(unsold: NeverSold | None) -> list[str]:
     share = unsold.unsold / unsold.products
     return [
         f"the prepared log has no sale of {unsold.unsold:,} of the {unsold.products:,} priced products on the shelf "
-        f"({share:.0%}): their demand is that of products of their categories and with their attributes; look at "
-        "their prices first"
+        f"({share:.0%}): their demand is learned from products of the same categories and with the same attributes; "
+        "look at their prices first"
     ]
 
 
@@ -109,6 +109,6 @@ def _of_response(outlook: Outlook | None, lacks_list_prices: bool) -> list[str]:
     if outlook.borrowed >= MUCH_UNTAUGHT:
         doubts.append(
             f"{outlook.borrowed:.0%} of the units expected at today's prices are in categories whose price response "
-            f"is more that of other categories than what their own sales tell: {remedy}"
+            f"comes more from other categories than from their own sales: {remedy}"
         )
     return doubts

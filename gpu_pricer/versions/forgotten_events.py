@@ -41,9 +41,9 @@ def forgotten_events(prices: Path, table: DeltaTable, folder: Path) -> str | Non
     products = changes["product_id"].n_unique()
     what = "1 product" if products == 1 else f"{products:,} products"
     return (
-        f"what events changed of {what} since {full} is not in {folder}, such as {changes['example'][0]}: readers get "
-        "it as it was before the events. Bring it into the catalog and score again, or send the events again under "
-        "another name"
+        f"{folder} lacks what events have changed for {what} since {full}, such as {changes['example'][0]}: readers "
+        "would get the values from before the events. Bring the changes into the catalog and score again, or send the "
+        "events again under another name"
     )
 
 

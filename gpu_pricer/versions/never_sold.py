@@ -13,8 +13,8 @@ from gpu_pricer.tables.schemas import has_unit_price
 from gpu_pricer.tables.version.names import RECORD, UNPRICED
 
 UNSOLD = (
-    "The prepared log has no sale of this product: its demand is that of products of its category and with its "
-    "attributes."
+    "The prepared log has no sale of this product: its demand is learned from products of the same category and with "
+    "the same attributes."
 )
 UNKNOWN = (
     "The demand model does not know this product: the demand of its category stands for it, around its own price of "

@@ -99,5 +99,5 @@ def test_changes_within_periods_are_told_with_what_to_set(lines, price_of, told)
     doubts = doubts_of_changes(pairs_of(lines, price_of))
 
     assert len(doubts) == told
-    assert all("between 100 % of the sales of a product on two days of one" in text for text in doubts)
+    assert all("100 % of the pairs of a product's sales on two days of a period differ" in text for text in doubts)
     assert all("set data.occasion_period to one in which prices stay" in text for text in doubts)

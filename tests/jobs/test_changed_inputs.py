@@ -27,7 +27,7 @@ def night(gpu_pricer, tmp_path):
         assert (ended.status, ended.said) == (0, [])
         doubts = json.loads((tmp_path / "work/data/summary.json").read_text())["doubts"]
         assert all(any(line.endswith(doubt) for line in ended.log) for doubt in doubts)
-        return [doubt for doubt in doubts if doubt.startswith((LOST, "the last whole period is that"))]
+        return [doubt for doubt in doubts if doubt.startswith((LOST, "the last whole period begins"))]
 
     return prepare
 
@@ -55,7 +55,7 @@ def test_a_log_that_has_lost_its_last_week_is_told(night):
     told = night(shop, LATER)
 
     assert told == [
-        "the last whole period is that from 2024-01-29, where the preparation before had that from 2024-02-05: look "
+        "the last whole period begins on 2024-01-29, that of the preparation before began on 2024-02-05: look "
         "whether the newest sales are missing"
     ]
     assert night(shop, LATER) == told  # and again, where the night is run again

@@ -338,8 +338,8 @@ def test_version_that_was_scored_before_events_says_what_it_forgets(gpu_pricer, 
     before = OFFERED.filter(product_id="p005")["cost"].item()
     told = [line for line in ended.log if "WARNING" in line]
     assert len(told) == 1
-    assert f"what events changed of 1 product since {full} is not in " in told[0]
-    assert f"such as {example.format(before=before)}: readers get it as it was before the events" in told[0]
+    assert f" lacks what events have changed for 1 product since {full}, " in told[0]
+    assert f"such as {example.format(before=before)}: readers would get the values from before the events" in told[0]
 
 
 @pytest.mark.parametrize("cost", [1.0, 1.2], ids=["known", "newer"])

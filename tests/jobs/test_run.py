@@ -305,7 +305,7 @@ def test_closing_lines_say_how_much_of_the_demand_the_log_taught_no_price_respon
 def test_closing_lines_say_how_much_of_the_demand_rests_on_other_categories(first_run, borrowed, said):
     closing = closing_of(first_run, replace(WELL_KNOWN, borrowed=borrowed))
 
-    line = "25% of the units expected at today's prices are in categories whose price response is more that of other"
+    line = "25% of the units expected at today's prices are in categories whose price response comes more from other"
     assert (line in closing) == said
 
 

@@ -90,7 +90,7 @@ def test_products_without_a_sale_are_a_doubt_where_they_are_a_twentieth_of_the_s
     doubts = doubts_of(None, {}, {}, unsold=unsold)
 
     assert len(doubts) == is_told
-    assert all("priced products on the shelf (5%): their demand is that of products of" in doubt for doubt in doubts)
+    assert all("priced products on the shelf (5%): their demand is learned from" in doubt for doubt in doubts)
 
 
 def test_the_doubt_says_that_it_knows_the_prepared_log_alone():
