@@ -55,7 +55,7 @@ class ChoiceRule:
 def visits_of(lines: pl.DataFrame) -> pl.DataFrame:
     """Return user_id, period and price_group of every visit, sorted by period and user.
 
-    A user who saw several groups' prices in a period is of the one with the most lines, the first of equally many.
+    A user with lines of several price groups in a period belongs to the one with the most lines, the first of equals.
     Lines without price_group are at the usual prices.
     """
     if PRICE_GROUP not in lines.columns:

@@ -86,7 +86,8 @@ def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -
 def doubts_of_end(begun: date, passed: int, period_days: int, day: date) -> list[str]:
     """Return the doubt about a log that ends inside a period which is over on the day of its preparation.
 
-    begun: first day of that period, of which the log has `passed` days. Of old logs nothing is said.
+    begun: first day of that period, of which the log has `passed` days. A period that was over
+    more than its own length before `day` is none: the log is an old one.
     """
     last, over = begun + timedelta(days=passed - 1), begun + timedelta(days=period_days)
     if not over < day <= over + timedelta(days=period_days):

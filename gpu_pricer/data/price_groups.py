@@ -38,8 +38,8 @@ CELL = ("period", PRICE_GROUP, "product_id")
 def group_names(sales: pl.DataFrame, told: pl.DataFrame | None) -> list[str]:
     """Return the names of the price groups in order; the number of a group is its place, from 1.
 
-    told: the table group_prices, None without. InputError where there are more than MOST_GROUPS, where their prices are
-    not told, or where prices are told of groups that no line names, and not only of days after the last line.
+    told: the table group_prices, None without. InputError if there are more than MOST_GROUPS, if `told` lacks a group,
+    or if it has prices up to the last line but no line names a group.
     """
     named = sales[PRICE_GROUP] if PRICE_GROUP in sales.columns else pl.Series(dtype=pl.String)
     names = named.drop_nulls().unique().cast(pl.String).sort().to_list()

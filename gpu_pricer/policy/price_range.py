@@ -1,7 +1,8 @@
 """The range of prices that the rules leave to each product, in exact cents, and which rule sets each end.
 
 Rules contradict each other where the data are odd (a cost above today's price, today's price outside everything seen).
-Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
+Then the later rule of this list wins, and of the prices that it allows the product gets the one nearest to the losing
+rule:
 
     within_support < competitor < min_margin_rate of an assumed cost < anchor < pack_sizes < move in %
     < move in money < min_days_between_changes < min_margin_rate of a given cost < list price < ceiling < floor

@@ -47,7 +47,7 @@ MOST_NAMED = 3
 
 
 class Problems(NamedTuple):
-    """The problem that the base's prices solve, the one whose limits fix the decided prices, and their positions."""
+    """The problem that the base's prices solve, the one that fixes the decided prices, and the decided rows in it."""
 
     before: PricingProblem
     after: PricingProblem

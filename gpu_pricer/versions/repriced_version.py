@@ -3,8 +3,8 @@
 The prices of a category depend only on its own products and, under constraints, on the multipliers, which are kept. So
 pricing a file without an affected category again would write the same rows. After its checksum is verified against the
 earlier version's seal, the file is carried over as a hard link: nothing is rewritten, the new folder holds the complete
-version, as readers of `_current` and the removal of old versions need it, and the file goes with the last folder that
-has it.
+version, as readers of `_current` and the removal of old versions need it, and the file exists until the last folder
+that links it is removed.
 """
 
 import errno

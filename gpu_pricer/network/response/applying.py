@@ -61,11 +61,11 @@ def with_response(
     quantities: the response of the segments' units per choice, None where all purchases are of one unit. The artefact's
     demand is then that of units, see tables/artefact/demand_of_units.py; its units_per_choice and quantity_sensitivity
     are means over the segments, by their choices.
-    price_ratio [P]: today's prices over the reference prices. The utility of an artefact falls evenly with the price.
-    So where the response is bent (see model/price_bend.py), or units answer prices, it is the tangent at today's.
-    A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
-    is expected of any product, each times what its attributes say; it keeps its appeal and its units per choice at the
-    reference price. InputError where the artefact is not dense.
+    price_ratio [P]: today's prices over the reference prices. The utility of an artefact is linear in the price. If the
+    response is bent (see model/price_bend.py), or units per choice respond to prices, it is the tangent at today's
+    price. A product that taught nothing gets the sensitivity of its category or, if no product of the category taught,
+    the one expected of any product, times the effect of its attributes. It keeps its appeal and its units per choice at
+    the reference price. InputError where the artefact is not dense.
     """
     require_dense(artefact.info.form)
     row, names = fit.grid.row.numpy(), artefact.products["category_id"]

@@ -18,12 +18,11 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
     """Return the artefact's table of the fit's categories [G], whose ids are given.
 
     season: what the period to price adds to the utility of all products of the category, against a mean period of the
-    log; season_low, season_high: its 5 % and 95 % quantiles. The season is forecast by its autoregression, so that what
-    is not known of the last period and what may come after it both widen the interval. sensitivity_from_log: the share
-    by which the log lowers the variance of the log sensitivities of the category's products below that of any product,
-    the mean over products and segments. At 0 they are what all categories have in common, and what published
-    elasticities say; a segment of which the log tells less than that counts as 0. prior_elasticity: the mean of these,
-    null where the log alone teaches.
+    log; season_low, season_high: its 5 % and 95 % quantiles. The season is forecast by its autoregression, so that the
+    interval includes the uncertainty about the last period and about the change since. sensitivity_from_log: the share
+    by which the category's own log lowers the variance of its products' log sensitivities below their prior variance,
+    the mean over products and segments, at least 0. At 0 the sensitivities come from all categories together and from
+    published elasticities. prior_elasticity: the mean of the published elasticities, null where the log alone teaches.
     """
     grid, season, ahead = fit.grid, fit.widths.season, fit.grid.periods_ahead
     kept = season.persistence ** (2 * ahead)

@@ -230,9 +230,9 @@ def count_former(former: np.ndarray | None) -> int:
 def segments_to_keep(former: np.ndarray | None, judged: Membership) -> np.ndarray | None:
     """Return the segments [U] near which those to publish are formed and whose ids they take, None for none.
 
-    former [U]: those of the last training, which count where there were as many: then prices move little from night to
-    night. judged: those of the judged periods, which count otherwise if their number was chosen: then what is published
-    was judged. They take the former ids as far as members stay.
+    former [U]: the segments of the last training. They are returned if the judged ones are as many, so that prices move
+    little from night to night, or if the number of segments was not chosen. judged: the segments of the judged periods.
+    They are returned otherwise, so that what is published was judged; they take the former ids as far as members stay.
     """
     if judged.choice is None or count_former(former) == judged.count:
         return former
