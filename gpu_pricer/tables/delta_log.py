@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import DeltaTable
+from deltalake import DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, first_line
@@ -21,6 +21,12 @@ RESTORE = "RESTORE"
 """The operation, in Delta's log, by which an earlier version of the table comes back."""
 OF_A_VERSION = ("run", "currency", "rows", "policy", "gates")
 """What Delta's log says of a version of the prices, whoever makes it the table, and whenever."""
+
+KEEPS_ENTRIES = PostCommitHookProperties(cleanup_expired_logs=False)
+"""For every commit. Otherwise Delta removes entries of its log after 30 days, and with them what was published when,
+and which files of events are already in the prices."""
+LOG_IS_KEPT = {"delta.enableExpiredLogCleanup": "false"}
+"""The table property by which other programs that write to the table keep the entries, too."""
 
 
 def open_table(prices: Path) -> DeltaTable | None:

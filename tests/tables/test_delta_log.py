@@ -1,5 +1,7 @@
 """The Delta table in paths.prices: ours, or refused before anything is lost."""
 
+import os
+import time
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -8,8 +10,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.delta_log import current_run, published_runs, removals
+from gpu_pricer.tables.delta_log import current_run, log_entries, published_runs, removals
 from gpu_pricer.tables.published.promises import DAY, publications
+from gpu_pricer.tables.published.publishing import commit_notes
 from gpu_pricer.tables.published.version_log import version_entries
 from gpu_pricer.tables.stores.local_copy import begin_copy
 from gpu_pricer.versions.publication import publish
@@ -114,6 +117,23 @@ def test_a_restored_version_is_current_and_in_force_again(tmp_path, restore, run
     assert known[2].since >= today
     assert (known[-1].until, known[-1].currency) == (None, known[0].currency)
     assert published_runs(tmp_path) == {run: max(n for n, each in enumerate(runs) if each == run) for run in runs}
+
+
+def test_entries_older_than_a_month_stay_where_delta_makes_a_checkpoint(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    a_month_ago = time.time() - 40 * 24 * 3600
+    for number in range(1, 102):  # Delta makes a checkpoint of every hundredth entry
+        commit_notes(tmp_path, DeltaTable(str(tmp_path)), {"events": f"{number}.parquet"})
+        for path in (tmp_path / "_delta_log").glob("*.json"):
+            os.utime(path, (a_month_ago, a_month_ago))
+
+    publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL)
+
+    assert list((tmp_path / "_delta_log").glob("*.checkpoint.parquet")), "this test needs a checkpoint"
+    assert published_runs(tmp_path) == {"first": 0, "second": 102}
+    table = DeltaTable(str(tmp_path))
+    assert [entry["version"] for entry in log_entries(table, tmp_path)] == list(range(103))
+    assert table.metadata().configuration["delta.enableExpiredLogCleanup"] == "false"
 
 
 def test_broken_log_is_said_in_one_line(tmp_path):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from gpu_pricer.errors import InputError
@@ -23,7 +23,7 @@ from gpu_pricer.tables.delta_log import current_run, open_table, published_runs,
 from gpu_pricer.tables.files.replacing import IDLE_SECONDS
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact, unneeded_in_store
 from gpu_pricer.tables.published.promises import promise_files
-from gpu_pricer.tables.published.publishing import point_current
+from gpu_pricer.tables.published.publishing import commit_entry, point_current
 from gpu_pricer.tables.published.retention import Retention, outdated, removable, remove_old_versions
 from gpu_pricer.tables.stores.bucket import Bucket, Stored, store_error
 from gpu_pricer.tables.stores.local_copy import address_of, bring
@@ -181,9 +181,8 @@ class BucketStore:
 
     def _announce(self, table: DeltaTable, names: Collection[str]) -> None:
         """Say in Delta's log which folders go; raise InputError if somebody committed since the table was opened."""
-        commit = CommitProperties(custom_metadata={"removed": ",".join(names)}, max_commit_retries=0)
         try:
-            table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
+            commit_entry(table, {"removed": ",".join(names)})
         except CommitFailedError as error:
             raise InputError(
                 f"{self.bucket.address} must stay as it is while old versions go, found that somebody committed "

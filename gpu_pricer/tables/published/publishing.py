@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError, first_line
-from gpu_pricer.tables.delta_log import current_run, delta_place, published_runs
+from gpu_pricer.tables.delta_log import KEEPS_ENTRIES, LOG_IS_KEPT, current_run, delta_place, published_runs
 from gpu_pricer.tables.files.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.files.replacing import whole_or_absent
 from gpu_pricer.tables.stores.local_copy import shown
@@ -102,10 +102,19 @@ def commit_version(
         if table is None:
             place, options = delta_place(prices)
             create_table_with_add_actions(
-                place, schema, actions, mode="error", storage_options=options, commit_properties=commit
+                place,
+                schema,
+                actions,
+                mode="error",
+                configuration=LOG_IS_KEPT,
+                storage_options=options,
+                commit_properties=commit,
+                post_commithook_properties=KEEPS_ENTRIES,
             )
         else:
-            table.create_write_transaction([*actions], "overwrite", schema, commit_properties=commit)
+            table.create_write_transaction(
+                [*actions], "overwrite", schema, commit_properties=commit, post_commithook_properties=KEEPS_ENTRIES
+            )
     except (OSError, DeltaError) as error:
         if published_runs(prices).get(version.run) != number:
             raise InputError(
@@ -116,14 +125,21 @@ def commit_version(
     return number
 
 
+def commit_entry(table: DeltaTable, notes: Mapping[str, str]) -> None:
+    """Add an entry to Delta's log that changes no file; raise CommitFailedError if somebody else committed since."""
+    commit = CommitProperties(custom_metadata={**notes}, max_commit_retries=0)
+    table.create_write_transaction(
+        [], "append", table.schema(), commit_properties=commit, post_commithook_properties=KEEPS_ENTRIES
+    )
+
+
 def commit_notes(prices: Path, table: DeltaTable, notes: Mapping[str, str]) -> None:
     """Say something in Delta's log, in an entry of its own that leaves the published version as it is.
 
     table: as it was when the notes were true. Raise InputError, with nothing said, if somebody else committed since.
     """
-    commit = CommitProperties(custom_metadata={**notes}, max_commit_retries=0)
     try:
-        table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
+        commit_entry(table, notes)
     except (OSError, DeltaError) as error:
         raise InputError(
             f"{shown(prices)} must take an entry of Delta's log, found: {first_line(error)}: run it again"
