@@ -250,10 +250,10 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
 
 
 def _warn_of_costs(catalog: pl.DataFrame) -> None:
-    """Warn of given costs that are 0 beside others that are not, and of those that are not below the price."""
+    """Warn of given costs of 0, and of those that are not below the price."""
     given = catalog.filter(pl.col("cost_source").cast(pl.String) == "given").sort("product_id")
     free = given.filter(pl.col("cost") == 0)
-    if 0 < free.height < given.height:
+    if free.height:
         log.warning(
             "%s of %s products have a cost of 0, such as %s: it counts as their cost; leave a cell empty where the "
             "cost is not known",

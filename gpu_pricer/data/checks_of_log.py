@@ -25,6 +25,8 @@ which on that is a doubt by itself.
 
 Then no more lines are learned from than are left out. Other lines end a job at the same share (data.most_invalid).
 """
+MANY_LOST = 0.01
+"""Share of the lines that go with products which break a rule, from which on that is a doubt."""
 LEAST_OF_SEVERAL = 20
 """Lines of several units, beside such of one in their period, that tell whether prices are those of one unit."""
 SAME = 0.02
@@ -125,6 +127,24 @@ def doubts_of_unknown(checked: Checked, origin: str, period: Period) -> list[str
             "with stock 0 or without a stock, so that their sales teach"
         )
     return doubts
+
+
+def lines_of_invalid_products(products: Checked, lines: Checked) -> int:
+    """Return how many valid lines are of products that break a rule, and do not count for that reason."""
+    broken = products.invalid["product_id"].drop_nulls().unique()
+    return lines.valid.select(pl.col("product_id").is_in(broken.implode()).sum()).item()
+
+
+def doubts_of_invalid_products(products: Checked, lines: Checked, origin: str) -> list[str]:
+    """Return the doubt about products that break a rule, if MANY_LOST of the lines are theirs; origin: of products."""
+    lost, read = lines_of_invalid_products(products, lines), lines.valid.height
+    if lost < MANY_LOST * read:
+        return []
+    return [
+        f"{lost:,} of {read:,} lines ({lost / read:.0%}) are of the {products.invalid.height:,} products of {origin} "
+        f"that break a rule ({', '.join(products.broken)}): these products get no prices, and nothing is learned from "
+        "their sales; mend these cells"
+    ]
 
 
 def _breaking(checked: Checked, outliers: Mapping[str, OutlierRule], columns: Collection[str]) -> pl.Expr:

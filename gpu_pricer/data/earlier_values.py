@@ -83,7 +83,8 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
     doubts = []
     for name, kind in (("cost", "costs are"), ("price", "prices are")):
         ratio = pl.col(name) / pl.col(f"{name}_before")
-        changed = both.filter(pl.max_horizontal(ratio, 1 / ratio) > JUMP)
+        differing = both.filter(pl.col(name) != pl.col(f"{name}_before"))  # a cost may be 0 in both
+        changed = differing.filter(pl.max_horizontal(ratio, 1 / ratio) > JUMP)
         if changed.height > max(FEW, FEW_SHARE * both.height):
             product, old, new = changed.select("product_id", f"{name}_before", name).row(0)
             doubts.append(

@@ -11,7 +11,9 @@ from gpu_pricer.data.checks_of_log import (
     CELLS_ARE_READABLE,
     PRODUCT_IS_KNOWN,
     cells_report,
+    doubts_of_invalid_products,
     doubts_of_unknown,
+    lines_of_invalid_products,
     require_most,
     require_once,
     require_plausible,
@@ -201,6 +203,8 @@ def _doubts_of_lines(
     doubts = []
     for name in (name for name in LINES if name in valid):
         doubts += doubts_of_unknown(checked[name], origins[name], period)
+        if checked["products"].broken:
+            doubts += doubts_of_invalid_products(checked["products"], checked[name], origins["products"])
         doubts += require_once(valid[name].select(SCHEMAS[name].column_names()), origins[name], period)
     if "transactions" in valid:
         require_unit_prices(valid["transactions"], origins["transactions"], period)
@@ -261,7 +265,5 @@ def _reports(
 
 def _lost_lines(checked: dict[str, Checked]) -> str:
     """Return what to say of the lines of products that break a rule, "" without any: they do not count either."""
-    broken = checked["products"].invalid["product_id"].drop_nulls().unique()
-    found = {name: checked[name].valid.select(pl.col("product_id").is_in(broken.implode()).sum()).item()
-             for name in LINES if name in checked}  # fmt: skip
+    found = {name: lines_of_invalid_products(checked["products"], checked[name]) for name in LINES if name in checked}
     return "".join(f"; {count:,} lines of {name} go with these products" for name, count in found.items() if count)

@@ -14,7 +14,7 @@ from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.periods import Period
-from gpu_pricer.tables.reading import collect, conform
+from gpu_pricer.tables.reading import collect, conform, without_blanks
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ def typed_tables(raw: Mapping[str, RawTable]) -> dict[str, pl.LazyFrame]:
         for name, schema in SCHEMAS.items()
         if name in raw
     }
+    typed["products"] = typed["products"].with_columns(category_id=without_blanks("category_id"))
     if "transactions" in typed:
         typed["transactions"] = with_receipt_numbers(per_weight(typed["transactions"]))
     return typed
@@ -62,9 +63,10 @@ def read_tables(
 def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
     """Return the lines; one with a net_weight has that as its quantity, and prices per unit of weight.
 
-    What the line cost, quantity times price, stays the same.
+    What the line cost, quantity times price, stays the same. A net_weight of 0 counts as none: tills write it for goods
+    that are not weighed.
     """
-    weight = pl.col("net_weight")
+    lines, weight = lines.with_columns(net_weight=pl.col("net_weight").replace(0.0, None)), pl.col("net_weight")
     is_weighed = (weight.is_finite() & (weight > 0)).fill_null(False)
     pieces = pl.col("quantity") / weight
     return lines.with_columns(

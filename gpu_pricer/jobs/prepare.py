@@ -40,6 +40,16 @@ RULES = ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices
 EARLIER_PRODUCTS = "earlier_products.parquet"
 """The catalog of the last preparation of an earlier day, in paths.data."""
 
+JUDGES = (
+    "data.completeness.",
+    "data.list_prices.",
+    "data.most_",
+    "data.on_invalid",
+    "data.outliers.",
+    "data.last_period",
+)
+"""How words of the command line begin that say which rows count, and not which tables are read."""
+
 OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), EARLIER_PRODUCTS, "summary.json", "quarantine"}
 
 
@@ -140,7 +150,15 @@ def _earlier(paths: DictConfig, source: DataSource | None, period: Period, day: 
     A preparation of the same day hands on what it was compared with, so that running it again tells the same.
     """
     before, folder = recorded_source(paths), Path(paths.data)
-    if source is None or before is None or _location(before) != _location(source):
+    if source is None or before is None:
+        return None
+    was, now = _location(before), _location(source)
+    if was != now:
+        log.warning(
+            "nothing is compared with the preparation before, which was made with %s and not with %s: whether values "
+            "were lost since is not known",
+            shlex.join(was), shlex.join(now),
+        )  # fmt: skip
         return None
     try:
         summary = read_summary(folder) or {}
@@ -157,9 +175,12 @@ def _earlier(paths: DictConfig, source: DataSource | None, period: Period, day: 
 
 
 def _location(source: DataSource) -> list[str]:
-    """Return what says which tables are read, and how; data.last_period says no more than until when."""
+    """Return the words that say which tables are read, and how."""
     settings = (word.lstrip("+~") for word in source.words)
-    return [source.data, *(word for word in settings if word.startswith("data.") and "last_period" not in word)]
+    return [
+        f"data={source.data}",
+        *(word for word in settings if word.startswith("data.") and not word.startswith(JUDGES)),
+    ]
 
 
 def _compared(

@@ -8,7 +8,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.priced_products import PricedProducts
-from gpu_pricer.tables.reading import collect, conform, read_table
+from gpu_pricer.tables.reading import collect, conform, read_table, without_blanks
 from gpu_pricer.tables.schemas import Events
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 
@@ -36,7 +36,8 @@ def passed_over(path: Path) -> list[str]:
 
 def read_events(files: list[Path]) -> pl.DataFrame:
     """Return the events of the files in their order; raise InputError if one breaks a rule or has no rows."""
-    return pl.concat([read_table(file, Events) for file in files], how="diagonal_relaxed")
+    events = pl.concat([read_table(file, Events) for file in files], how="diagonal_relaxed")
+    return events.with_columns(category_id=without_blanks("category_id"))
 
 
 def updated_catalog(catalog: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

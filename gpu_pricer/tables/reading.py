@@ -104,6 +104,12 @@ def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_othe
     return frame.select(*expressions, cs.by_name(others))  # pl.col takes a name such as * for a pattern
 
 
+def without_blanks(column: str) -> pl.Expr:
+    """Return a column of text without white space around its cells, null where nothing is left."""
+    text = pl.col(column).str.strip_chars()
+    return pl.when(text != "").then(text).alias(column)
+
+
 def read_table(path: Path, schema: type[dy.Schema], where: pl.Expr | None = None) -> pl.DataFrame:
     """Return a table that follows the schema, with its other columns; raise InputError if it breaks a rule.
 

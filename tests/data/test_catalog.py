@@ -204,8 +204,16 @@ def test_costs_of_nothing_and_costs_above_prices_are_told(lines, weeks, caplog):
     assert "1 products cost as much as they sell for or more, such as 12 with a cost of 2.00" in caplog.text
 
 
-@pytest.mark.parametrize("cost", [0.0, 1.99, None])
-def test_costs_that_all_are_alike_or_below_prices_are_not_told(lines, weeks, caplog, cost):
+def test_costs_that_all_are_0_are_told(lines, weeks, caplog):
+    given = {"product_id": [10, 11], "category_id": ["A"] * 2, "price": [2.0] * 2, "cost": [0.0] * 2}
+
+    catalog_of(given, lines({}, {"product_id": 11}), weeks(1))
+
+    assert "2 of 2 products have a cost of 0, such as [10, 11]: it counts as their cost" in caplog.text
+
+
+@pytest.mark.parametrize("cost", [0.01, 1.99, None])
+def test_costs_below_prices_are_not_told(lines, weeks, caplog, cost):
     given = {"product_id": [10, 11], "category_id": ["A"] * 2, "price": [2.0] * 2, "cost": [cost] * 2}
 
     catalog_of(given, lines({"price": 2.0}, {"product_id": 11, "price": 2.0}), weeks(1))

@@ -164,6 +164,7 @@ def test_products_that_changed_unusually_are_told(now, told):
         CATALOG.head(10),
         with_changed("cost", 4.25, 10),
         with_changed("cost", 1.5, 100),
+        with_changed("cost", 0.0, 10),
         with_changed("cost", 4.25, 100).with_columns(cost_source=pl.lit("assumed")),
         with_changed("category_id", pl.lit("ham"), 10),
         with_changed("category_id", pl.lit("ham"), 100),
@@ -172,3 +173,11 @@ def test_products_that_changed_unusually_are_told(now, told):
 )
 def test_usual_changes_are_none(now):
     assert doubts_of_changed_products(now, CATALOG) == []
+
+
+def test_costs_that_stay_0_have_not_changed():
+    free = with_changed("cost", 0.0, 100)
+
+    assert doubts_of_changed_products(free, free) == []
+    (doubt,) = doubts_of_changed_products(free, CATALOG)
+    assert doubt.startswith("100 of 100 products have a cost")

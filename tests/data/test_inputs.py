@@ -1,5 +1,6 @@
 """The inputs: quarantine or refusal, structural faults, and ids that must agree."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -10,7 +11,10 @@ from gpu_pricer.data.inputs import read_inputs
 from gpu_pricer.data.outliers import QuantityAtMost
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.periods import Period
+from gpu_pricer.tables.reading import conform
+from gpu_pricer.tables.schemas import Products
 from tests.shops import validation
 
 PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
@@ -64,26 +68,56 @@ def test_lines_that_are_equal_by_chance_are_kept_and_days_that_are_there_twice_r
             read(transactions=sales)
 
 
-@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_product_whose_price_is_none_stays_without_it(lines, price):
-    products = PRODUCTS.with_columns(price=pl.Series([price, 2.0]))
+UNUSABLE = [
+    *(("price", "price_is_positive", value, None) for value in (0.0, -1.0, math.nan, math.inf)),
+    *(("competitor_price", "competitor_price_is_positive", value, None) for value in (0.0, -1.0, math.nan)),
+    ("stock", "stock_is_not_negative", -2.0, 0.0),
+    *(("stock", "stock_is_not_negative", value, None) for value in (math.nan, math.inf)),
+    *(("availability", "availability_is_a_share", value, None) for value in (-0.1, 95.0, math.nan)),
+    ("has_unit_price", "has_unit_price_is_true_or_false", 2.0, None),
+]
 
-    inputs = read(products=products, transactions=lines({}, {"product_id": 11}))
 
-    assert inputs.tables["products"]["price"].to_list() == [None, 2.0]
+@pytest.mark.parametrize(("column", "rule", "value", "expected"), UNUSABLE)
+def test_a_product_with_an_unusable_optional_value_stays_without_it(lines, column, rule, value, expected):
+    products = PRODUCTS.with_columns(pl.Series(column, [value, 1.0]))
+    sold = lines({}, {"product_id": 11})
+
+    inputs = read(products=products, transactions=sold)
+
+    assert inputs.tables["products"][column].to_list() == [expected, 1.0]
     assert inputs.tables["transactions"].height == 2
-    assert inputs.broken["products"] == {"price_is_positive": 1}
-    assert inputs.kept_reports == [
-        (
-            f"products.parquet breaks price_is_positive in 1 rows, such as (product_id=10, price={price})",
-            "at the prices of their sales",
-        )
-    ]
-    assert inputs.reports == []
-    with pytest.raises(
-        InputError, match=r"breaks price_is_positive in 1 rows, such as \(product_id=10, .*: mend these"
-    ):
-        read("refuse", products=products, transactions=lines({}))
+    assert inputs.broken["products"] == {rule: 1}
+    [(report, _)] = inputs.kept_reports
+    assert report == f"products.parquet breaks {rule} in 1 rows, such as (product_id=10, {column}={value})"
+    assert inputs.reports == inputs.doubts == []
+    with pytest.raises(InputError, match=rf"breaks {rule} in 1 rows, such as \(product_id=10, .*: mend these"):
+        read("refuse", products=products, transactions=sold)
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"), [("competitor_price", "competitor_price_is_positive"), ("cost", "cost_is_positive")]
+)
+def test_a_row_of_context_with_an_unusable_optional_value_stays_without_it(lines, column, rule):
+    rows = {"product_id": [10, 11], "time": [MONDAY] * 2, "display": [1.0, 0.0], column: [0.0, 2.0]}
+
+    inputs = read(transactions=lines({}), context=pl.DataFrame(rows))
+
+    assert inputs.tables["context"][column].to_list() == [None, 2.0]
+    assert inputs.tables["context"]["display"].to_list() == [1.0, 0.0]
+    assert inputs.broken["context"] == {rule: 1}
+
+
+def test_every_rule_on_an_optional_value_leaves_the_product_unless_it_is_the_cost(lines):
+    others = {"product_id", "category_id", "vat_rate", "launched", "cost"}
+    optional = [name for name in Products.column_names() if name not in others]
+    products = PRODUCTS.with_columns(pl.Series([-1.0, 1.0]).alias(name) for name in optional)
+    frame = conform(products.lazy(), Products, "products", keep_others=False).collect()
+
+    inputs = read(products=products, transactions=lines({}, {"list_price": 3.0}))
+
+    assert inputs.tables["products"].height == 2
+    assert len(inputs.broken["products"]) == len(check(frame, Products).broken) == len(optional)
 
 
 @pytest.mark.parametrize("table", ["transactions", "products"])
@@ -108,8 +142,10 @@ def test_lines_that_go_with_products_that_break_a_rule_are_counted(lines, ids):
     products = PRODUCTS.with_columns(cost=pl.Series([-1.0, 2.0]), product_id=pl.col("product_id").cast(ids))
     sold = lines({}, {"week": 1}, {"product_id": 11}).with_columns(pl.col("product_id").cast(ids))
 
-    [report] = read(products=products, transactions=sold).reports
+    inputs = read(products=products, transactions=sold)
 
+    [report], [doubt] = inputs.reports, inputs.doubts
+    assert "2 of 3 lines (67%) are of the 1 products of products.parquet that break a rule" in doubt
     assert "products.parquet breaks cost_is_not_negative in 1 rows" in report
     assert report.endswith("; 2 lines of transactions go with these products")
 
@@ -247,7 +283,15 @@ def test_a_line_with_a_weight_has_a_price_per_weight(lines):
     assert found.select("quantity", "price", "list_price").rows() == [(1.5, 4.0, 16 / 3), (1.0, 5.0, None)]
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
+def test_a_weight_of_0_is_none(lines):
+    weighed = lines({"price": 3.0}, {"product_id": 11}).with_columns(net_weight=pl.Series([0.0, 2.0]))
+
+    inputs = read("refuse", transactions=weighed)
+
+    assert inputs.tables["transactions"]["price"].to_list() == [3.0, 1.0]
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan")])
 def test_a_line_whose_weight_is_none_is_set_aside_as_it_was(lines, weight):
     weighed = lines({"price": 3.0}, {"price": 3.0}).with_columns(net_weight=pl.Series([1.5, weight]))
 
@@ -257,13 +301,21 @@ def test_a_line_whose_weight_is_none_is_set_aside_as_it_was(lines, weight):
     assert inputs.quarantine["transactions"]["price"].to_list() == [3.0]
 
 
-def test_a_product_has_weights_on_all_its_lines_or_on_none(lines):
-    weighed = lines({}, {}, {"product_id": 11}).with_columns(net_weight=pl.Series([1.5, None, None]))
+@pytest.mark.parametrize(("weights", "kept"), [([1.5, None, None], [2, 3]), ([1.5, 1.2, None], [1, 2])])
+def test_of_a_product_with_weights_on_some_of_its_lines_the_smaller_part_is_set_aside(lines, weights, kept):
+    weighed = lines(*({"user_id": user} for user in (1, 2, 3)), {"user_id": 4, "product_id": 11})
+    weighed = weighed.with_columns(net_weight=pl.Series([*weights, None]))
 
     inputs = read(transactions=weighed)
 
     assert inputs.broken["transactions"] == {"net_weight_is_given_on_all_lines_of_a_product_or_none": 1}
-    assert inputs.tables["transactions"]["product_id"].to_list() == [10, 11]
+    assert inputs.tables["transactions"]["user_id"].to_list() == [*kept, 4]
+
+
+def test_a_blank_category_is_none(lines):
+    products = PRODUCTS.with_columns(category_id=pl.Series([" ", " A "]))
+
+    assert read(transactions=lines({}), products=products).tables["products"]["category_id"].to_list() == [None, "A"]
 
 
 def test_has_unit_price_is_true_or_false(lines):

@@ -16,14 +16,14 @@ LATER = "2024-02-15"
 
 @pytest.fixture
 def night(gpu_pricer, tmp_path):
-    """night(tables, day, folder) prepares tables; it returns the doubts about what is gone."""
+    """night(tables, day, folder, words) prepares tables; it returns the doubts about what is gone."""
 
-    def prepare(shop, day="2024-02-14", folder="tables"):
+    def prepare(shop, day="2024-02-14", folder="tables", words=()):
         shutil.rmtree(tmp_path / folder, ignore_errors=True)
         (tmp_path / folder).mkdir()
         for name, table in shop.items():
             table.write_parquet(tmp_path / folder / f"{name}.parquet")
-        ended = gpu_pricer(*PREPARE, f"data.path={folder}", f"day={day}")
+        ended = gpu_pricer(*PREPARE, f"data.path={folder}", f"day={day}", *words)
         assert (ended.status, ended.said) == (0, [])
         doubts = json.loads((tmp_path / "work/data/summary.json").read_text())["doubts"]
         assert all(any(line.endswith(doubt) for line in ended.log) for doubt in doubts)
@@ -69,6 +69,27 @@ def test_another_shop_is_not_compared(night):
 
     assert night(lacking, LATER, folder="others") == []
     assert night(lacking, LATER) == []  # nor with the shop before that
+
+
+def test_rules_on_lines_do_not_end_the_comparison(night):
+    night(tables())
+    lacking = {name: tables()[name] for name in ("transactions", "products")}
+
+    (doubt,) = night(lacking, LATER, words=["data.completeness.least_share=0", "data.most_invalid=0.4"])
+
+    assert doubt.startswith(f"{LOST}users")
+
+
+def test_what_ends_the_comparison_is_told(gpu_pricer, night):
+    night(tables())
+
+    ended = gpu_pricer(*PREPARE, "data.path=tables", "data.time_zone=Europe/Berlin", f"day={LATER}")
+
+    assert any(
+        "was made with data=parquet data.path=tables and not with data=parquet data.path=tables data.time_zone=Europe/"
+        in line
+        for line in ended.log
+    )
 
 
 def test_a_preparation_of_other_periods_is_not_compared(night, tmp_path):

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.events import changed_products, event_files, updated_catalog
+from gpu_pricer.tables.events import changed_products, event_files, read_events, updated_catalog
 
 CATALOG = pl.DataFrame(
     {
@@ -47,6 +47,20 @@ def test_withdrawn_product_goes_and_comes_back_whole():
 
     back = updated_catalog(gone, events(product_id=[2], category_id=["a"], price=[2.5], cost=[1.0]))
     assert rows(back)[2] == rows(CATALOG)[2] | {"price": 2.5}
+
+
+@pytest.mark.parametrize(("last", "remaining"), [(None, [1, 3]), (0.0, [1, 2, 3])])
+def test_a_withdrawn_product_is_restored_by_a_later_event_that_says_so(last, remaining):
+    found = updated_catalog(CATALOG, events(product_id=[2, 2], cost=[None, 1.5], withdrawn=[1.0, last]))
+
+    assert [*rows(found)] == remaining
+
+
+def test_a_blank_category_of_an_event_is_none(tmp_path):
+    path = tmp_path / "events.parquet"
+    pl.DataFrame({"product_id": [7, 8], "category_id": [" ", "a "]}).write_parquet(path)
+
+    assert read_events([path])["category_id"].to_list() == [None, "a"]
 
 
 def test_event_that_repeats_what_is_known_changes_no_product():

@@ -46,6 +46,26 @@ def share_column(description: str) -> dy.Float64:
     return dy.Float64(nullable=True, allow_inf=True, allow_nan=True, description=description, metadata=metadata)
 
 
+def is_finite_and_positive(column: str) -> pl.Expr:
+    """Return whether a value is finite and above 0; null where there is none."""
+    return pl.col(column).is_finite() & (pl.col(column) > 0)
+
+
+def is_finite_and_not_negative(column: str) -> pl.Expr:
+    """Return whether a value is finite and at least 0; null where there is none."""
+    return pl.col(column).is_finite() & (pl.col(column) >= 0)
+
+
+def is_part(column: str) -> pl.Expr:
+    """Return whether a value lies between 0 and 1; null where there is none."""
+    return pl.col(column).is_between(0, 1)
+
+
+def is_flag(column: str) -> pl.Expr:
+    """Return whether a value is 0 or 1; null where there is none."""
+    return pl.col(column).is_in([0.0, 1.0])
+
+
 def is_given(column: str) -> Any:
     """Return the rule that the column has no null."""
     return dy.rule()(lambda cls: pl.col(column).is_not_null())
@@ -53,7 +73,7 @@ def is_given(column: str) -> Any:
 
 def is_flag_where_given(column: str) -> Any:
     """Return the rule that the column holds 0 or 1 where it is not null."""
-    return dy.rule()(lambda cls: pl.col(column).is_in([0.0, 1.0]))
+    return dy.rule()(lambda cls: is_flag(column))
 
 
 def is_unique(column: str) -> Any:
@@ -63,24 +83,24 @@ def is_unique(column: str) -> Any:
 
 def is_positive(column: str) -> Any:
     """Return the rule that the column is finite and above 0."""
-    return dy.rule()(lambda cls: (pl.col(column).is_finite() & (pl.col(column) > 0)).fill_null(False))
+    return dy.rule()(lambda cls: is_finite_and_positive(column).fill_null(False))
 
 
 def is_positive_where_given(column: str) -> Any:
     """Return the rule that the column is finite and above 0 where it is not null."""
-    return dy.rule()(lambda cls: pl.col(column).is_finite() & (pl.col(column) > 0))
+    return dy.rule()(lambda cls: is_finite_and_positive(column))
 
 
 def is_not_negative(column: str) -> Any:
     """Return the rule that the column is finite and at least 0."""
-    return dy.rule()(lambda cls: (pl.col(column).is_finite() & (pl.col(column) >= 0)).fill_null(False))
+    return dy.rule()(lambda cls: is_finite_and_not_negative(column).fill_null(False))
 
 
 def is_not_negative_where_given(column: str) -> Any:
     """Return the rule that the column is finite and at least 0 where it is not null."""
-    return dy.rule()(lambda cls: pl.col(column).is_finite() & (pl.col(column) >= 0))
+    return dy.rule()(lambda cls: is_finite_and_not_negative(column))
 
 
 def is_share(column: str) -> Any:
     """Return the rule that the column lies between 0 and 1 where it is not null."""
-    return dy.rule()(lambda cls: pl.col(column).is_between(0, 1))
+    return dy.rule()(lambda cls: is_part(column))

@@ -44,8 +44,9 @@ class Transactions(dy.Schema):
 
     @dy.rule()
     def net_weight_is_given_on_all_lines_of_a_product_or_none(cls) -> pl.Expr:
+        """Return whether a line is like most lines of its product: only those that are not are set aside."""
         has_weight = pl.col("net_weight").is_not_null()
-        return has_weight | ~has_weight.any().over("product_id")
+        return has_weight == (has_weight.mean() >= 0.5).over("product_id")
 
 
 class Products(dy.Schema):
