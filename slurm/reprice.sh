@@ -16,8 +16,11 @@ if [[ ${GPU:-0} == 1 ]]; then gpu=(--gres=gpu:1) device=(trainer=gpu backend=cud
 # A name of its own for every night, of the kind that `score` gives: what a failed night leaves is removed in time.
 night=$(date --utc +%Y%m%dT%H%M%S)-$(od --address-radix=n --read-bytes=3 --format=x1 /dev/urandom | tr --delete ' ')
 version=("paths.shards=\${paths.prices}/$night" "score.shards=$tasks") day=()
-# All tasks set the prices of one day, also those that Slurm runs, or runs again, after midnight.
-if [[ " ${settings[*]} " != *" day="* ]]; then day=("day=$(date --utc +%F)"); fi
+# All jobs set the prices of one day on the stores' clock, also those that Slurm runs, or runs again, after midnight.
+for word in "${settings[@]}"; do
+    if [[ $word == data.time_zone=* && $word != *=null ]]; then zone=${word#*=}; fi
+done
+if [[ " ${settings[*]} " != *" day="* ]]; then day=("day=$(if [[ -v zone ]]; then export TZ=$zone; fi; date +%F)"); fi
 
 after=""
 submit() { # JOB [OPTION ...] -- [key=value ...]
@@ -31,7 +34,7 @@ submit() { # JOB [OPTION ...] -- [key=value ...]
         "${options[@]}" "${words[@]}" slurm/reprice.sbatch "$job" "${settings[@]}" "${@:2}")
     echo "$job: job $after"
 }
-submit prepare --
+submit prepare -- "${day[@]}"
 submit train "${gpu[@]}" -- "${device[@]}"
 submit score "${gpu[@]}" --array="0-$((tasks - 1))" -- "${device[@]}" "${version[@]}" "${day[@]}"
 submit evaluate -- "${version[@]}" "${day[@]}"

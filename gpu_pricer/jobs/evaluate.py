@@ -13,11 +13,11 @@ from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.demand.observed_elasticity import rising_sales, weak_response
 from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.process.run_record import HELD_OUT_SUMS
 from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
-from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def main(config: DictConfig) -> None:
     Example: gpu-pricer evaluate evaluate=baselines paths.work=work
     """
     work, settings = Path(config.paths.work), instantiate(config.evaluate, _convert_="all")
-    day = pricing_day(config.day)
+    day = pricing_day(config)
     policy = instantiate(config.policy, _convert_="all").on(day)
     found = read_evaluation_inputs(config.paths, policy, settings, config.seed, day)
     metrics = evaluate_all(found, settings, config.seed)

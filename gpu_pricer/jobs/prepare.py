@@ -25,12 +25,12 @@ from gpu_pricer.data.preparation import Canonical, Preparation, canonical_tables
 from gpu_pricer.data.validation import Validation
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
+from gpu_pricer.jobs.pricing_day import TIME_ZONE, preparation_day
 from gpu_pricer.tables.canonical import SCHEMAS, read_summary
 from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
-from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +110,10 @@ def main(config: DictConfig) -> dict[str, object]:
     for report, how in inputs.kept_reports:
         log.warning("kept, %s: %s", how, report)
     rules = Preparation(period, instantiate(config.split), **{name: data[name] for name in RULES})
-    day = pricing_day(config.day)
+    day = preparation_day(config)
     canonical = canonical_tables(inputs, rules, config.seed, day)
     _require_columns(canonical.tables["users"].columns, data["protected"])
-    named = {name: data[name] for name in ("currency", "protected", "label")}
+    named = {name: data[name] for name in ("currency", "protected", "label")} | {TIME_ZONE: data.get(TIME_ZONE)}
     earlier = _earlier(config.paths, source, period, day)
     summary: dict[str, Any] = named | _compared(canonical, inputs, earlier, period, day)
     _write(directory, canonical, inputs, summary, None if earlier is None else earlier.products)

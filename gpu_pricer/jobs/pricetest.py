@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.next_command import next_command
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing import match_products, problem_of
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
@@ -20,7 +21,7 @@ from gpu_pricer.tables.files.replacing import replacing
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.versions.outlook import VAGUE
 from gpu_pricer.versions.price_test import PlannedTest, chosen_products, expected_outcome, planned_test
-from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
+from gpu_pricer.versions.priced_catalog import read_priced_catalog
 
 FOLDER = "price_test"
 """In paths.work."""
@@ -52,7 +53,7 @@ def main(config: DictConfig) -> dict[str, object]:
     folder, test = Path(config.paths.work) / FOLDER, instantiate(config.pricetest)
     if folder.exists():
         raise InputError(f"{folder} must not be there before a price test is planned, found one: remove it or use it")
-    day = pricing_day(config.day)
+    day = pricing_day(config)
     policy = instantiate(config.policy).on(day)
     require_artefact(Path(config.paths.demand))
     artefact = read_artefact(Path(config.paths.demand))

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.jobs.review import as_decided_before, proposes_what_was_decided
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
@@ -67,7 +68,7 @@ def main(config: DictConfig) -> None:
         )
     folder = decided
     evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
-    publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(config.day))
+    publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(pricing_day(config)))
 
 
 def _version_to_publish(config: DictConfig) -> Path:

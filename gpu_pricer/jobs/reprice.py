@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
 from gpu_pricer.tables.events import changed_products, event_files, passed_over, read_events, updated_catalog
@@ -195,7 +196,7 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path | None:
     with finished_or_absent(folder):
         reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
     evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
-    publish(prices, folder, publication, evidence, in_force_from(config.day) | taken, base.version.run)
+    publish(prices, folder, publication, evidence, in_force_from(pricing_day(config)) | taken, base.version.run)
     return folder
 
 

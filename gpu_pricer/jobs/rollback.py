@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
@@ -46,7 +47,13 @@ def main(config: DictConfig) -> None:
         settings = cast(DictConfig, OmegaConf.merge(settings, {"reason": reason}))
     publication = instantiate(settings, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
-    publish(prices, folder, publication, evidence, in_force_from(config.day) | {"action": "rollback", "reason": reason})
+    publish(
+        prices,
+        folder,
+        publication,
+        evidence,
+        in_force_from(pricing_day(config)) | {"action": "rollback", "reason": reason},
+    )
 
 
 def _version(config: DictConfig) -> Path:

@@ -16,6 +16,7 @@ from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.outcome import closing_line, write_ledger
 from gpu_pricer.jobs.plan import RunPlan
+from gpu_pricer.jobs.pricing_day import preparation_day, pricing_day
 from gpu_pricer.jobs.train_settings import require_flags
 from gpu_pricer.process.compiling import compiled_beside
 from gpu_pricer.process.ending import is_helper
@@ -140,7 +141,7 @@ def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> Path |
     if read_version(folder).layout != "long":
         log.info("no report: it needs score.layout=long")
         return None
-    told = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
+    told = _with(config, paths={"shards": str(folder)})
     try:
         return Path(run_job("report", _Report(folder, outlook), told)["page"])
     except (InputError, OSError) as error:  # what happened to the prices stands, and its status is the run's
@@ -177,20 +178,30 @@ def _check_outputs(steps: list[str], config: DictConfig) -> None:
 
 
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
-    """Run the steps and return the seconds of each; `evaluate` and `publish` are told the version that `score` made."""
+    """Run the steps and return the seconds of each; `evaluate` and `publish` are told the version that `score` made.
+
+    All steps set the prices of one day, even if they go on after midnight. Prices come into force when they are
+    published, which may be a day later.
+    """
     seconds = {}
+    day = preparation_day(config) if "prepare" in steps else pricing_day(config)
     is_later = steps[0] not in NEEDS_KERNELS and bool(NEEDS_KERNELS & {*steps})
     with compiled_beside() if is_later else nullcontext(lambda: None) as wait_for_kernels:
         for name in steps:
             log.info("%s …", name)
             if name in NEEDS_KERNELS:
                 wait_for_kernels()
-            record = _run_step(name, config)
+            record = _run_step(name, config if name == "publish" else _with(config, day=day.isoformat()))
             if "version" in record:
-                config = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": record["version"]}}))
+                config = _with(config, paths={"shards": record["version"]})
             seconds[name] = record["seconds"]
             log.info("%s took %.1f s", name, seconds[name])
     return seconds
+
+
+def _with(config: DictConfig, **settings: object) -> DictConfig:
+    """Return the configuration with other settings."""
+    return cast(DictConfig, OmegaConf.merge(config, settings))
 
 
 def _run_step(name: str, config: DictConfig) -> dict[str, Any]:

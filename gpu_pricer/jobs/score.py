@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates.fairness import Fairness
+from gpu_pricer.jobs.pricing_day import pricing_day
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.version.names import RECORD
@@ -18,7 +19,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent
-from gpu_pricer.versions.priced_catalog import pricing_day, warn_of_idle_rules, warn_of_segment_prices
+from gpu_pricer.versions.priced_catalog import warn_of_idle_rules, warn_of_segment_prices
 from gpu_pricer.versions.scored_inputs import ScoredInputs
 from gpu_pricer.versions.scored_version import Search, score, version_folder
 from gpu_pricer.versions.shard_plan import shard_part
@@ -62,7 +63,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
-    tiling, frontier, day = instantiate(config.score), instantiate(config.frontier), pricing_day(config.day)
+    tiling, frontier, day = instantiate(config.score), instantiate(config.frontier), pricing_day(config)
     policy = instantiate(config.policy).on(day)
     uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +34,6 @@ from gpu_pricer.tables.version.price_history import (
 
 log = logging.getLogger(__name__)
 
-FIRST_YEAR, LAST_YEAR = 1970, 2999  # of a day on which prices are set
-
 
 class ShardPart(NamedTuple):
     """What one shard is of all that a version prices, for a process that reads its products alone.
@@ -57,7 +55,7 @@ class ShardPart(NamedTuple):
 class PricedCatalog(NamedTuple):
     """The catalog to price, the day on which its prices are set, and their history up to that day.
 
-    day: None for today (UTC). history: None if no rule counts days. part: set if the catalog has the products of one
+    day: None for today. history: None if no rule counts days. part: set if the catalog has the products of one
     shard alone.
     """
 
@@ -65,19 +63,6 @@ class PricedCatalog(NamedTuple):
     day: date | None = None
     history: pl.DataFrame | None = None
     part: ShardPart | None = None
-
-
-def pricing_day(setting: object) -> date:
-    """Return the day on which prices are set: the setting as in 2026-11-26, today (UTC) for null."""
-    if setting is None:
-        return datetime.now(UTC).date()
-    try:
-        day = date.fromisoformat(str(setting))
-    except ValueError as error:
-        raise InputError(f"day must be a date such as 2026-11-26, or null for today, found {setting!r}") from error
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise InputError(f"day must lie in a year from {FIRST_YEAR} to {LAST_YEAR}, found {day}: mend it")
-    return day
 
 
 def read_priced_catalog(

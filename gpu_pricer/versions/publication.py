@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -49,7 +50,6 @@ from gpu_pricer.tables.version.version_files import FileFacts
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import require_no_whatif
 from gpu_pricer.versions.forgotten_events import forgotten_events
-from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +115,9 @@ class Judged:
         return [outcome.gate for outcome in self.outcomes if not outcome.is_passed]
 
 
-def in_force_from(day: object) -> dict[str, str]:
-    """Return the note of the day from which prices that are published now are in force; day: as configured."""
-    return {DAY: pricing_day(day).isoformat()}
+def in_force_from(day: date) -> dict[str, str]:
+    """Return the note of the day from which prices that are published now are in force."""
+    return {DAY: day.isoformat()}
 
 
 def publish(

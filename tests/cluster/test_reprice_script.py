@@ -31,7 +31,7 @@ def test_all_tasks_of_a_night_set_the_prices_of_one_day_also_after_midnight(tmp_
 
     (day,) = days(jobs["score"])
     assert re.fullmatch(r"day=\d{4}-\d\d-\d\d", day)
-    assert days(jobs["evaluate"]) == [day]
+    assert days(jobs["prepare"]) == days(jobs["evaluate"]) == [day]
     assert days(jobs["publish"]) == []  # prices are in force from the day of their publication
     assert all(words[: len(settings)] == settings for words in jobs.values())
 
@@ -40,3 +40,14 @@ def test_a_day_that_is_asked_for_counts(tmp_path):
     jobs = submitted(tmp_path, "data=parquet", "day=2026-11-26")
 
     assert {job: days(words) for job, words in jobs.items()} == {job: ["day=2026-11-26"] for job in jobs}
+
+
+def test_the_day_is_that_of_the_stores_clock(tmp_path):
+    first, last = (f"data.time_zone=Etc/GMT{hours}" for hours in ("-14", "+12"))  # 26 hours apart
+
+    days_there = [days(submitted(tmp_path, zone)["score"]) for zone in (first, last)]
+    (tmp_path / "noted").unlink()
+    days_here = [days(submitted(tmp_path, TZ=zone.split("=")[1])["score"]) for zone in (first, last)]
+
+    assert days_there[0] > days_there[1]
+    assert days_here == days_there

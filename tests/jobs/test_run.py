@@ -11,6 +11,8 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -18,7 +20,7 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from gpu_pricer.jobs import JOBS, run
+from gpu_pricer.jobs import JOBS, pricing_day, run
 from gpu_pricer.pricing.problem.matching import NO_DEMAND, NO_UNIT_PRICE
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
@@ -63,6 +65,9 @@ def record_of(job, work):
     return json.loads((work / job / "run.json").read_text())
 
 
+UNDATED = OmegaConf.create({"day": None, "data": {}, "paths": {"catalog": "work/data/products.parquet"}})
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
@@ -76,9 +81,22 @@ def test_kernels_are_compiled_while_a_job_does_what_needs_none(monkeypatch, step
     monkeypatch.setattr(run, "compiled_beside", lambda: nullcontext(lambda: happened.append("wait")))
     monkeypatch.setattr(run, "run_job", lambda name, job, config: happened.append(name) or {"seconds": 1.0})
 
-    run._take(steps, OmegaConf.create())
+    run._take(steps, UNDATED)
 
     assert happened == expected
+
+
+@pytest.mark.parametrize("steps", [["prepare", "train", "score", "evaluate", "publish"], ["score", "publish"]])
+def test_all_steps_set_the_prices_of_the_day_on_which_the_run_began(monkeypatch, steps):
+    days, midnights = {}, count()
+    monkeypatch.setattr(pricing_day, "today", lambda zone: date(2026, 11, 26) + timedelta(next(midnights)))
+    monkeypatch.setattr(run, "compiled_beside", lambda: nullcontext(lambda: None))
+    monkeypatch.setattr(run, "run_job", lambda name, job, config: days.update({name: config.day}) or {"seconds": 1.0})
+
+    run._take(steps, UNDATED)
+
+    assert days.pop("publish") is None  # prices come into force when they are published
+    assert {*days.values()} == {"2026-11-26"}
 
 
 def start(*arguments, directory):

@@ -10,7 +10,7 @@ import pytest
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.tables.version.price_history import EarlierPrices
-from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog, warn_of_idle_rules
+from gpu_pricer.versions.priced_catalog import continued_catalog, read_priced_catalog, warn_of_idle_rules
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
 
@@ -95,12 +95,6 @@ def test_products_whose_history_is_too_short_are_counted(caplog):
         "the history of prices begins less than 14 days before 2026-11-27 for 2 of 4 products: their first known price "
         "counts"
     ]
-
-
-@pytest.mark.parametrize("setting", ["0001-01-01", "9999-12-31", "tonight"])
-def test_day_that_no_price_is_set_on_is_refused(setting):
-    with pytest.raises(InputError, match=f"day must .* found '?{setting}"):
-        pricing_day(setting)
 
 
 BESIDE_COMPETITOR = replace(NO_RULES, max_above_competitor=0.1, competitor_columns=["theirs"])
