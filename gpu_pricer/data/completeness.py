@@ -140,15 +140,15 @@ def _of_days(lacking: dict[int, list[int]], own: dict[int, int], last: date) -> 
         days = ", ".join(str(last + timedelta(days=day)) for day in empty)
         numbers = ", ".join(f"{median(lacking[day]):,.0f}" for day in empty)
         doubts.append(
-            f"no sales on {days} of the last whole period, where the {len(lacking[empty[0]])} before had {numbers} in "
-            "the median: look whether all lines of these days are in the log"
+            f"no sales on {days}, in the last whole period; usually there are {numbers} lines on such a day: look "
+            "whether all lines of these days are in the log"
         )
     for day in (day for day in lacking if day in own):
         earlier = lacking[day]
         doubts.append(
-            f"only {own[day]:,} lines of sales on {last + timedelta(days=day)} of the last whole period, where the "
-            f"{len(earlier)} before had {median(earlier):,.0f} in the median and at least {min(earlier):,}: look "
-            "whether its file was cut off"
+            f"only {own[day]:,} lines of sales on {last + timedelta(days=day)}, in the last whole period; usually "
+            f"there are {median(earlier):,.0f} on such a day, and at least {min(earlier):,}: look whether its file "
+            "was cut off"
         )
     return doubts
 

@@ -58,8 +58,8 @@ def tell_off_shelf(bought: int, kept: int) -> None:
     if kept < LEAST_ON_SHELF * bought:
         log.warning(
             "only %s of %s purchases are of products on the shelf in their period, because too few lines show the "
-            "others' prices: no demand is learned from those, and little is expected; lower data.shelf.min_lines, "
-            "raise data.shelf.carry_periods, or set a longer data.occasion_period",
+            "others' prices: nothing is learned from the other purchases, and the expected demand is too low; lower "
+            "data.shelf.min_lines, raise data.shelf.carry_periods, or set a longer data.occasion_period",
             f"{kept:,}",
             f"{bought:,}",
         )

@@ -79,9 +79,9 @@ def _of_units(units: float, sold: RecentSales) -> list[str]:
     at = f" at prices {abs(below_today):.0%} {'below' if below_today > 0 else 'above'} today's"
     return [
         f"in the last {PERIODS} periods these products sold {sold.units:,.0f} units per period"
-        f"{at if abs(below_today) >= 0.005 else ''}, and the demand expects "
-        f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: its units and profit may be as far "
-        "off; look for a season, or for categories whose prices rose or fell all through the log"
+        f"{at if abs(below_today) >= 0.005 else ''}, and the demand model expects "
+        f"{abs(beyond):.0%} {'more' if beyond > 0 else 'fewer'} at today's prices: the expected units and profit may "
+        "be wrong by as much; look for a season, or for categories whose prices rose or fell all through the log"
     ]
 
 
@@ -92,23 +92,24 @@ def _of_response(outlook: Outlook | None, lacks_list_prices: bool) -> list[str]:
     """
     if outlook is None:
         return []
-    doubts, remedy = [], "a price test teaches it (gpu-pricer pricetest)"
+    doubts, remedy = [], "a price test would show their own (gpu-pricer pricetest)"
     if lacks_list_prices:
-        remedy = f"list prices on the lines of sales (column list_price) let more products teach it, and {remedy}"
+        remedy = f"list prices on the lines of sales (column list_price) or {remedy}"
     if 2 * outlook.vague > outlook.categories:
         doubts.append(
-            f"most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price "
-            "response: run a price test before these prices (gpu-pricer pricetest)"
+            f"in most of these categories ({outlook.vague:,} of {outlook.categories:,}) the log hardly shows how "
+            "demand answers prices: run a price test before you use these prices (gpu-pricer pricetest)"
         )
     if outlook.untaught >= MUCH_UNTAUGHT:
         doubts.append(
-            f"{outlook.untaught:.0%} of the units expected at today's prices are in categories that taught no price "
-            "response, because too few periods show the prices of their products: they have the average response; "
-            "let more products teach (data.shelf.min_lines, data.occasion_period, train.encoding.teaching)"
+            f"{outlook.untaught:.0%} of the units expected at today's prices are in categories whose price "
+            "response cannot be learned, because too few periods show the prices of their products: the average of "
+            "the other categories is used; a lower data.shelf.min_lines or train.encoding.teaching, or a longer "
+            "data.occasion_period, makes more products count"
         )
     if outlook.borrowed >= MUCH_UNTAUGHT:
         doubts.append(
             f"{outlook.borrowed:.0%} of the units expected at today's prices are in categories whose price response "
-            f"comes more from other categories than from their own sales: {remedy}"
+            f"is taken more from other categories than from their own sales: {remedy}"
         )
     return doubts

@@ -49,8 +49,8 @@ def test_a_last_week_of_less_than_half_the_usual_lines_is_refused(log_of, last, 
 
 def test_a_day_that_usually_sells_and_has_no_line_is_a_doubt(log_of):
     assert require_complete(log_of(FULL, FULL, FULL, [70, 20, 0, 20, 35, 0, 5]), RULE) == [
-        f"no sales on {MONDAY + timedelta(days=23)}, {MONDAY + timedelta(days=26)} of the last whole period, where the "
-        "3 before had 20, 40 in the median: look whether all lines of these days are in the log"
+        f"no sales on {MONDAY + timedelta(days=23)}, {MONDAY + timedelta(days=26)}, in the last whole period; usually "
+        "there are 20, 40 lines on such a day: look whether all lines of these days are in the log"
     ]
 
 
@@ -79,8 +79,8 @@ def test_a_day_with_less_than_half_its_lines_is_a_doubt(log_of, usual, found, is
     doubts = require_complete(log_of(*([600, 600, day] for day in usual), [600, 600, found]), RULE)
 
     assert doubts == is_told * [
-        f"only {found} lines of sales on {MONDAY + timedelta(weeks=len(usual), days=2)} of the last whole period, "
-        f"where the 3 before had 200 in the median and at least {min(usual)}: look whether its file was cut off"
+        f"only {found} lines of sales on {MONDAY + timedelta(weeks=len(usual), days=2)}, in the last whole "
+        f"period; usually there are 200 on such a day, and at least {min(usual)}: look whether its file was cut off"
     ]
 
 

@@ -148,7 +148,7 @@ def test_closing_lines_are_what_a_run_prints(first_run):
     closing = printed[printed.index("The price table is") :]
 
     of_one_market = (
-        "is assumed", "taught no price response", "more from other categories", "log has no sale of", "no sales on",
+        "is assumed", "cannot be learned", "more from other categories", "log has no sale of", "no sales on",
     )  # fmt: skip
     example, found = (
         [line for line in shape_of(text, of) if not any(words in line for words in of_one_market)]

@@ -16,7 +16,7 @@ def test_every_source_is_told_in_turn():
     found = doubts_of(LITTLE, {"doubts": ["of sales"]}, {"price_response": {"doubts": ["of held-out sales"]}})
 
     assert found[:2] == ["of sales", "of held-out sales"]
-    assert [doubt.split(" of ")[0] for doubt in found[2:]] == ["most", "30%", "40%"]
+    assert [doubt.split(" of ")[0] for doubt in found[2:]] == ["in most", "30%", "40%"]
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_every_source_is_told_in_turn():
 def test_list_prices_are_asked_for_where_no_line_has_one(values, is_told):
     (doubt,) = doubts_of(replace(WELL_KNOWN, borrowed=0.4), {"values": values}, {})
 
-    assert ("list prices on the lines of sales (column list_price) let more products teach it" in doubt) is is_told
-    assert doubt.endswith("a price test teaches it (gpu-pricer pricetest)")
+    assert ("list prices on the lines of sales (column list_price) or a price test" in doubt) is is_told
+    assert doubt.endswith("a price test would show their own (gpu-pricer pricetest)")
 
 
 @pytest.mark.parametrize("outlook", [None, WELL_KNOWN])
@@ -56,12 +56,12 @@ def test_units_far_from_those_sold_lately_are_said(expected, said):
     ("ratio", "expected", "said"),
     [
         (0.9, 0.9**3 * 100, ""),  # a tenth cheaper, and an elasticity of -3
-        (0.9, 52.0, "sold 100 units per period at prices 10% below today's, and the demand expects 48% fewer"),
-        (0.9, 121.0, "sold 100 units per period at prices 10% below today's, and the demand expects 21% more"),
+        (0.9, 52.0, "sold 100 units per period at prices 10% below today's, and the demand model expects 48% fewer"),
+        (0.9, 121.0, "sold 100 units per period at prices 10% below today's, and the demand model expects 21% more"),
         (1.1, 130.0, ""),
-        (0.7, 5.0, "demand expects 95% fewer"),
+        (0.7, 5.0, "demand model expects 95% fewer"),
         (1.3, 215.0, ""),
-        (1.1, 79.0, "sold 100 units per period at prices 10% above today's, and the demand expects 21% fewer"),
+        (1.1, 79.0, "sold 100 units per period at prices 10% above today's, and the demand model expects 21% fewer"),
     ],
 )
 def test_units_sold_at_other_prices_may_differ_as_far_as_an_elasticity_explains(ratio, expected, said):
