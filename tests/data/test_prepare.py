@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.prepare import main
-from gpu_pricer.tables.canonical import SCHEMAS
+from gpu_pricer.tables.canonical import SCHEMAS, read_summary
 from gpu_pricer.tables.reading import read_table
 
 CONF = str(Path(__file__).parents[2] / "conf")
@@ -51,6 +51,11 @@ def shop_of_groups() -> dict[str, pl.DataFrame]:
 def contents(directory):
     """Every file below a folder, with what it holds."""
     return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*.*")}
+
+
+def tables_of(directory):
+    """Every Parquet file below a folder, with what it holds."""
+    return {path: held for path, held in contents(directory).items() if path.suffix == ".parquet"}
 
 
 @pytest.fixture
@@ -190,14 +195,15 @@ def test_times_in_utc_count_on_the_clock_of_the_stores_or_are_told(prepare, capl
     tables = shop()
     local = tables["transactions"].with_columns(pl.col("time").cast(pl.Datetime("us")) + pl.duration(hours=20))
     in_utc = pl.col("time").dt.replace_time_zone("America/Los_Angeles").dt.convert_time_zone("UTC")
-    expected = contents(prepare(tables | {"transactions": local}))
+    expected = tables_of(prepare(tables | {"transactions": local}))
     zoned = tables | {"transactions": local.with_columns(in_utc)}
 
-    found = contents(prepare(zoned, "data.time_zone=America/Los_Angeles"))
-    assert found == expected
+    found = prepare(zoned, "data.time_zone=America/Los_Angeles")
+    assert tables_of(found) == expected
+    assert read_summary(found)["time_zone"] == "America/Los_Angeles"
     assert not [text for text in caplog.messages if "UTC" in text]
 
-    assert contents(prepare(zoned)) != expected
+    assert tables_of(prepare(zoned)) != expected
     [told] = [text for text in caplog.messages if "UTC" in text]
     assert "times are in UTC: time of" in told
     assert told.endswith("transactions.parquet; set data.time_zone to that of the stores, such as America/New_York")
