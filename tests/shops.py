@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.command_line.cli import main
-from gpu_pricer.data.logged_list_prices import ListPriceRule
-from gpu_pricer.data.outliers import OutlierRule
-from gpu_pricer.data.validation import Validation
+from gpu_pricer.data.raw.logged_list_prices import ListPriceRule
+from gpu_pricer.data.raw.outliers import OutlierRule
+from gpu_pricer.data.raw.validation import Validation
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
-from gpu_pricer.data.still_sold import StillSold
+from gpu_pricer.data.shelf.still_sold import StillSold
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.list_price import ROUNDING, not_below_price
@@ -33,8 +33,8 @@ class CatalogRule:
     cost_ratio: unit cost over list price, or over price if there is no list price, both without VAT; null: no cost is
         assumed.
     availability_periods: the number of last periods; availability is the share of them with the product on the shelf, 1
-        for products in stock and 0 for those that are sold out or have left (see still_sold.py). A period that has
-        begun counts with the share of it that has passed.
+        for products in stock and 0 for those that are sold out or have left (see shelf/still_sold.py). A period that
+        has begun counts with the share of it that has passed.
     price_includes_vat: whether all prices, those of the sales too, include VAT; costs never do. null: not stated, which
         is refused where the products have VAT rates.
     vat_rate: the rate, such as 0.19, of products that have none; null: a missing rate is an error.

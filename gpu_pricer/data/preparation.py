@@ -9,19 +9,20 @@ from typing import Any
 import polars as pl
 
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
-from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import ChoiceRule, category_rates, total_sums
+from gpu_pricer.data.choices.begun import begun_tables
+from gpu_pricer.data.choices.choices import ChoiceRule, category_rates, total_sums
+from gpu_pricer.data.choices.logged_choices import ChoicesByPeriod, logged_choices
+from gpu_pricer.data.choices.period_log import PeriodLog, period_log
 from gpu_pricer.data.closed_days import last_covered_day
 from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
-from gpu_pricer.data.inputs import Inputs
-from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
-from gpu_pricer.data.logged_list_prices import warn_of_unlike_list_prices, with_regular_prices
-from gpu_pricer.data.period_log import PeriodLog, period_log
-from gpu_pricer.data.price_changes import day_pairs, doubts_of_changes
-from gpu_pricer.data.price_groups import (
+from gpu_pricer.data.raw.inputs import Inputs
+from gpu_pricer.data.raw.logged_list_prices import warn_of_unlike_list_prices, with_regular_prices
+from gpu_pricer.data.raw.short_ids import with_ids_as_given
+from gpu_pricer.data.shelf.price_changes import day_pairs, doubts_of_changes
+from gpu_pricer.data.shelf.price_groups import (
     common_deals,
     group_names,
     group_shelf,
@@ -30,7 +31,7 @@ from gpu_pricer.data.price_groups import (
     warn_of_unread_groups,
     with_group_numbers,
 )
-from gpu_pricer.data.shelf import (
+from gpu_pricer.data.shelf.shelf import (
     KEY,
     ShelfRule,
     imputed_shelf,
@@ -39,11 +40,10 @@ from gpu_pricer.data.shelf import (
     period_context,
     with_context,
 )
+from gpu_pricer.data.shelf.still_sold import StillSold
+from gpu_pricer.data.shelf.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.data.shelf_warnings import empty_shelf, tell_always_bought, tell_gaps, tell_off_shelf
-from gpu_pricer.data.short_ids import with_ids_as_given
-from gpu_pricer.data.still_sold import StillSold
 from gpu_pricer.data.summary import summary_of
-from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.canonical import SCHEMAS
 from gpu_pricer.tables.checking import check

@@ -5,8 +5,8 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.data.logged_choices import ChoicesByPeriod
-from gpu_pricer.data.period_log import PeriodLog
+from gpu_pricer.data.choices.logged_choices import ChoicesByPeriod
+from gpu_pricer.data.choices.period_log import PeriodLog
 
 log = logging.getLogger(__name__)
 

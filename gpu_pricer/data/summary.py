@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from gpu_pricer.data.choices import off_modal_count
-from gpu_pricer.data.inputs import Inputs
-from gpu_pricer.data.logged_choices import ChoicesByPeriod
-from gpu_pricer.data.period_log import PeriodLog
+from gpu_pricer.data.choices.choices import off_modal_count
+from gpu_pricer.data.choices.logged_choices import ChoicesByPeriod
+from gpu_pricer.data.choices.period_log import PeriodLog
+from gpu_pricer.data.raw.inputs import Inputs
 from gpu_pricer.tables.canonical import SCHEMAS
 from gpu_pricer.tables.periods import Calendar, Period, Split
 from gpu_pricer.tables.schemas import has_unit_price

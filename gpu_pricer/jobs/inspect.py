@@ -12,18 +12,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gpu_pricer.data.inputs import read_inputs
 from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files, passed_over
 from gpu_pricer.data.intake.keys import matched_keys
 from gpu_pricer.data.intake.other_amounts import amounts_besides
 from gpu_pricer.data.intake.price_families import PriceFamilies, price_families
 from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
-from gpu_pricer.data.price_groups import group_names
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.inputs import read_inputs
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.validation import Validation
+from gpu_pricer.data.shelf.price_groups import group_names
 from gpu_pricer.data.sources.source import Source
 from gpu_pricer.data.spelled_values import spelled
-from gpu_pricer.data.validation import Validation
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.periods import Period

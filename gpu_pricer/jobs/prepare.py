@@ -11,7 +11,6 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.data.context_rows import context_reports
 from gpu_pricer.data.earlier_values import (
     COMPARED,
     Values,
@@ -20,9 +19,10 @@ from gpu_pricer.data.earlier_values import (
     values_of,
     with_earlier,
 )
-from gpu_pricer.data.inputs import Inputs, read_inputs
 from gpu_pricer.data.preparation import Canonical, Preparation, canonical_tables
-from gpu_pricer.data.validation import Validation
+from gpu_pricer.data.raw.context_rows import context_reports
+from gpu_pricer.data.raw.inputs import Inputs, read_inputs
+from gpu_pricer.data.raw.validation import Validation
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.data_source import SOURCE, DataSource, recorded_source, source_of_line
 from gpu_pricer.jobs.pricing_day import TIME_ZONE, preparation_day

@@ -20,7 +20,7 @@ from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.held_out_sums import write_held_out_sums
 from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.fitting.fit import Fit, fit_response
 from gpu_pricer.network.response.quantities import fit_quantities, fit_segments_quantities
 from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (

@@ -11,7 +11,7 @@ import numpy as np
 from gpu_pricer.jobs.train_settings import TrainSettings
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.applying import with_response, with_units_of, without_controls
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fitting.fit import Fit
 from gpu_pricer.network.segments.export import export_artefact, export_members
 from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.segments.members import period_to_price

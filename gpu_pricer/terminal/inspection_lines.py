@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from gpu_pricer.data.context_rows import own_prices, price_report, unused_report
-from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import FoundStatus, TakenFile
 from gpu_pricer.data.intake.price_families import PriceFamilies
 from gpu_pricer.data.intake.vocabulary import Question
 from gpu_pricer.data.plain_words import plain_word
+from gpu_pricer.data.raw.context_rows import own_prices, price_report, unused_report
+from gpu_pricer.data.raw.inputs import Inputs
 from gpu_pricer.data.sources.cells import DECIMAL, PERCENT
 from gpu_pricer.data.sources.series import files_of
 from gpu_pricer.tables.periods import Period

@@ -25,7 +25,7 @@ from gpu_pricer import CONF
 from gpu_pricer.jobs.train_settings import TrainSettings, train_settings
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.fitting.fit import Fit, fit_response
 from gpu_pricer.network.response.posterior import draw_deviations
 from gpu_pricer.network.training.market import Market, learn_market
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gpu_pricer.data.inputs import read_inputs
+from gpu_pricer.data.raw.inputs import read_inputs
 from gpu_pricer.data.sources.parquet import ParquetDirectory
 from gpu_pricer.tables.periods import Period
 from tests.bench.large_log import CUT, LogSize, write_log

@@ -7,8 +7,8 @@ import pytest
 
 from gpu_pricer.data.catalog import CatalogRule, build_catalog, charges_list_prices
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
-from gpu_pricer.data.still_sold import StillSold
+from gpu_pricer.data.shelf.shelf import ShelfRule, imputed_shelf, modal_prices
+from gpu_pricer.data.shelf.still_sold import StillSold
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Calendar, Period
 from gpu_pricer.tables.reading import conform

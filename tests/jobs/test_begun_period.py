@@ -10,7 +10,7 @@ import torch
 
 from gpu_pricer.jobs import prepare, train
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.response.fit import fit_response
+from gpu_pricer.network.response.fitting.fit import fit_response
 from gpu_pricer.network.training.market import learn_market
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.periods import Split

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpu_pricer.data.context_rows import own_prices
+from gpu_pricer.data.raw.context_rows import own_prices
 from tests.jobs.conftest import ANSWER, PREPARE
 
 SETS_NO_PRICE = "Aktionspreis of context sets no price: context says what else moved demand; fixed prices, such as"

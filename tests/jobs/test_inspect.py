@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 
 from gpu_pricer.data.intake.vocabulary import GROSS, NET
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
 from gpu_pricer.data.sources.cells import values
 from tests.docs.pages import ROOT
 

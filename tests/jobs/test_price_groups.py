@@ -11,7 +11,7 @@ import torch
 from gpu_pricer.data.sources.synthetic import PriceGroups
 from gpu_pricer.jobs import prepare
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.response.fit import fit_response
+from gpu_pricer.network.response.fitting.fit import fit_response
 from gpu_pricer.network.training.market import learn_market
 from gpu_pricer.tables.periods import Split
 from tests.evaluation.markets import small_source

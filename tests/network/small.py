@@ -6,8 +6,8 @@ from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.response.applying import ResponseConfig
-from gpu_pricer.network.response.controls import EndogeneityConfig
-from gpu_pricer.network.response.fit import FitConfig
+from gpu_pricer.network.response.fitting.fit import FitConfig
+from gpu_pricer.network.response.grid.controls import EndogeneityConfig
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, Workplace, fit_network
 from gpu_pricer.network.training.loggers import NoLogger

@@ -13,8 +13,8 @@ from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.units import units_per_choice
-from gpu_pricer.network.response.attribute_effects import AttributeEffects
-from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.fitting.attribute_effects import AttributeEffects
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
 from gpu_pricer.network.segments.matching import match_average_household
 from gpu_pricer.network.segments.members import Members, period_as_it_was, period_to_judge, period_to_price
 from gpu_pricer.network.storage.saved_network import read_network, write_network

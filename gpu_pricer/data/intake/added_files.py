@@ -8,7 +8,7 @@ from gpu_pricer.data.intake.found_file import FoundFile
 from gpu_pricer.data.intake.matching import BY_NAME, MAY_BE_EMPTY, SAID, Reading, TakenFile, with_further_columns
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
 from gpu_pricer.data.sources.cells import TEXT
 from gpu_pricer.errors import InputError
 

@@ -11,7 +11,7 @@ from gpu_pricer.data.intake.column_kinds import attribute_kind, best_kinds, date
 from gpu_pricer.data.intake.found_file import FORMATS, FoundFile
 from gpu_pricer.data.intake.vocabulary import NONE, Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.raw_tables import DESCRIBED, SCHEMAS
+from gpu_pricer.data.raw.raw_tables import DESCRIBED, SCHEMAS
 from gpu_pricer.data.sources.cells import DECIMAL, TEXT
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import MOST_NAMES

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gpu_pricer.data.intake.matching import BY_NAME, TakenFile, is_optional
 from gpu_pricer.data.intake.vocabulary import GROSS, NET, NONE, PRICES, Question, Vocabulary, override
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from gpu_pricer.data.intake.found_file import FoundColumn
 from gpu_pricer.data.intake.matching import SAID, TakenFile
 from gpu_pricer.data.intake.vocabulary import Answers, Question, Vocabulary, override
 from gpu_pricer.data.plain_words import plain_word
-from gpu_pricer.data.raw_tables import LINES, SCHEMAS
+from gpu_pricer.data.raw.raw_tables import LINES, SCHEMAS
 from gpu_pricer.data.sources.cells import DECIMAL, FLAG
 from gpu_pricer.errors import InputError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
 from gpu_pricer.tables.attributes import holds_words
 from gpu_pricer.tables.periods import Period
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from gpu_pricer.network.response.two_way_effects import TwoWayEffects
+from gpu_pricer.network.response.grid.two_way_effects import TwoWayEffects
 
 STEPS = 60
 LONGEST_STEP = 2.0

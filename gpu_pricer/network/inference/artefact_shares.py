@@ -10,7 +10,7 @@ from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.model.price_bend import bent
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fitting.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.price_bend import bent
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fitting.fit import Fit
 
 
 def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, support: Tensor, first: int) -> Tensor:

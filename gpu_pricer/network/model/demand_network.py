@@ -50,7 +50,7 @@ class DemandNetwork(nn.Module):
     used).
     A price outside the product's support counts as the nearest one inside (see encoding/price_support.py).
     Where the price of a product is known too rarely to teach, its prices count as unmoved in training: such a price
-    move is seen only if the product sold then (see data/shelf.py).
+    move is seen only if the product sold then (see data/shelf/shelf.py).
     """
 
     category_rate: Tensor

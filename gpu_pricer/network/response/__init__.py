@@ -1,4 +1,6 @@
 """How segments respond to prices: a hierarchical logit whose prior widths are learned, and its posterior.
 
-`loading` makes its grid and user log from the canonical tables, `fit` fits it, `applying` writes it into an artefact.
+`grid` lays out the canonical tables as dense tensors, with prices that no line shows from `hidden_prices`. `model`
+states the utility, `priors` what is assumed of its unknowns, and `fitting` estimates them. `applying` writes them into
+an artefact.
 """

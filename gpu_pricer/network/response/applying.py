@@ -10,9 +10,9 @@ from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.model.price_bend import bent, steepness
 from gpu_pricer.network.response.category_outlook import category_outlook
-from gpu_pricer.network.response.controls import EndogeneityConfig
-from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
-from gpu_pricer.network.response.grid import FLOAT, Grid
+from gpu_pricer.network.response.fitting.fit import Fit, FitConfig, fit_response
+from gpu_pricer.network.response.grid.controls import EndogeneityConfig
+from gpu_pricer.network.response.grid.grid import FLOAT, Grid
 from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
 from gpu_pricer.network.response.quantities import Quantities
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -29,7 +29,7 @@ from gpu_pricer.tables.artefact.demand_of_units import (
 class ResponseConfig:
     """How the segments' price response is learned from what they bought.
 
-    nested: whether how far prices move buyers into and out of a category is learned too (see dissimilarity.py).
+    nested: whether how far prices move buyers into and out of a category is learned too (see fitting/dissimilarity.py).
     carry_periods: the pricing period takes the mean promotion of so many last ones. draws: of the posterior, 0 for
     none.
     """

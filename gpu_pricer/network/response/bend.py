@@ -32,8 +32,8 @@ from torch import Tensor
 
 from gpu_pricer.heartbeat import beat
 from gpu_pricer.network.model.price_bend import bent
-from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
+from gpu_pricer.network.response.fitting.fit import Fit
+from gpu_pricer.network.response.grid.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
 from gpu_pricer.network.response.threads import threads_of_one
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.equations import equations
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fitting.equations import equations
+from gpu_pricer.network.response.fitting.fit import Fit
 from kernels import INTERVAL_ENDS
 
 WIDE = NormalDist().inv_cdf(INTERVAL_ENDS[1])

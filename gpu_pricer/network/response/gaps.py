@@ -1,8 +1,8 @@
 """Gaps: periods in which a product was missing on the shelf although its earlier sales put it there.
 
 A sales log does not record availability, and the earlier periods that define the shelf cannot foresee a gap (see
-data/shelf.py). A product that was expected to sell ten units and sold none was not there. Counted as a zero at the
-usual price, a gap widens the estimated shocks of all products, and the switch of its buyers to other products looks
+data/shelf/shelf.py). A product that was expected to sell ten units and sold none was not there. Counted as a zero at
+the usual price, a gap widens the estimated shocks of all products, and the switch of its buyers to other products looks
 random.
 
 Whether periods without a sale are a gap follows from the frequency of gaps and from the probability of no sale if the
@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import CELLS, FLOAT, Counts, Grid
+from gpu_pricer.network.response.fitting.fit import Fit
+from gpu_pricer.network.response.grid.grid import CELLS, FLOAT, Counts, Grid
 
 FIRST_RATE, LEAST_RATE, STEPS = 0.01, 1e-9, 50  # of gaps; EM's, which settles in a few
 PRIOR_RETURNS, PRIOR_PERIODS = 0.5, 1.0  # of missing products, before any is seen: half of them return in a period

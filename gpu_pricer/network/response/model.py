@@ -9,7 +9,7 @@ Of product j of category g for segment s in period w, at the relative price move
 Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
 there are many. A shock moves a product in one period for a reason that is in no table: without shocks every purchase
 would count as independent evidence on the price response. Shocks of a category have a variance of its own (see
-shock_variances.py). All covariances are estimated.
+priors/shock_variances.py). All covariances are estimated.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
+from gpu_pricer.network.response.grid.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
 
 MEANS = ("z", "theta", "mu", "season", "shock", "dissimilarity")  # fields of a State
 OF_PRODUCTS = ("z", "shock", "beside", "variance", "pull")
@@ -63,12 +63,12 @@ class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. shock_scale [G]: standard deviation of a category's
-    shocks, relative to that of Widths.shock. dissimilarity, nest_variance [G]: γ (see dissimilarity.py) and its
+    shocks, relative to that of Widths.shock. dissimilarity, nest_variance [G]: γ (see fitting/dissimilarity.py) and its
     posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those that the log hardly tells
-    from 1 were set to 1, where another search starts. beside [P]: what attributes add to β (see attribute_effects.py).
-    variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β that the log gives (see
-    newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
-    the centre of its weak prior.
+    from 1 were set to 1, where another search starts. beside [P]: what attributes add to β (see
+    fitting/attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about
+    β that the log gives (see fitting/newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ
+    started, the centre of its weak prior.
     """
 
     z: Tensor

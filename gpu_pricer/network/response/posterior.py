@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.heartbeat import beat
-from gpu_pricer.network.response.dissimilarity import LEAST, Coupling
-from gpu_pricer.network.response.equations import Equations, equations
-from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import FLOAT, Grid
+from gpu_pricer.network.response.fitting.dissimilarity import LEAST, Coupling
+from gpu_pricer.network.response.fitting.equations import Equations, equations
+from gpu_pricer.network.response.fitting.fit import Fit
+from gpu_pricer.network.response.grid.grid import FLOAT, Grid
 from gpu_pricer.network.response.model import Layout, State
 from gpu_pricer.network.response.threads import threads_of_one
 

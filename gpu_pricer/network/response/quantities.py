@@ -25,8 +25,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
-from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes, UserLog
+from gpu_pricer.network.response.fitting.fit import Fit, FitConfig, fit_response
+from gpu_pricer.network.response.grid.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes, UserLog
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import AT_ONCE, Grid, UserLog
+from gpu_pricer.network.response.grid.grid import AT_ONCE, Grid, UserLog
 from gpu_pricer.network.segments.purchase_scores import BlockDemand
 
 PRODUCTS = 16  # in a block, whose sums take 144 bytes for each of its categories and users

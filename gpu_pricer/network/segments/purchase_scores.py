@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import kernels  # noqa: F401  numba keeps the processor's features of the first function, which are for kernels to choose
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.grid.grid import UserLog
 
 ROUNDS = 50  # at most, of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
 SETTLED = 1e-4  # relative difference of the expected choices of a product from the user's

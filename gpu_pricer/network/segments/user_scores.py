@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
-from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.fitting.fit import Fit
+from gpu_pricer.network.response.grid.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.response.threads import single_thread
 from gpu_pricer.network.segments.category_groups import CategoryGroups

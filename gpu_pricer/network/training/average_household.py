@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.towers import Tower
-from gpu_pricer.network.response.autoregression import Autoregression
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fitting.fit import Fit
 from gpu_pricer.network.response.model import nest_effect
+from gpu_pricer.network.response.priors.autoregression import Autoregression
 from gpu_pricer.network.training.levels import adopt_levels
 from gpu_pricer.network.training.sales import Sales
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
-from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.bend import learned_bend
-from gpu_pricer.network.response.dissimilarity import Nests
-from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.fitting.attribute_effects import AttributeEffects
+from gpu_pricer.network.response.fitting.dissimilarity import Nests
+from gpu_pricer.network.response.fitting.fit import Fit, fit_response
 from gpu_pricer.network.response.gaps import find_gaps, without_gaps
-from gpu_pricer.network.response.grid import Counts, Grid
-from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
+from gpu_pricer.network.response.grid.grid import Counts, Grid
+from gpu_pricer.network.response.grid.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from gpu_pricer.network.training.average_household import AverageHousehold

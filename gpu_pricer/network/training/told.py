@@ -12,7 +12,7 @@ import torch
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.response.loading import ResponseData
+from gpu_pricer.network.response.grid.loading import ResponseData
 from gpu_pricer.network.segments.forming import Membership
 
 FILES = ("types.parquet", "shocks.parquet")

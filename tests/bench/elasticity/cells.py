@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.data.shelf import modal_prices
+from gpu_pricer.data.shelf.shelf import modal_prices
 from gpu_pricer.data.sources.complete_journey import CompleteJourney
 from gpu_pricer.tables.schemas import has_unit_price
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.raw_tables import SCHEMAS
+from gpu_pricer.data.raw.raw_tables import SCHEMAS
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import conform
 from tests.bench.markets.families import FAMILIES

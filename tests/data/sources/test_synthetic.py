@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from polars.testing import assert_frame_equal
 
-from gpu_pricer.data.inputs import read_inputs
+from gpu_pricer.data.raw.inputs import read_inputs
 from gpu_pricer.data.sources.synthetic import Assortment, Baskets, DrawnMarket, Manager, People, Synthetic
 from gpu_pricer.data.sources.synthetic.sales import utility
 from gpu_pricer.tables.artefact import read_artefact

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from gpu_pricer.data.choices import arranged, purchases_from_offers, zeros_from_offers
+from gpu_pricer.data.choices.choices import arranged, purchases_from_offers, zeros_from_offers
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.encoding.numbering import numbered_choices

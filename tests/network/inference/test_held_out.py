@@ -13,9 +13,9 @@ from gpu_pricer.network.inference import held_out
 from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.units import units_per_choice
-from gpu_pricer.network.response.controls import EndogeneityConfig
-from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.loading import ResponseTables, load_response_data
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid.controls import EndogeneityConfig
+from gpu_pricer.network.response.grid.loading import ResponseTables, load_response_data
 from gpu_pricer.network.response.quantities import Quantities
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, OPTIMISER, trained_network

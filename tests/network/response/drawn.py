@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpu_pricer.network.response.autoregression import Autoregression
-from gpu_pricer.network.response.grid import Counts, Grid
-from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.network.response.grid.grid import Counts, Grid
+from gpu_pricer.network.response.grid.grid_columns import GridColumns
 from gpu_pricer.network.response.model import Layout, start_state
-from gpu_pricer.network.response.prior_elasticity import PriorElasticity
-from gpu_pricer.network.response.widths import Widths
+from gpu_pricer.network.response.priors.autoregression import Autoregression
+from gpu_pricer.network.response.priors.prior_elasticity import PriorElasticity
+from gpu_pricer.network.response.priors.widths import Widths
 
 
 @dataclass(frozen=True)

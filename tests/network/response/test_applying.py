@@ -18,9 +18,9 @@ from gpu_pricer.network.response.applying import (
     with_units_of,
     without_controls,
 )
-from gpu_pricer.network.response.attribute_effects import AttributeEffects
-from gpu_pricer.network.response.controls import EndogeneityConfig
-from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.fitting.attribute_effects import AttributeEffects
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid.controls import EndogeneityConfig
 from gpu_pricer.network.response.posterior import draw_deviations
 from gpu_pricer.network.response.quantities import Quantities
 from gpu_pricer.tables.artefact.demand_of_units import most_units

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gpu_pricer.network.model.price_bend import bent, steepness
 from gpu_pricer.network.response.bend import SLOPES, Regression, learned_bend, regression
-from gpu_pricer.network.response.grid import FLOAT, Grid
-from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.network.response.grid.grid import FLOAT, Grid
+from gpu_pricer.network.response.grid.grid_columns import GridColumns
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from tests.network.segments.user_log import draw
@@ -67,7 +67,7 @@ def test_a_log_of_few_purchases_tells_no_bend(caplog):
 
 def test_threads_change_no_bit_of_the_bend(in_threads, monkeypatch):
     drawn = draw(TYPES, users=300, bend=1.0)
-    monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 3)
+    monkeypatch.setattr("gpu_pricer.network.response.grid.grid.BLOCK", 3)
 
     one, several = (in_threads(k, lambda: learned_bend(drawn.pooled, drawn.log, torch.ones(300))) for k in (1, 3))
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gpu_pricer.network.response.category_outlook import category_outlook
-from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.widths import common_precision
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
+from gpu_pricer.network.response.priors.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
 

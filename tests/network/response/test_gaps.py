@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
 from gpu_pricer.network.response.gaps import AGES, Gaps, find_gaps, without_gaps
-from gpu_pricer.network.response.grid import Counts
+from gpu_pricer.network.response.grid.grid import Counts
 from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = FitConfig(passes=40, tolerance=0.05, prior_elasticity=None)

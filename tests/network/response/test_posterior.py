@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 import torch
 
-from gpu_pricer.network.response import grid as grids
-from gpu_pricer.network.response.dissimilarity import Coupling
-from gpu_pricer.network.response.equations import equations
-from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.grid import Counts
+from gpu_pricer.network.response.fitting.dissimilarity import Coupling
+from gpu_pricer.network.response.fitting.equations import equations
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import grid as grids
+from gpu_pricer.network.response.grid.grid import Counts
 from gpu_pricer.network.response.posterior import STAND_INS, Deviations, _drawn, draw_deviations, posterior_table
-from gpu_pricer.network.response.prior_elasticity import PriorElasticity
-from gpu_pricer.network.response.widths import common_precision
+from gpu_pricer.network.response.priors.prior_elasticity import PriorElasticity
+from gpu_pricer.network.response.priors.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -286,7 +286,7 @@ def test_draws_of_a_long_log_are_the_same_with_several_threads(in_threads):
 
 
 def test_threads_change_no_bit_of_the_draws_of_several_blocks(fit, in_threads, monkeypatch):
-    monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 1)
+    monkeypatch.setattr("gpu_pricer.network.response.grid.grid.BLOCK", 1)
     untaught = some_untaught(30)
 
     one, several = (in_threads(number, lambda: deviations(fit, untaught, 50, seed=0)) for number in (1, 3))

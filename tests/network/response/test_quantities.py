@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.response import grid as grid_module
-from gpu_pricer.network.response.fit import FitConfig
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.fitting.fit import FitConfig
+from gpu_pricer.network.response.grid import grid as grid_module
+from gpu_pricer.network.response.grid.grid import UserLog
 from gpu_pricer.network.response.quantities import (
     PooledResponse,
     Quantities,

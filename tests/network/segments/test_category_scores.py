@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.grid.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments.category_scores import category_scores
 from tests.network.peak_bytes import PeakBytes

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
 from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.response.fit import FitConfig, fit_response
-from gpu_pricer.network.response.grid import Grid, UserLog
-from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.network.response.fitting.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid.grid import Grid, UserLog
+from gpu_pricer.network.response.grid.grid_columns import GridColumns
 from gpu_pricer.network.segments.purchase_scores import _expected_choices, score_purchases
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.grid.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments import category_groups, category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
-from gpu_pricer.network.response.grid import Grid, UserLog
-from gpu_pricer.network.response.grid_columns import GridColumns
+from gpu_pricer.network.response.fitting.fit import Fit, FitConfig, fit_response
+from gpu_pricer.network.response.grid.grid import Grid, UserLog
+from gpu_pricer.network.response.grid.grid_columns import GridColumns
 
 CATEGORIES, SIZE, PERIODS, OCCASIONS = 3, 4, 24, 4
 PRODUCTS = CATEGORIES * SIZE

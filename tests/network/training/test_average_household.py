@@ -11,7 +11,7 @@ from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.inference.prediction import choice_shares
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.level_process import AverageLevels, LevelProcess
-from gpu_pricer.network.response.attribute_effects import AttributeEffects
+from gpu_pricer.network.response.fitting.attribute_effects import AttributeEffects
 from gpu_pricer.network.training.average_household import adopt
 from gpu_pricer.network.training.levels import adopt_levels
 from gpu_pricer.network.training.local_levels import LearnedProcess

@@ -1,0 +1,1 @@
+"""The priors of the response model: covariances, autoregressions and widths, all estimated from the log."""
