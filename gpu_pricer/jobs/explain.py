@@ -28,8 +28,8 @@ from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_rationed
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.assumed_cost import assumed_share
-from gpu_pricer.versions.never_sold import unsold_words
+from gpu_pricer.versions.appraisal.assumed_cost import assumed_share
+from gpu_pricer.versions.appraisal.never_sold import unsold_words
 from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
 

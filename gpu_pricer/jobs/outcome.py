@@ -42,7 +42,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.printing import print_tables
-from gpu_pricer.versions.outlook import MOST_CELLS
+from gpu_pricer.versions.appraisal.outlook import MOST_CELLS
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from gpu_pricer.tables.artefact.demand_info import DemandInfo
 from gpu_pricer.tables.files.disk_errors import disk_errors
 from gpu_pricer.tables.files.replacing import replacing
 from gpu_pricer.tables.price_table import CENTS
-from gpu_pricer.versions.outlook import VAGUE
+from gpu_pricer.versions.appraisal.outlook import VAGUE
 from gpu_pricer.versions.price_test import PlannedTest, chosen_products, expected_outcome, planned_test
 from gpu_pricer.versions.priced_catalog import read_priced_catalog
 

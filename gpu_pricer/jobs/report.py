@@ -16,13 +16,13 @@ from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_me
 from gpu_pricer.gates.published import read_published
 from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.report.figures.shop import shop_columns
 from gpu_pricer.report.headline import UNKNOWN, Intervals
 from gpu_pricer.report.market_sections import Market
 from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_columns import columns_of_products, has_competitors_in_log, names_of
-from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.published.price_copy import bring_version
@@ -31,11 +31,11 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.doubts import doubts_of
+from gpu_pricer.versions.appraisal.doubts import doubts_of
+from gpu_pricer.versions.appraisal.never_sold import never_sold_of
+from gpu_pricer.versions.appraisal.outlook import Outlook, outlook_of
+from gpu_pricer.versions.appraisal.recent_sales import recent_sales
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
-from gpu_pricer.versions.never_sold import never_sold_of
-from gpu_pricer.versions.outlook import Outlook, outlook_of
-from gpu_pricer.versions.recent_sales import recent_sales
 from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths
 
 log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.printing import print_tables
 from gpu_pricer.terminal.scoreboard import scoreboard
 from gpu_pricer.terminal.summary import closing_lines
+from gpu_pricer.versions.appraisal.outlook import Outlook, outlook_of
 from gpu_pricer.versions.last_scored import last_scored
-from gpu_pricer.versions.outlook import Outlook, outlook_of
 from gpu_pricer.versions.version_sources import read_sources
 
 log = logging.getLogger(__name__)

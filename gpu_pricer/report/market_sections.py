@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gpu_pricer.report import charts
-from gpu_pricer.report.competitor_figures import CompetitorFigures, competitor_figures
-from gpu_pricer.report.frontier_figures import FrontierFigures, frontier_figures
+from gpu_pricer.report.figures.competitor import CompetitorFigures, competitor_figures
+from gpu_pricer.report.figures.frontier import FrontierFigures, frontier_figures
+from gpu_pricer.report.figures.season import SeasonFigures, season_figures
+from gpu_pricer.report.figures.stock import StockFigures, stock_figures
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.report.season_figures import SeasonFigures, season_figures
-from gpu_pricer.report.stock_figures import StockFigures, stock_figures
 
 
 class Market(NamedTuple):

@@ -8,7 +8,7 @@ import polars as pl
 from gpu_pricer.explain import PriceOutcome, best_other_price, category_at
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_words import broken_rule_words, is_overruled, rule_words
-from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
+from gpu_pricer.report.figures.product import DOWN, KEPT, MIXED, UP
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.words import money, price
 from gpu_pricer.tables.price_table import PER_VISITS

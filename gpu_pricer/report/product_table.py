@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.policy.rule_words import rule_words
-from gpu_pricer.report.demand_figures import DemandFigures
-from gpu_pricer.report.product_figures import DIRECTIONS
+from gpu_pricer.report.figures.demand import DemandFigures
+from gpu_pricer.report.figures.product import DIRECTIONS
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART
 

@@ -9,20 +9,20 @@ import polars as pl
 
 from gpu_pricer.report import charts, evidence
 from gpu_pricer.report.comparison import changes_against
-from gpu_pricer.report.demand_figures import demand_figures
+from gpu_pricer.report.figures.demand import demand_figures
+from gpu_pricer.report.figures.product import product_figures, sold_figures
+from gpu_pricer.report.figures.segment import segment_figures
+from gpu_pricer.report.figures.shop import with_shop_figures
+from gpu_pricer.report.figures.stock import with_stock_prices
 from gpu_pricer.report.headline import Intervals, head_figures
 from gpu_pricer.report.market_sections import Market, market_charts, market_sections
 from gpu_pricer.report.movers import top_movers
 from gpu_pricer.report.packing import pack
 from gpu_pricer.report.page import render_page
-from gpu_pricer.report.product_figures import product_figures, sold_figures
 from gpu_pricer.report.product_table import TableLimits, table_columns_of
 from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
 from gpu_pricer.report.scored import HALF_CENT, Scored
-from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
-from gpu_pricer.report.shop_figures import with_shop_figures
-from gpu_pricer.report.stock_figures import with_stock_prices
 from gpu_pricer.tables.artefact import sales_age
 from gpu_pricer.tables.version.stock_record import with_served_share
 from gpu_pricer.tables.version.version_comparison import Compared

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.report.product_figures import product_names
+from gpu_pricer.report.figures.product import product_names
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.tables.canonical import read_summary

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from gpu_pricer.report.demand_figures import demand_figures
+from gpu_pricer.report.figures.demand import demand_figures
+from gpu_pricer.report.figures.product import product_figures, sold_figures
 from gpu_pricer.report.movers import reason_of
-from gpu_pricer.report.product_figures import product_figures, sold_figures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.review.sheet_file import MARK
 from gpu_pricer.tables.version.names import RECORD

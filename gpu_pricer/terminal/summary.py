@@ -21,8 +21,8 @@ from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RECORD, UNPRICED
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
-from gpu_pricer.versions.uniform_prices import UniformProfit
+from gpu_pricer.versions.appraisal.outlook import LEAST_FALL, MOST_CELLS, RISE, Outlook
+from gpu_pricer.versions.appraisal.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""

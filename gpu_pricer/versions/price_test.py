@@ -23,7 +23,7 @@ from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import ranges_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.versions.outlook import is_own, vague_categories
+from gpu_pricer.versions.appraisal.outlook import is_own, vague_categories
 from kernels import choice_probabilities, in_double, own_elasticities, utility_lines
 
 STEPS = np.array([-1, 0, 1])

@@ -11,7 +11,7 @@ from gpu_pricer.explain.text import cost_words
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.policy import WHOLE_CENTS
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.versions.assumed_cost import assumed_share
+from gpu_pricer.versions.appraisal.assumed_cost import assumed_share
 from tests.markets import NINES, USUAL, a_policy, catalog_of, small_artefact
 
 PARTS = {"unit_cost": 2.0, "shadow_price": 0.5}

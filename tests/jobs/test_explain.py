@@ -19,7 +19,7 @@ from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.published import kept_artefacts
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.never_sold import UNSOLD
+from gpu_pricer.versions.appraisal.never_sold import UNSOLD
 from tests.markets import catalog_of, small_artefact, with_posterior, with_stand_ins
 from tests.pricing.logit import category_value, dense_demand
 from tests.shops import copied, lay_out, run_job

@@ -26,8 +26,8 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.summary import closing_lines
-from gpu_pricer.versions.doubts import doubts_of
-from gpu_pricer.versions.outlook import Outlook
+from gpu_pricer.versions.appraisal.doubts import doubts_of
+from gpu_pricer.versions.appraisal.outlook import Outlook
 from tests.markets import catalog_of, small_artefact
 
 ROOT = Path(__file__).parents[2]

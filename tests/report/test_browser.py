@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+from gpu_pricer.report.figures.product import DIRECTIONS
 from gpu_pricer.report.packing import pack
-from gpu_pricer.report.product_figures import DIRECTIONS
 from tests.report.conftest import HOSTILE
 from tests.report.test_page import script_of, unpacked
 

@@ -11,12 +11,12 @@ from gpu_pricer.pricing import Tiling
 from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.comparison import changes_against
-from gpu_pricer.report.demand_figures import POINTS, demand_figures
+from gpu_pricer.report.figures.demand import POINTS, demand_figures
+from gpu_pricer.report.figures.product import DOWN, KEPT, MIXED, UP, product_figures, product_names
+from gpu_pricer.report.figures.segment import segment_figures
 from gpu_pricer.report.headline import Intervals, head_figures
-from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP, product_figures, product_names
 from gpu_pricer.report.rules import rules_that_bind
 from gpu_pricer.report.scored import scored_version
-from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.words import money
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.versions.priced_catalog import PricedCatalog

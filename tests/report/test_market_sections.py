@@ -9,13 +9,13 @@ import pytest
 
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report import charts
-from gpu_pricer.report.competitor_figures import competitor_figures
 from gpu_pricer.report.evidence import response_sources
-from gpu_pricer.report.frontier_figures import THESE, TODAY, frontier_figures
+from gpu_pricer.report.figures.competitor import competitor_figures
+from gpu_pricer.report.figures.frontier import THESE, TODAY, frontier_figures
+from gpu_pricer.report.figures.season import season_figures
+from gpu_pricer.report.figures.shop import shop_columns, with_shop_figures
+from gpu_pricer.report.figures.stock import lost_units, stock_figures
 from gpu_pricer.report.page import page_templates
-from gpu_pricer.report.season_figures import season_figures
-from gpu_pricer.report.shop_figures import shop_columns, with_shop_figures
-from gpu_pricer.report.stock_figures import lost_units, stock_figures
 from gpu_pricer.tables.version.tally import Tally
 from tests.markets import USUAL, a_policy
 

@@ -9,9 +9,9 @@ import pytest
 
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing import Tiling
-from gpu_pricer.report.demand_figures import demand_figures
+from gpu_pricer.report.figures.demand import demand_figures
+from gpu_pricer.report.figures.product import product_figures, product_names
 from gpu_pricer.report.movers import top_movers
-from gpu_pricer.report.product_figures import product_figures, product_names
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score

@@ -14,8 +14,8 @@ from gpu_pricer.terminal.summary import (
     _personalisation,
     _spread_and_personalisation,
 )
-from gpu_pricer.versions.outlook import Outlook
-from gpu_pricer.versions.uniform_prices import UniformProfit
+from gpu_pricer.versions.appraisal.outlook import Outlook
+from gpu_pricer.versions.appraisal.uniform_prices import UniformProfit
 from tests.markets import small_artefact
 
 STOCK = {"names": ["stock"], "limited": 40, "binding": 7, "rationed_products": 3, "rationed_units": 1204.6}

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gpu_pricer.versions.never_sold import NeverSold
-from gpu_pricer.versions.outlook import Outlook
-from gpu_pricer.versions.recent_sales import PERIODS, RecentSales
+from gpu_pricer.versions.appraisal.never_sold import NeverSold
+from gpu_pricer.versions.appraisal.outlook import Outlook
+from gpu_pricer.versions.appraisal.recent_sales import PERIODS, RecentSales
 
 MUCH_UNTAUGHT = 0.25
 """Share of the units in categories that taught no price response, or little of it, from which on it is a doubt."""

@@ -20,8 +20,8 @@ from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_history import recorded_history
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served_share
+from gpu_pricer.versions.appraisal.uniform_prices import UniformProfit, uniform_profit
 from gpu_pricer.versions.priced_catalog import with_history_columns
-from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
 from kernels import Draws, utility_lines
 
 MOST_CELLS = 10_000_000

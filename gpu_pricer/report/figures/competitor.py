@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from gpu_pricer.report.figures.shop import COMPETITOR
 from gpu_pricer.report.scored import HALF_CENT
-from gpu_pricer.report.shop_figures import COMPETITOR
 
 
 class CompetitorFigures(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.versions.recent_sales import recent_sales
+from gpu_pricer.versions.appraisal.recent_sales import recent_sales
 
 LAST = date(2026, 3, 2)
 

@@ -9,7 +9,7 @@ import pytest
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import has_own_draws, posterior_draws
-from gpu_pricer.versions.outlook import (
+from gpu_pricer.versions.appraisal.outlook import (
     count_inelastic,
     count_published,
     gain_of_draws,
@@ -18,9 +18,9 @@ from gpu_pricer.versions.outlook import (
     share_of_units,
     vague_categories,
 )
+from gpu_pricer.versions.appraisal.uniform_prices import UniformProfit, uniform_profit
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
-from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
 from tests.markets import (
     USUAL,
     a_policy,
@@ -164,7 +164,7 @@ def test_no_price_list_is_sought_beside_rules_that_couple_cells_or_segments(tmp_
 def test_large_and_wide_tables_have_no_outlook(tmp_path, monkeypatch):
     version, _ = scored(tmp_path / "v", a_policy())
     of = tmp_path / "v", ARTEFACT, tmp_path / "catalog.parquet", a_policy()
-    monkeypatch.setattr("gpu_pricer.versions.outlook.MOST_CELLS", version.tally.rows - 1)
+    monkeypatch.setattr("gpu_pricer.versions.appraisal.outlook.MOST_CELLS", version.tally.rows - 1)
 
     assert outlook_of(version, *of) is None
     assert outlook_of(replace(version, layout="wide"), *of) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from gpu_pricer.report.demand_figures import DemandFigures
+from gpu_pricer.report.figures.demand import DemandFigures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART, collect_prices
 from gpu_pricer.tables.priced_products import is_cost_assumed

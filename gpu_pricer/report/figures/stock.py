@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.special import pdtr, pdtrc
 
-from gpu_pricer.report.shop_figures import STOCK
+from gpu_pricer.report.figures.shop import STOCK
 
 PERIODS = (1, 2, 4, 13)
 """Ends of the classes of products by how many periods their stock lasts."""

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.tables.version.names import RECORD, UNPRICED
-from gpu_pricer.versions.doubts import doubts_of
-from gpu_pricer.versions.never_sold import UNKNOWN, UNSOLD, NeverSold, never_sold, never_sold_of, unsold_words
+from gpu_pricer.versions.appraisal.doubts import doubts_of
+from gpu_pricer.versions.appraisal.never_sold import UNKNOWN, UNSOLD, NeverSold, never_sold, never_sold_of, unsold_words
 from tests.markets import catalog_of, small_artefact
 
 ARTEFACT = small_artefact(3, segments=2, products=6, categories=2)

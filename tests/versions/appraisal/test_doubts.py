@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gpu_pricer.versions.doubts import doubts_of
-from gpu_pricer.versions.outlook import Outlook
-from gpu_pricer.versions.recent_sales import RecentSales
+from gpu_pricer.versions.appraisal.doubts import doubts_of
+from gpu_pricer.versions.appraisal.outlook import Outlook
+from gpu_pricer.versions.appraisal.recent_sales import RecentSales
 
 WELL_KNOWN = Outlook(None, False, None, 0, categories=60, published=0, inelastic=0, untaught=0, borrowed=0)
 LITTLE = replace(WELL_KNOWN, vague=31, untaught=0.3, borrowed=0.4)

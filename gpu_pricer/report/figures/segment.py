@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gpu_pricer.report.demand_figures import DemandFigures
+from gpu_pricer.report.figures.demand import DemandFigures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.tables.price_table import collect_prices
 
