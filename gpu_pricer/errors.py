@@ -3,6 +3,7 @@
 A message is one line that says what must hold, what was found, where, and what to do.
 """
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 
 UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What Polars raises over a damaged file. A panic of its Rust code, as over some damaged pages, is no Exception."""
+
+
+COLOUR, CAUSE = re.compile(r"\x1b\[[0-9;]*m"), "↳"
+"""What Delta Lake writes into the text of an error: escape sequences of a terminal, and the mark of a cause."""
 
 
 class InputError(Exception):
@@ -60,8 +65,10 @@ def readable(place: Path, remedy: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or the error's type where the text is empty.
+    """Return the first line of an error's text with the causes below it, or the error's type where the text is empty.
 
-    Errors of libraries may span many lines; a message of ours is one line.
+    Errors of libraries may span many lines; a message of ours is one line. Delta Lake writes each cause on a line of
+    its own after an arrow, the last of which is what can be mended, such as a full disk.
     """
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    first, *others = COLOUR.sub("", str(error)).splitlines() or [type(error).__name__]
+    return ": ".join([first, *(line.strip(f" {CAUSE}") for line in others if line.lstrip().startswith(CAUSE))])

@@ -58,10 +58,24 @@ def require_complete(lines: dict[date, pl.DataFrame], rule: CompletenessRule) ->
             "set data.last_period to the last whole one, or data.completeness.least_share=0 where so few are right"
         )
     *known, own = (_lines_by_day(lines[period], period) for period in (*before, last))
-    by_day = {day: [days.get(day, 0) for days in known] for day in sorted({day for days in known for day in days})}
-    lacking = {day: earlier for day, earlier in by_day.items() if _lacks(own.get(day, 0), earlier)}
+    lacking = _lacking_days(known, own)
     others = [sum(count for day, count in days.items() if day not in lacking) for days in (*known, own)]
-    return _of_lines(others, bool(lacking), last) + _of_days(lacking, own, last)
+    return _of_lines(others, bool(lacking), last) + _of_days(lacking, own, last, "the last whole period")
+
+
+def doubts_of_begun(
+    lines: dict[date, pl.DataFrame], begun: pl.DataFrame, first: date, until: date, rule: CompletenessRule
+) -> list[str]:
+    """Return the doubts about days of the period that has begun with few or no lines.
+
+    lines: as in require_complete. begun: the lines of the period that begins on `first`. Its last day with lines counts
+    only if it is before `until`, the day of the preparation, on which sales may go on.
+    """
+    before = [period for period in lines if (first - period).days % WEEK == 0][-rule.usual_of :]
+    *known, own = (_lines_by_day(part, period) for period, part in (*((p, lines[p]) for p in before), (first, begun)))
+    passed = min(max(own, default=-1) + 1, (until - first).days)
+    lacking = {day: earlier for day, earlier in _lacking_days(known, own).items() if day < passed}
+    return _of_days(lacking, own, first, "the period that has begun")
 
 
 def doubts_of_earlier(lines: dict[date, pl.DataFrame], rule: CompletenessRule) -> list[str]:
@@ -130,23 +144,33 @@ def _of_lines(lines: list[int], days_lack: bool, last: date) -> list[str]:
     ]
 
 
-def _of_days(lacking: dict[int, list[int]], own: dict[int, int], last: date) -> list[str]:
-    """Return the doubts about days of the last period without lines, and about days with few.
+def _lacking_days(known: list[dict[int, int]], own: dict[int, int]) -> dict[int, list[int]]:
+    """Return the days of a period that lack lines, with the lines of the same days of the periods before.
 
-    lacking: the lines of these days in the periods before. own: the lines of the last period's days that have any.
+    known, own: of these periods and of the period itself, as _lines_by_day returns them.
+    """
+    by_day = {day: [days.get(day, 0) for days in known] for day in sorted({day for days in known for day in days})}
+    return {day: earlier for day, earlier in by_day.items() if _lacks(own.get(day, 0), earlier)}
+
+
+def _of_days(lacking: dict[int, list[int]], own: dict[int, int], first: date, period: str) -> list[str]:
+    """Return the doubts about days of a period without lines, and about days with few.
+
+    lacking: from _lacking_days. own: the lines of the period's days that have any. first: its first day. period: what
+    it is, in words.
     """
     doubts, empty = [], [day for day in lacking if day not in own]
     if empty:
-        days = ", ".join(str(last + timedelta(days=day)) for day in empty)
+        days = ", ".join(str(first + timedelta(days=day)) for day in empty)
         numbers = ", ".join(f"{median(lacking[day]):,.0f}" for day in empty)
         doubts.append(
-            f"no sales on {days}, in the last whole period; usually there are {numbers} lines on such a day: look "
+            f"no sales on {days}, in {period}; usually there are {numbers} lines on such a day: look "
             "whether all lines of these days are in the log"
         )
     for day in (day for day in lacking if day in own):
         earlier = lacking[day]
         doubts.append(
-            f"only {own[day]:,} lines of sales on {last + timedelta(days=day)}, in the last whole period; usually "
+            f"only {own[day]:,} lines of sales on {first + timedelta(days=day)}, in {period}; usually "
             f"there are {median(earlier):,.0f} on such a day, and at least {min(earlier):,}: look whether its file "
             "was cut off"
         )

@@ -12,6 +12,7 @@ import polars as pl
 
 from gpu_pricer.data.completeness import WEEK
 from gpu_pricer.tables.periods import Period
+from gpu_pricer.tables.unlikely_events import FAR
 
 LEAST_SHARE = 0.5
 """Share of the earlier number of values below which they count as lost."""
@@ -26,9 +27,6 @@ JUMP = 1.5
 """Factor by which a cost or a price seldom changes from one preparation to the next."""
 FEW, FEW_SHARE = 10, 0.01
 """So many products, and such a share of them, may change so without a doubt."""
-
-COMPARED = ("product_id", "category_id", "price", "cost", "cost_source")
-"""Columns of the catalog that are compared."""
 
 Values = dict[str, dict[str, Any]]
 """By table, or by table and column as in products.cost: `count`, the number of values, and `day`, when they were so."""
@@ -78,13 +76,12 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
     if now.schema["product_id"] != before.schema["product_id"]:
         return []
     given = pl.col("cost_source") == "given"
-    known = ["product_id", "category_id", "price", pl.when(given).then("cost").alias("cost")]
+    texts = [name for name in _texts(now) if name in _texts(before)]
+    known = ["product_id", "category_id", "price", pl.when(given).then("cost").alias("cost"), *texts]
     both = now.select(known).join(before.select(known), on="product_id", suffix="_before").sort("product_id")
-    doubts = []
+    doubts = _doubts_of_reused_ids(both, texts)
     for name, kind in (("cost", "costs are"), ("price", "prices are")):
-        ratio = pl.col(name) / pl.col(f"{name}_before")
-        differing = both.filter(pl.col(name) != pl.col(f"{name}_before"))  # a cost may be 0 in both
-        changed = differing.filter(pl.max_horizontal(ratio, 1 / ratio) > JUMP)
+        changed = both.filter(_jumps(name))
         if changed.height > max(FEW, FEW_SHARE * both.height):
             product, old, new = changed.select("product_id", f"{name}_before", name).row(0)
             doubts.append(
@@ -92,6 +89,8 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
                 f"than {JUMP:g} since the preparation before, such as {product} with {new:,.2f} instead of {old:,.2f}: "
                 f"look whether their {kind} in another currency or unit"
             )
+        elif name == "cost":  # a price may change so in a promotion, and publish.gates.max_single_move judges it
+            doubts += _doubts_of_slips(both)
     moved = both.filter(pl.col("category_id") != pl.col("category_id_before"))
     if FEW < moved.height < both.height / 2:
         product, old, new = moved.select("product_id", "category_id_before", "category_id").row(0)
@@ -101,6 +100,56 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
             "taken for theirs"
         )
     return doubts
+
+
+def _doubts_of_slips(both: pl.DataFrame) -> list[str]:
+    """Return the doubt about single costs that are FAR times as high or low as before, such as by a decimal point."""
+    found = both.filter(_jumps("cost", FAR))
+    if found.is_empty():
+        return []
+    product, old, new = found.select("product_id", "cost_before", "cost").row(0)
+    return [
+        f"{_have(found)} a cost more than {FAR:g} times "
+        f"above or below that of the preparation before, such as {product} with {new:,.2f} instead of {old:,.2f}: look "
+        "whether it is mistyped"
+    ]
+
+
+def _have(products: pl.DataFrame) -> str:
+    """Return the beginning of a sentence on what products have."""
+    return "1 product has" if products.height == 1 else f"{products.height:,} products have"
+
+
+def _texts(products: pl.DataFrame) -> list[str]:
+    """Return the columns of text that describe a product, such as its name or brand."""
+    own = ("product_id", "category_id", "cost_source")
+    return [name for name, dtype in products.schema.items() if dtype == pl.String and name not in own]
+
+
+def _jumps(name: str, factor: float = JUMP) -> pl.Expr:
+    """Return whether a value rose or fell by more than the factor; a cost may be 0 in both."""
+    ratio = pl.col(name) / pl.col(f"{name}_before")
+    return (pl.col(name) != pl.col(f"{name}_before")) & (pl.max_horizontal(ratio, 1 / ratio) > factor)
+
+
+def _doubts_of_reused_ids(both: pl.DataFrame, texts: list[str]) -> list[str]:
+    """Return the doubt about products that have another price by a factor of more than JUMP and another text as well.
+
+    texts: the columns that describe products in both preparations. A renamed column, or texts written otherwise, change
+    for most of the products: then they tell nothing.
+    """
+    changes = [pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in texts]
+    few = max(FEW, FEW_SHARE * both.height)
+    telling = [change for change in changes if 0 < both.filter(change).height <= few]
+    found = both.filter(_jumps("price") & pl.any_horizontal(telling)) if telling else both.clear()
+    if found.is_empty():
+        return []
+    product, old, new = found.select("product_id", "price_before", "price").row(0)
+    return [
+        f"{_have(found)} another description since the preparation before and a price that rose or "
+        f"fell by a factor of more than {JUMP:g}, such as {product} with {new:,.2f} instead of {old:,.2f}: look "
+        "whether numbers of old products were given to new ones, which would be priced by the sales of the old ones"
+    ]
 
 
 def _is_lost(count: int, before: int) -> bool:

@@ -16,7 +16,13 @@ from gpu_pricer.data.choices.choices import ChoiceRule, category_rates, total_su
 from gpu_pricer.data.choices.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.choices.period_log import PeriodLog, period_log
 from gpu_pricer.data.closed_days import last_covered_day
-from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
+from gpu_pricer.data.completeness import (
+    CompletenessRule,
+    doubts_of_begun,
+    doubts_of_earlier,
+    doubts_of_end,
+    require_complete,
+)
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.raw.inputs import Inputs
 from gpu_pricer.data.raw.logged_list_prices import warn_of_unlike_list_prices, with_regular_prices
@@ -124,7 +130,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
     tell_gaps(whole)
-    doubts += _doubts_of_periods(whole, calendar, rules, day)
+    doubts += _doubts_of_periods(whole, sales, calendar, rules, day)
     for doubt in doubts:
         log.warning("%s", doubt)
     choices = logged_choices(whole, rules.choices, seed)
@@ -165,14 +171,22 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int, day: date) -
     return Canonical(tables, choices, summary)
 
 
-def _doubts_of_periods(whole: PeriodLog, calendar: Calendar, rules: Preparation, day: date) -> list[str]:
-    """Return the doubts about periods that lack lines; raise InputError where too many lines are missing."""
+def _doubts_of_periods(
+    whole: PeriodLog, sales: pl.DataFrame, calendar: Calendar, rules: Preparation, day: date
+) -> list[str]:
+    """Return the doubts about periods that lack lines; raise InputError where too many lines are missing.
+
+    sales: with their period, also of the one that has begun. day: of the preparation.
+    """
     doubts = []
     if rules.choices.outside_option:
         doubts += require_complete(whole.lines, rules.completeness)
         doubts += doubts_of_earlier(whole.lines, rules.completeness)
     if calendar.begun is not None:
         passed = round(calendar.share * rules.period.days)
+        if rules.choices.outside_option:
+            begun = sales.filter(pl.col("period") == calendar.begun)
+            doubts += doubts_of_begun(whole.lines, begun, calendar.begun, day, rules.completeness)
         doubts += doubts_of_end(calendar.begun, passed, rules.period.days, day)
     return doubts
 

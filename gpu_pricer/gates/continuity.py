@@ -37,6 +37,22 @@ def continuity_outcomes(
         )  # fmt: skip
 
 
+def withdrawn_outcomes(returned: list[str], gates: Gates) -> list[Outcome]:
+    """Return the outcome of the gate on products that events withdrew and that a full `score` prices again.
+
+    returned: the ids of these products, as text.
+    """
+    if not gates.no_withdrawn_products:
+        return []
+    return [
+        Outcome(
+            "no_withdrawn_products", "products that events withdrew must not come back by a full score",
+            f"{len(returned)} priced again{_named(returned)}", "0 priced again", not returned, "",
+            "take them out of the catalog and score again",
+        )
+    ]  # fmt: skip
+
+
 def _missing(folder: Path, products: pl.Series, published: Published, limit: float) -> Outcome:
     """Return the outcome for the published products that the version does not price, with the reasons."""
     before, now = published.products.select("product_id"), products.to_frame("product_id")

@@ -14,6 +14,9 @@ from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.version.names import METRICS, PUBLICATION
 
+UNDONE = "undone"
+"""In an entry of the record: lines on what events and people changed in the version before, and this one undoes."""
+
 
 def keep_outcomes(
     folder: Path,
@@ -21,7 +24,7 @@ def keep_outcomes(
     replaces: str | None,
     reason: str | None,
     metrics: dict[str, Any],
-    notes: Mapping[str, str],
+    notes: Mapping[str, str | list[str]],
 ) -> None:
     """Add the outcomes, and the reason for which those not passed are accepted, to the version's record.
 
@@ -55,6 +58,13 @@ def last_gates(folder: Path) -> dict[str, Any]:
     entries = _earlier(folder / PUBLICATION)
     last = entries[-1] if entries else {}
     return dict(last["gates"]) if isinstance(last, dict) and "gates" in last else {}
+
+
+def last_undone(folder: Path) -> list[str]:
+    """Return a line on each kind of change to the version before that this one undid at its last publication."""
+    entries = _earlier(folder / PUBLICATION)
+    last = entries[-1] if entries else {}
+    return [str(line) for line in last.get(UNDONE, [])] if isinstance(last, dict) else []
 
 
 def _earlier(path: Path) -> list[object]:

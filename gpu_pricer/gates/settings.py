@@ -26,7 +26,8 @@ class Gates:
     differs by more than far; max_category_share_changed, max_category_change: the share of changed prices and the mean
     of |price / published price − 1|, in the category where it is largest; max_loss_increase: relative increase of the
     held-out log loss; no_older_sales: whether the sales that its demand knows must end no earlier than those of the
-    published version's.
+    published version's; no_withdrawn_products: whether products that events withdrew must stay out of a version that
+    was scored from another catalog.
 
     Of the version's proofs. certificate: the weakest status with which constraints pass, met or relaxed; audit:
     whether prices need an audit with the limit fairness.max_gap, where that is set, and one that does not refuse them.
@@ -46,6 +47,7 @@ class Gates:
     max_category_change: float | None
     max_loss_increase: float | None
     no_older_sales: bool | None
+    no_withdrawn_products: bool | None
     certificate: str | None
     audit: bool | None
 
@@ -55,7 +57,7 @@ class Gates:
             if name.startswith("max_") and value is not None:
                 require_number(f"publish.gates.{name}", value, least=0)
         require_number("publish.gates.far", self.far, least=0)
-        for name in ("same_columns", "same_currency", "no_older_sales", "audit"):
+        for name in ("same_columns", "same_currency", "no_older_sales", "no_withdrawn_products", "audit"):
             if getattr(self, name) is not None:
                 require_flag(f"publish.gates.{name}", getattr(self, name))
         if self.certificate is not None and self.certificate not in STATUSES:
@@ -80,6 +82,7 @@ AGAINST_PUBLISHED = (
     "max_category_change",
     "max_loss_increase",
     "no_older_sales",
+    "no_withdrawn_products",
 )
 GATES = (*(field.name for field in fields(Gates) if field.name != "far"), APPROVAL)
 """The names of the gates; that on approval has its settings in publish.approval."""

@@ -12,7 +12,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.earlier_values import (
-    COMPARED,
     Values,
     doubts_of_changed_products,
     doubts_of_older_log,
@@ -165,7 +164,7 @@ def _earlier(paths: DictConfig, source: DataSource | None, period: Period, day: 
         if summary.get("period_days") != period.days:
             return None
         if summary.get("day") != day.isoformat():
-            products = pl.read_parquet(folder / "products.parquet", columns=[*COMPARED])
+            products = pl.read_parquet(folder / "products.parquet")
             return _Earlier(summary["last_period"], summary.get("values", {}), products)
         handed_on = summary["compared_with"]
         return None if handed_on is None else _Earlier(**handed_on, products=pl.read_parquet(folder / EARLIER_PRODUCTS))

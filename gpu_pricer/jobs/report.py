@@ -14,6 +14,7 @@ from gpu_pricer.errors import InputError, first_line, readable
 from gpu_pricer.evaluation.evaluation_files import CALIBRATION
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
+from gpu_pricer.gates.record import last_undone
 from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.figures.shop import shop_columns
@@ -31,7 +32,7 @@ from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.tables.version.version_record import read_version
-from gpu_pricer.versions.appraisal.doubts import doubts_of
+from gpu_pricer.versions.appraisal.doubts import doubts_of, doubts_of_loss
 from gpu_pricer.versions.appraisal.never_sold import never_sold_of
 from gpu_pricer.versions.appraisal.outlook import Outlook, outlook_of
 from gpu_pricer.versions.appraisal.recent_sales import recent_sales
@@ -121,7 +122,12 @@ def doubts_about(config: DictConfig, folder: Path, outlook: Outlook | None) -> l
         data = Path(config.paths.data)
         summary, sold, unsold = _summary(config), recent_sales(data, catalog), never_sold_of(data, catalog, folder)
     metrics = known_metrics(folder, version, None, _metrics_file(config))
-    return doubts_of(outlook, summary, metrics, version.tally.units_today, sold, unsold)
+    constraints = find_certificate(folder / RECORD).get("constraints") or {}
+    return [
+        *last_undone(folder),
+        *doubts_of_loss(outlook, constraints),
+        *doubts_of(outlook, summary, metrics, version.tally.units_today, sold, unsold),
+    ]
 
 
 def _folder(config: DictConfig) -> Path:

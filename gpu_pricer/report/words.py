@@ -30,6 +30,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_category_change": "Mean size of the changes in the category that changes most",
     "max_loss_increase": "Predictions get no worse than the published model's",
     "no_older_sales": "Sales reach as far as those behind the published prices",
+    "no_withdrawn_products": "Products that events withdrew stay out",
     "certificate": "Limits on the assortment are met",
     "audit": "Fairness audit",
     "approval": "People have decided",

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -29,7 +30,9 @@ from gpu_pricer.gates import (
     told_of,
 )
 from gpu_pricer.gates.approval import Approved
+from gpu_pricer.gates.continuity import withdrawn_outcomes
 from gpu_pricer.gates.published import Published, read_published
+from gpu_pricer.gates.record import UNDONE
 from gpu_pricer.process.ending import held_back
 from gpu_pricer.tables.artefact import moved_users
 from gpu_pricer.tables.delta_log import open_table, published_runs, run_of
@@ -49,6 +52,7 @@ from gpu_pricer.tables.version.version_comparison import different_segments
 from gpu_pricer.tables.version.version_files import FileFacts
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import require_no_whatif
+from gpu_pricer.versions.forgotten_decisions import forgotten_decisions
 from gpu_pricer.versions.forgotten_events import forgotten_events
 
 log = logging.getLogger(__name__)
@@ -100,7 +104,8 @@ class Publication:
 class Judged:
     """What was found before a version may replace `current`, None for the first: its files, its gates, its approval.
 
-    metrics: of its demand, which the next version is compared with.
+    metrics: of its demand, which the next version is compared with. undone: a line on the changes by events, and one on
+    those by people, to the current version that it undoes.
     """
 
     current: str | None
@@ -108,6 +113,7 @@ class Judged:
     outcomes: list[Outcome]
     approved: Approved
     metrics: dict[str, Any]
+    undone: list[str]
 
     @property
     def accepted(self) -> list[str]:
@@ -152,13 +158,14 @@ def publish(
             raise InputError(
                 f"{folder} must replace {replaces}, found that {current} was published meanwhile: run it again"
             )
-        judged = _judge(prices, folder, version, current, publication, evidence)
-        if table is not None and current is not None and publication.gates.has_comparison:
+        kept = None if "action" in notes else table  # an action, such as a rollback, is meant to undo changes
+        judged = _judge(prices, folder, version, (current, kept), publication, evidence)
+        if current is not None and publication.gates.has_comparison:
             _warn_of_segments(prices, current, folder, version)
             _tell_of_moved_users(prices, current, folder, version)
             _warn_of_earlier_day(prices, current, folder, version)
-            if "action" not in notes and (forgotten := forgotten_events(prices, table, folder)):
-                log.warning("%s", forgotten)
+        for line in judged.undone:
+            log.warning("%s", line)
         if publication.dry_run:
             print(_preview(version, judged))
             return current or ""
@@ -189,20 +196,39 @@ def _judge(
     prices: Path,
     folder: Path,
     version: PriceVersion,
-    current: str | None,
+    replaced: tuple[str | None, DeltaTable | None],
     publication: Publication,
     evidence: Evidence,
 ) -> Judged:
-    """Return what gates and people say of a sealed version; raise Refused unless all of it is passed or accepted."""
+    """Return what gates and people say of a sealed version; raise Refused unless all of it is passed or accepted.
+
+    replaced: the current run, None for none, and the table where the version must not undo what events and people
+    changed in it.
+    """
     require_sealed(folder)
+    current, table = replaced
     published = _published(prices, current, publication.gates)
     files, outcomes = judge_version(
         folder, version, _gates_for(prices, version, publication.gates), published, evidence
     )
     approved = _approved(prices, folder, version, publication.approval)
     outcomes += [] if approved.outcome is None else [approved.outcome]
+    undone = []
+    if table is not None and published is not None:
+        events = forgotten_events(prices, table, folder)
+        undone = [line for line in (events.line, _forgotten_decisions(published, folder, approved.decided)) if line]
+        outcomes += withdrawn_outcomes(events.returned, publication.gates)
     _refuse(folder, outcomes, publication.accept)
-    return Judged(current, files, outcomes, approved, known_metrics(folder, version, published, evidence.metrics))
+    metrics = known_metrics(folder, version, published, evidence.metrics)
+    return Judged(current, files, outcomes, approved, metrics, undone)
+
+
+def _forgotten_decisions(published: Published, folder: Path, decided: pl.DataFrame) -> str | None:
+    """Return forgotten_decisions of a version. A damaged published version is replaced all the same."""
+    try:
+        return forgotten_decisions(published.folder, folder, decided)
+    except InputError:
+        return None
 
 
 def _gates_for(prices: Path, version: PriceVersion, gates: Gates) -> Gates:
@@ -224,7 +250,7 @@ def _record(
     prices: Path, inside: Path, version: PriceVersion, judged: Judged, reason: str | None, notes: Mapping[str, str]
 ) -> None:
     """Write into the version's record what its gates and people said, and keep what it promises."""
-    keep_outcomes(inside, judged.outcomes, judged.current, reason, judged.metrics, notes)
+    keep_outcomes(inside, judged.outcomes, judged.current, reason, judged.metrics, {**notes, UNDONE: judged.undone})
     if not judged.approved.decided.is_empty():
         write_decided(judged.approved.decided, inside, APPROVALS)
     if not keep_promise(prices, inside, version):

@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from gpu_pricer.data.completeness import CompletenessRule, doubts_of_earlier, doubts_of_end, require_complete
+from gpu_pricer.data.completeness import (
+    CompletenessRule,
+    doubts_of_begun,
+    doubts_of_earlier,
+    doubts_of_end,
+    require_complete,
+)
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import by_period
 from tests.data.conftest import MONDAY
@@ -52,6 +58,25 @@ def test_a_day_that_usually_sells_and_has_no_line_is_a_doubt(log_of):
         f"no sales on {MONDAY + timedelta(days=23)}, {MONDAY + timedelta(days=26)}, in the last whole period; usually "
         "there are 20, 40 lines on such a day: look whether all lines of these days are in the log"
     ]
+
+
+@pytest.mark.parametrize(("own", "today", "told"), [
+    ([400, 400, 400], 9, []),
+    ([400, 0, 400], 9, ["no sales on 2024-01-23, in the period that has begun; usually there are 400 lines on such"]),
+    ([400, 150, 400], 9, ["only 150 lines of sales on 2024-01-23, in the period that has begun; usually there are"]),
+    ([400, 400, 150], 3, ["only 150 lines of sales on 2024-01-24, in the period that has begun"]),
+    ([400, 400, 150], 2, []),  # the day goes on
+    ([400, 400], 9, []),  # the log ends there
+    ([19], 9, ["only 19 lines of sales on 2024-01-22"]),
+])  # fmt: skip
+def test_days_of_the_begun_week_are_compared_with_those_of_the_weeks_before(log_of, own, today, told):
+    *weeks, begun = log_of(*[[400] * 7] * 3, own).values()
+    lines, first = {MONDAY + timedelta(weeks=k): week for k, week in enumerate(weeks)}, MONDAY + timedelta(weeks=3)
+
+    found = doubts_of_begun(lines, begun, first, first + timedelta(days=today), RULE)
+
+    assert len(found) == len(told)
+    assert all(doubt.startswith(said) for doubt, said in zip(found, told, strict=True))
 
 
 def test_a_missing_day_explains_fewer_lines_of_the_week(log_of):

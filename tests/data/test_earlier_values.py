@@ -144,6 +144,14 @@ def with_changed(column, value, products):
     [
         (with_changed("cost", 4.25, 11), "11 of 100 products have a cost that rose or fell by a factor of more than"),
         (with_changed("cost", 0.5, 11), "11 of 100 products have a cost that rose or fell by a factor of more than"),
+        (
+            with_changed("cost", 0.25, 1),
+            "1 product has a cost more than 3 times above or below that of the preparation",
+        ),
+        (
+            with_changed("cost", 0.0, 10),
+            "10 products have a cost more than 3 times above or below that of the preparat",
+        ),
         (with_changed("price", 12.0, 11), "11 of 100 products have a price that rose or fell by a factor of more th"),
         (
             with_changed("category_id", pl.lit("ham"), 11),
@@ -162,9 +170,9 @@ def test_products_that_changed_unusually_are_told(now, told):
     [
         CATALOG,
         CATALOG.head(10),
-        with_changed("cost", 4.25, 10),
+        with_changed("cost", 2.75, 10),
         with_changed("cost", 1.5, 100),
-        with_changed("cost", 0.0, 10),
+        with_changed("price", 12.0, 10),
         with_changed("cost", 4.25, 100).with_columns(cost_source=pl.lit("assumed")),
         with_changed("category_id", pl.lit("ham"), 10),
         with_changed("category_id", pl.lit("ham"), 100),
@@ -173,6 +181,35 @@ def test_products_that_changed_unusually_are_told(now, told):
 )
 def test_usual_changes_are_none(now):
     assert doubts_of_changed_products(now, CATALOG) == []
+
+
+NAMED = CATALOG.with_columns(name=pl.format("tea {}", "product_id"), brand=pl.lit("own"))
+OTHER = pl.when(FIRST == 7)
+
+
+def test_id_that_another_product_has_now_is_told():
+    now = NAMED.with_columns(
+        name=OTHER.then(pl.lit("kettle")).otherwise("name"), price=OTHER.then(7.5).otherwise("price")
+    )
+
+    (doubt,) = doubts_of_changed_products(now, NAMED)
+
+    assert doubt.startswith("1 product has another description since")
+    assert "such as 7 with 7.50 instead of 3.00: look whether numbers of old products were given to new ones" in doubt
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        NAMED.with_columns(name=OTHER.then(pl.lit("black tea 7")).otherwise("name")),
+        NAMED.with_columns(price=OTHER.then(7.5).otherwise("price")),
+        NAMED.with_columns(name=pl.format("Tea {}", "product_id"), price=OTHER.then(7.5).otherwise("price")),
+        NAMED.drop("name").with_columns(price=OTHER.then(7.5).otherwise("price")),
+    ],
+    ids=["new name", "new price", "all names written otherwise", "names are gone"],
+)
+def test_a_new_description_or_a_new_price_alone_is_none(now):
+    assert doubts_of_changed_products(now, NAMED) == []
 
 
 def test_costs_that_stay_0_have_not_changed():

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from gpu_pricer.gates.record import last_undone
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.events import event_files, updated_catalog
 from gpu_pricer.tables.published.publishing import commit_version
@@ -320,10 +321,9 @@ def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
     ("event", "example"),
     [
         ({"product_id": ["p005"], "cost": [1.0]}, "p005 with a cost of {before} instead of 1.0"),
-        ({"product_id": ["p005"], "withdrawn": [True]}, "p005 that was withdrawn"),
         ({"product_id": ["p900"], "cost": [1.0], "price": [2.0], "category_id": ["c0"]}, "p900 that was new"),
     ],
-    ids=["value", "withdrawn", "new"],
+    ids=["value", "new"],
 )
 def test_version_that_was_scored_before_events_says_what_it_forgets(gpu_pricer, shop, event, example):
     full = current_run(shop / "prices")
@@ -340,6 +340,43 @@ def test_version_that_was_scored_before_events_says_what_it_forgets(gpu_pricer, 
     assert len(told) == 1
     assert f" lacks what events have changed for 1 product since {full}, " in told[0]
     assert f"such as {example.format(before=before)}: readers would get the values from before the events" in told[0]
+    (said,) = last_undone(shop / "prices" / current_run(shop / "prices"))
+    assert told[0].endswith(said)
+
+
+def prices_of(shop):
+    return pl.read_parquet(shop / "prices/_current/*.parquet")
+
+
+def test_products_that_events_withdrew_come_back_only_if_somebody_accepts_it(gpu_pricer, shop):
+    pl.DataFrame({"product_id": ["p005"], "withdrawn": [True]}).write_parquet(shop / "incoming/a.parquet")
+    assert gpu_pricer("reprice", "events=incoming").status == 0
+    repriced = current_run(shop / "prices")
+    assert gpu_pricer("score", "policy=profit", "backend=cpu").status == 0
+
+    refused = gpu_pricer("publish")
+
+    assert refused.status == 3
+    assert "events withdrew must not come back by a full score, found 1 priced again: p005" in refused.said[0]
+    assert current_run(shop / "prices") == repriced
+    kept = gpu_pricer("score", "policy=profit", "backend=cpu", "paths.catalog=prices/_current/_record/catalog.parquet")
+    assert kept.status == gpu_pricer("publish").status == 0
+    assert "p005" not in prices_of(shop)["product_id"]
+
+
+def test_withdrawn_product_may_be_accepted_and_is_not_asked_about_again(gpu_pricer, shop):
+    pl.DataFrame({"product_id": ["p005"], "withdrawn": [True]}).write_parquet(shop / "incoming/a.parquet")
+    assert gpu_pricer("reprice", "events=incoming").status == 0
+    back = ("paths.shards=prices/back",)
+    assert gpu_pricer("score", "policy=profit", "backend=cpu", *back).status == 0
+
+    accepted = gpu_pricer(
+        "publish", *back, "publish.accept=[no_withdrawn_products]", "publish.reason='the recall is over'"
+    )
+
+    assert accepted.status == 0, accepted.said
+    assert "p005" in prices_of(shop)["product_id"]
+    assert gpu_pricer("score", "policy=profit", "backend=cpu").status == gpu_pricer("publish").status == 0
 
 
 @pytest.mark.parametrize("cost", [1.0, 1.2], ids=["known", "newer"])

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
+from gpu_pricer.gates.record import last_undone
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import scan_prices
@@ -244,6 +245,30 @@ def test_night_on_which_nobody_is_asked_keeps_to_what_was_decided_about_the_same
     assert run not in (first, "two")
     columns = [*KEY, "price", "today_price", "binding"]
     assert_frame_equal(table_of(shop, run).select(columns), table_of(shop, first).select(columns))
+
+
+def test_night_on_which_nobody_is_asked_says_which_decisions_no_longer_hold(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    rejected, overridden = changed_products(shop)
+    given = round(float(sheet_of(shop).filter(pl.col("product_id") == overridden)["today_price"][0]) * 1.04, 2)
+    answers = fill(shop, {rejected: ("reject", None), overridden: ("override", str(given))})
+    assert gpu_pricer("review", *ASK, ANN, answers).status == 0
+    assert gpu_pricer("publish", *ASK).status == 0
+    first = current_run(shop / "prices")
+    dearer = pl.when(pl.col("product_id") == rejected).then((pl.col("price") * 1.01).round(2)).otherwise("price")
+    CATALOG.with_columns(price=dearer).write_parquet(shop / "work/data/products.parquet")
+    for night in ("two", "three"):
+        assert gpu_pricer("score", "policy=profit", f"paths.shards=prices/{night}", "backend=cpu").status == 0
+
+    ended = gpu_pricer("publish", "paths.shards=prices/two")
+
+    assert ended.status == 0, ended.said
+    (line,) = last_undone(shop / "prices" / current_run(shop / "prices"))
+    assert f"changes a price that people set in {first}, because" in line
+    assert f"such as {rejected}, which Ann kept at " in line
+    assert any(said.endswith(line) for said in ended.log)
+    assert gpu_pricer("publish", "paths.shards=prices/three").status == 0
+    assert last_undone(shop / "prices" / current_run(shop / "prices")) == []
 
 
 def test_policy_names_who_is_asked_about(gpu_pricer, shop):

@@ -20,7 +20,14 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError, first_line
-from gpu_pricer.tables.delta_log import KEEPS_ENTRIES, LOG_IS_KEPT, current_run, delta_place, published_runs
+from gpu_pricer.tables.delta_log import (
+    KEEPS_ENTRIES,
+    LOG_IS_KEPT,
+    current_run,
+    delta_place,
+    open_table,
+    published_runs,
+)
 from gpu_pricer.tables.files.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.files.replacing import whole_or_absent
 from gpu_pricer.tables.stores.local_copy import shown
@@ -90,9 +97,9 @@ def commit_version(
     """Make the folder's files the table, in one transaction, and return the new Delta version.
 
     table: the Delta table as it was when the version was checked, None if there was none. notes: what else Delta's log
-    is to say of the version, which outlives the version's folder. Raise InputError, with
-    nothing changed, if somebody else committed since. An error of Delta after the commit, as in the upkeep of its log,
-    is logged, because the version is published then.
+    is to say of the version, which outlives the version's folder. Raise InputError, with nothing changed, if somebody
+    else committed since, or if the entry cannot be written. An error of Delta after the commit, as in the upkeep of its
+    log, is logged, because the version is published then.
     """
     actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
     schema = Schema.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0).to_arrow().schema)
@@ -117,12 +124,19 @@ def commit_version(
             )
     except (OSError, DeltaError) as error:
         if published_runs(prices).get(version.run) != number:
-            raise InputError(
-                f"only one publisher may commit to {shown(prices)} at a time, found: {first_line(error)}: nothing was "
-                "published, run it again"
-            ) from error
+            raise _not_committed(prices, table, error) from error
         log.warning("%s is published, but Delta could not clean up its log: %s", version.run, first_line(error))
     return number
+
+
+def _not_committed(prices: Path, table: DeltaTable | None, error: Exception) -> InputError:
+    """Return the error for a commit that failed: somebody else committed since the table was read, or storage did."""
+    now = open_table(prices)
+    is_outrun = now is not None and (table is None or now.version() > table.version())
+    rule, remedy = f"the disk or store of {shown(prices)} must take a commit", "mend that and run it again"
+    if is_outrun:
+        rule, remedy = f"only one publisher may commit to {shown(prices)} at a time", "run it again"
+    return InputError(f"{rule}, found: {first_line(error)}: nothing was published, {remedy}")
 
 
 def commit_entry(table: DeltaTable, notes: Mapping[str, str]) -> None:

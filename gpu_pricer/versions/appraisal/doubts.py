@@ -19,6 +19,9 @@ MANY_UNSOLD = 0.05
 Some products are new every night, and a doubt that is always there is soon not read.
 """
 
+ROUNDING = 1e-6
+"""Share of a limit that sums of prices may miss it by through rounding alone."""
+
 MOST_ELASTIC = 3.0
 """The largest price elasticity, without its sign, by which different prices may explain different units."""
 
@@ -42,7 +45,44 @@ def doubts_of(
     is_rationed = outlook is not None and outlook.is_rationed
     of_units = [] if sold is None or is_rationed else _of_units(units, sold)
     of_response = _of_response(outlook, _lacks_list_prices(summary))
-    return [*(summary.get("doubts") or []), *of_sales, *of_units, *_of_unsold(unsold), *of_response]
+    of_log = [*(summary.get("doubts") or []), *_of_baselines(metrics), *of_sales]
+    return [*of_log, *of_units, *_of_unsold(unsold), *of_response]
+
+
+def doubts_of_loss(outlook: Outlook | None, constraints: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what to say of prices that earn less than today's under nearly all draws of the price response.
+
+    constraints: entries of the certificate by name.
+    """
+    if outlook is None or outlook.gain is None or outlook.gain.high >= 0:
+        return []
+    missed = [name for name, entry in constraints.items() if _is_missed_today(entry)]
+    why = (
+        f"today's prices miss {len(missed):,} of the {len(constraints):,} limits on the assortment, such as "
+        f"{missed[0]}, and to hold them costs profit"
+        if missed
+        else "a rule for single prices demands it, such as the minimum margin on a given cost or a price set by hand"
+    )
+    return [f"these prices are expected to earn less than today's: {why}; look at what changed before you rely on them"]
+
+
+def _is_missed_today(entry: Mapping[str, Any]) -> bool:
+    """Return whether today's prices miss a limit, by its entry in the certificate, by more than rounding."""
+    missing = entry["required"] - entry["today"]
+    return (missing if entry["kind"] == "at_least" else -missing) > ROUNDING * abs(entry["required"])
+
+
+def _of_baselines(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what to say where baselines predict held-out sales better than the demand model: of the best of them."""
+    better = metrics.get("better_rivals") or []
+    if not better:
+        return []
+    name = min(better, key=lambda rival: metrics["baselines"][rival]["log_loss"])
+    block = metrics["baselines"][name]
+    return [
+        f"{name} predicts held-out sales better than this demand model: log loss {block['log_loss']:.4f} against "
+        f"{block['ours']['log_loss']:.4f}; find out why before you rely on these prices (gpu-pricer evaluate)"
+    ]
 
 
 def _of_unsold(unsold: NeverSold | None) -> list[str]:

@@ -1,6 +1,7 @@
 """The published table: one whole version at a time, whatever happens in between."""
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -262,6 +263,24 @@ def test_two_commits_at_once_end_in_one_clear_error(tmp_path, has_first):
         publishing.commit_version(tmp_path, table, mine, version, files, {})
 
     assert published_rows(tmp_path).equals(rows_of(theirs))
+    assert publish(tmp_path, mine, USUAL) == "mine"
+
+
+@pytest.mark.parametrize("has_first", [False, True])
+def test_commit_that_storage_does_not_take_says_what_is_wrong_with_it(tmp_path, has_first):
+    if has_first:
+        publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    mine = scored(tmp_path, "mine", seed=1)
+    table, version = open_table(tmp_path), read_version(mine)
+    files, limits = [facts for facts, _ in checked_files(mine, version)], resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes of a file, fewer than an entry of the log has
+    try:
+        with pytest.raises(InputError, match=r"must take a commit, found: .*File too large.*: nothing was published"):
+            publishing.commit_version(tmp_path, table, mine, version, files, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
     assert publish(tmp_path, mine, USUAL) == "mine"
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gpu_pricer.versions.appraisal.doubts import doubts_of
-from gpu_pricer.versions.appraisal.outlook import Outlook
+from gpu_pricer.versions.appraisal.doubts import doubts_of, doubts_of_loss
+from gpu_pricer.versions.appraisal.outlook import Gain, Outlook
 from gpu_pricer.versions.appraisal.recent_sales import RecentSales
 
 WELL_KNOWN = Outlook(None, False, None, 0, categories=60, published=0, inelastic=0, untaught=0, borrowed=0)
@@ -33,6 +33,56 @@ def test_list_prices_are_asked_for_where_no_line_has_one(values, is_told):
 
     assert ("list prices on the lines of sales (column list_price) or a price test" in doubt) is is_told
     assert doubt.endswith("a price test would show their own (gpu-pricer pricetest)")
+
+
+def test_baselines_that_predict_better_are_told_by_the_best_of_them():
+    def block(loss):
+        return {"log_loss": loss, "ours": {"log_loss": 0.2121}}
+
+    metrics = {
+        "baselines": {"trees": block(0.2110), "shrunken_logit": block(0.2098), "worse": block(0.3)},
+        "better_rivals": ["trees", "shrunken_logit"],
+    }
+
+    (doubt,) = doubts_of(WELL_KNOWN, {}, metrics)
+
+    assert doubt.startswith("shrunken_logit predicts held-out sales better than this demand model: log loss 0.2098 ag")
+    assert doubts_of(WELL_KNOWN, {}, metrics | {"better_rivals": []}) == []
+
+
+def limit(kind, required, today):
+    return {"kind": kind, "required": required, "today": today}
+
+
+LOSS = replace(WELL_KNOWN, gain=Gain(-30.0, -40.0, -20.0))
+KEPT = {"keep_units[tea]": limit("at_least", 100.0, 100.0), "no_dearer[tea]": limit("at_most", 1.0, 1.0 + 1e-9)}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "said"),
+    [
+        (
+            KEPT | {"keep_units[ham]": limit("at_least", 100.0, 98.0)},
+            "miss 1 of the 3 limits on the assortment, such as k",
+        ),
+        (
+            KEPT | {"no_dearer[ham]": limit("at_most", 1.0, 1.02)},
+            "miss 1 of the 3 limits on the assortment, such as no_",
+        ),
+        (KEPT, "today's: a rule for single prices demands it"),
+        ({}, "today's: a rule for single prices demands it"),
+    ],
+)
+def test_prices_that_earn_less_than_todays_say_why(constraints, said):
+    (doubt,) = doubts_of_loss(LOSS, constraints)
+
+    assert doubt.startswith("these prices are expected to earn less than today's: ")
+    assert said in doubt
+
+
+@pytest.mark.parametrize("outlook", [None, WELL_KNOWN, replace(LOSS, gain=Gain(-30.0, -61.0, 1.0))])
+def test_a_loss_that_draws_do_not_agree_on_is_none(outlook):
+    assert doubts_of_loss(outlook, KEPT) == []
 
 
 @pytest.mark.parametrize("outlook", [None, WELL_KNOWN])
