@@ -71,6 +71,7 @@ def doubts_of_older_log(last: date, earlier: date) -> list[str]:
 def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[str]:
     """Return the doubts about products with an unusual change of cost, price or category since the preparation before.
 
+    Products that are gone are one, too, where they are more than a share of FEW_SHARE.
     now, before: the catalogs of two preparations. Costs that were assumed do not count.
     """
     if now.schema["product_id"] != before.schema["product_id"]:
@@ -79,7 +80,7 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
     texts = [name for name in _texts(now) if name in _texts(before)]
     known = ["product_id", "category_id", "price", pl.when(given).then("cost").alias("cost"), *texts]
     both = now.select(known).join(before.select(known), on="product_id", suffix="_before").sort("product_id")
-    doubts = _doubts_of_reused_ids(both, texts)
+    doubts = _doubts_of_gone(now, before) + _doubts_of_reused_ids(both, texts)
     for name, kind in (("cost", "costs are"), ("price", "prices are")):
         changed = both.filter(_jumps(name))
         if changed.height > max(FEW, FEW_SHARE * both.height):
@@ -100,6 +101,16 @@ def doubts_of_changed_products(now: pl.DataFrame, before: pl.DataFrame) -> list[
             "taken for theirs"
         )
     return doubts
+
+
+def _doubts_of_gone(now: pl.DataFrame, before: pl.DataFrame) -> list[str]:
+    gone = before.join(now, on="product_id", how="anti").sort("product_id")
+    if gone.height <= FEW_SHARE * before.height:
+        return []
+    return [
+        f"{gone.height:,} of the {before.height:,} products of the preparation before are not listed any more, such as "
+        f"{gone['product_id'][0]}, and get no price: look whether the list of products is whole"
+    ]
 
 
 def _doubts_of_slips(both: pl.DataFrame) -> list[str]:
