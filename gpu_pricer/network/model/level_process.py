@@ -21,6 +21,13 @@ from scipy.special import gammaln
 from torch import Tensor
 
 WARM_UP = 0.2  # of the periods: in the first ones every product is new to the log
+NEW_FOR = 3
+"""Periods for which a product counts as new.
+
+Forecasts look some periods ahead, and products sell less in their second and third period than in the first, because
+some are on offer once and stay on the shelf until their last sale is too long ago. On the example log (2017, 11,300 new
+products) those on the shelf were bought .68, .62, .58 and .55 times in their first four weeks.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,15 +46,17 @@ class PeriodSales:
         return replace(self, periods=[(product, factor * due, bought) for product, due, bought in self.periods])
 
     def of_new_products(self) -> tuple[float, float]:
-        """Return how often products were bought in their first period, and how often they were expected to be.
+        """Return how often products were bought in their first NEW_FOR periods, and how often they were expected to be.
 
-        The first WARM_UP of the periods, at least one, do not count: in them every product is new to the log.
+        Products that the first WARM_UP of the periods know, at least the first one, do not count: in these periods
+        every product is new to the log.
         """
-        is_known, total, first = np.zeros(self.products, bool), np.zeros(2), max(1, int(WARM_UP * len(self.periods)))
+        began, total = np.full(self.products, len(self.periods)), np.zeros(2)
+        warm = max(1, int(WARM_UP * len(self.periods)))
         for number, (product, expected, bought) in enumerate(self.periods):
-            is_new = ~is_known[product] & (number >= first)
+            began[product] = np.minimum(began[product], number)
+            is_new = (began[product] >= warm) & (began[product] > number - NEW_FOR)
             total += np.array([bought[is_new].sum(), expected[is_new].sum()])
-            is_known[product] = True
         return float(total[0]), float(total[1])
 
     def some(self, most: int) -> "PeriodSales":

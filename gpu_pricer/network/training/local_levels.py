@@ -49,7 +49,7 @@ def learn_process(purchases: PeriodSales, new: tuple[float, float]) -> LearnedPr
     """Return the most likely process, and how products sell compared with their attributes.
 
     It is learned from LEARNED_FROM products (search: Nelder & Mead 1965). purchases: of the products whose levels move.
-    new: how often new products of any kind were bought in their first period, and how often attributes said.
+    new: how often new products of any kind were bought in their first periods, and how often attributes said.
     """
     some = purchases.some(LEARNED_FROM)
 

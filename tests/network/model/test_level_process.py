@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from gpu_pricer.network.model.level_process import WARM_UP, LevelProcess, PeriodSales
+from gpu_pricer.network.model.level_process import NEW_FOR, WARM_UP, LevelProcess, PeriodSales
 from gpu_pricer.network.training.local_levels import learn_process
 
 PROCESS = LevelProcess(discount=0.9, prior=2.0, reversion=3.0, scatter=0.1)
@@ -128,15 +128,16 @@ def test_the_process_that_drew_the_purchases_is_found(process):
     assert np.sqrt((error**2).mean()) < 0.02
 
 
-def test_new_products_are_those_in_their_first_period_after_the_warm_up():
+def test_new_products_are_those_in_their_first_periods_after_the_warm_up():
     def period(*rows):
         return tuple(np.array(column) for column in zip(*rows, strict=True))
 
     early, late = period((0, 1.0, 3.0), (1, 1.0, 5.0)), period((0, 1.0, 9.0), (2, 2.0, 7.0))
-    purchases = PeriodSales([early, early, late, late, period((3, 4.0, 1.0))], products=4)
-    assert int(WARM_UP * 5) == 1
+    last = period((2, 2.0, 70.0), (3, 4.0, 1.0))
+    purchases = PeriodSales([early, early, *[late] * NEW_FOR, last], products=4)
+    assert int(WARM_UP * 6) == 1
 
-    assert purchases.of_new_products() == (8.0, 6.0)
+    assert purchases.of_new_products() == (7.0 * NEW_FOR + 1.0, 2.0 * NEW_FOR + 4.0)
 
 
 def test_what_new_products_sell_is_learned_apart():
